@@ -1,0 +1,21 @@
+// Random streams: each use has a generator of its own, so that no part of a run consumes another's
+// numbers.
+#pragma once
+
+#include <ATen/core/Generator.h>
+
+#include <cstdint>
+
+namespace apo {
+
+enum class RandomStream : uint64_t {
+  model,                ///< initial parameters
+  training_batches,     ///< order and augmentation of x
+  discrepancy_batches,  ///< order and augmentation of x̃
+  synthetic_data,
+};
+
+/// A CPU generator that depends only on the arguments; `part` separates epochs and the like.
+at::Generator make_generator(uint64_t seed, RandomStream stream, uint64_t part = 0);
+
+}  // namespace apo

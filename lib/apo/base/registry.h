@@ -1,0 +1,107 @@
+// A family's table of members: name, one line of help, and how to make one from its options.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "apo/base/options.h"
+
+namespace apo {
+
+/// A member of a family with the values of its options; makes products of them.
+template <class Product, class... Arguments>
+class Recipe {
+ public:
+  virtual ~Recipe() = default;
+  virtual void visit(OptionVisitor& visitor) = 0;
+  virtual std::unique_ptr<Product> make(Arguments... arguments) const = 0;
+};
+
+template <class Product, class... Arguments>
+struct Member {
+  std::string name;
+  std::string help;
+  /// A recipe with the member's default options.
+  std::function<std::shared_ptr<Recipe<Product, Arguments...>>()> recipe;
+};
+
+template <class Product, class... Arguments>
+using Registry = std::vector<Member<Product, Arguments...>>;
+
+/// A row of a registry: `make` is the member's factory, Options its options struct.
+template <class Options, class Product, class... Arguments>
+Member<Product, Arguments...> member(std::string name,
+                                     std::string help,
+                                     std::unique_ptr<Product> (*make)(const Options&,
+                                                                      Arguments...)) {
+  class OptionsRecipe : public Recipe<Product, Arguments...> {
+   public:
+    explicit OptionsRecipe(decltype(make) make) : make_(make) {}
+    void visit(OptionVisitor& visitor) override { options_.visit(visitor); }
+    std::unique_ptr<Product> make(Arguments... arguments) const override {
+      return make_(options_, std::forward<Arguments>(arguments)...);
+    }
+
+   private:
+    decltype(make) make_;
+    Options options_;
+  };
+  return {
+      std::move(name), std::move(help), [make] { return std::make_shared<OptionsRecipe>(make); }};
+}
+
+/// A family as a configuration key sees it: the names to choose from and the chosen member's
+/// options.
+class Choice {
+ public:
+  virtual ~Choice() = default;
+  virtual std::vector<std::string> names() const = 0;
+  virtual std::string help(const std::string& name) const = 0;
+  const std::string& name() const { return name_; }
+  /// Chooses a member, with its default options. Pre: `name` is one of names().
+  void select(const std::string& name) {
+    name_ = name;
+    reset();
+  }
+  virtual void visit(OptionVisitor& visitor) = 0;
+
+ protected:
+  virtual void reset() = 0;
+  std::string name_;
+};
+
+template <class Product, class... Arguments>
+class ChoiceOf : public Choice {
+ public:
+  ChoiceOf(const Registry<Product, Arguments...>& registry, const std::string& name)
+      : registry_(&registry) {
+    select(name);
+  }
+  std::vector<std::string> names() const override {
+    std::vector<std::string> names;
+    for (const auto& member : *registry_) names.push_back(member.name);
+    return names;
+  }
+  std::string help(const std::string& name) const override { return find(name).help; }
+  void visit(OptionVisitor& visitor) override { recipe_->visit(visitor); }
+  std::unique_ptr<Product> make(Arguments... arguments) const {
+    return recipe_->make(std::forward<Arguments>(arguments)...);
+  }
+
+ private:
+  const Member<Product, Arguments...>& find(const std::string& name) const {
+    for (const auto& member : *registry_) {
+      if (member.name == name) return member;
+    }
+    throw std::logic_error("no member '" + name + "' in the registry");
+  }
+  void reset() override { recipe_ = find(name_).recipe(); }
+
+  const Registry<Product, Arguments...>* registry_;
+  std::shared_ptr<Recipe<Product, Arguments...>> recipe_;
+};
+
+}  // namespace apo

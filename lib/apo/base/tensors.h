@@ -1,0 +1,25 @@
+// Lists of tensors: θ, g and the like, one tensor per parameter, in the model's order.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+namespace apo {
+
+using at::Tensor;
+using TensorList = std::vector<Tensor>;
+
+/// Deep copies, detached.
+TensorList clone(const TensorList& tensors);
+
+/// Zeros of the same shapes, types and devices.
+TensorList zeros_like(const TensorList& tensors);
+
+/// The value of a one-element tensor on the host. On a GPU this waits for it.
+double to_double(const Tensor& scalar);
+
+/// One host copy for a whole list of one-element tensors.
+std::vector<double> to_doubles(const TensorList& scalars);
+
+}  // namespace apo

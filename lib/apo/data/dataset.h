@@ -1,0 +1,61 @@
+// The family of data sets: pictures and labels, decoded once and kept whole.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "apo/base/options.h"
+#include "apo/base/registry.h"
+#include "apo/base/tensors.h"
+
+namespace apo {
+
+/// images: uint8 [N, C, H, W]; labels: int64 [N], each in [0, classes).
+struct Split {
+  Tensor images;
+  Tensor labels;
+};
+
+struct Dataset {
+  Split train;
+  Split test;
+  int64_t classes = 0;
+};
+
+/// What is asked of a data set's files.
+struct DataRequest {
+  /// The folder that holds the official files, themselves or in the set's customary subfolder.
+  std::filesystem::path root;
+  /// The first n examples; 0: all. More than there are is an Error.
+  int64_t train_examples = 0;
+  int64_t test_examples = 0;
+  uint64_t seed = 0;
+};
+
+/// Random pictures of the given shape whose label can be learned: a class's picture plus noise.
+/// Needs no files.
+struct SyntheticOptions {
+  int64_t channels = 1;
+  int64_t height = 28;
+  int64_t width = 28;
+  int64_t classes = 10;
+  int64_t train_examples = 1000;
+  int64_t test_examples = 200;
+  void visit(OptionVisitor& visitor);
+};
+
+// Each loads the train and the test set, on the CPU. Errors (ErrorKind::data) name file, place and
+// expectation.
+std::unique_ptr<Dataset> load_mnist(const NoOptions&, const DataRequest&);
+std::unique_ptr<Dataset> load_fashion_mnist(const NoOptions&, const DataRequest&);
+std::unique_ptr<Dataset> load_cifar10(const NoOptions&, const DataRequest&);
+std::unique_ptr<Dataset> load_cifar100(const NoOptions&, const DataRequest&);
+std::unique_ptr<Dataset> load_svhn(const NoOptions&, const DataRequest&);
+std::unique_ptr<Dataset> make_synthetic(const SyntheticOptions&, const DataRequest&);
+
+const Registry<Dataset, const DataRequest&>& datasets();
+
+}  // namespace apo

@@ -1,0 +1,78 @@
+// Batches of a split that lies whole on the training device.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "apo/base/random.h"
+#include "apo/data/dataset.h"
+
+namespace apo {
+
+/// inputs: [B, C, H, W], normalised, of the model's type; targets: int64 [B].
+struct Batch {
+  Tensor inputs;
+  Tensor targets;
+};
+
+/// Per-channel mean and standard deviation, as fractions of 1 (pixel value / 255).
+struct Normalisation {
+  std::vector<double> mean;
+  std::vector<double> deviation;
+};
+
+/// Exact statistics of the pictures, by counting their 256 values. A constant channel gets
+/// deviation 1. images: uint8 [N, C, H, W] on the CPU.
+Normalisation channel_statistics(const Tensor& images);
+
+enum class Augmentation {
+  none,
+  crop_flip,  ///< pad 4 with zeros, random crop of the original size, random horizontal flip
+};
+
+struct StreamOptions {
+  int64_t batch_size = 100;
+  Augmentation augmentation = Augmentation::none;
+  uint64_t seed = 0;
+  RandomStream stream = RandomStream::training_batches;
+  at::ScalarType dtype = at::kFloat;
+};
+
+/// An endless sequence of batches: pass after pass over the split, each in a fresh random order.
+/// Order and augmentation of pass e depend only on (seed, stream, e), drawn whole at its start, so
+/// no step works per example on the host and a position is two numbers. The last batch of a pass
+/// holds what is left.
+class BatchStream {
+ public:
+  /// split, normalisation: of the training set, on the training device.
+  BatchStream(Split split, const Normalisation& normalisation, const StreamOptions& options);
+
+  Batch next();
+  int64_t batches_per_pass() const;
+
+ private:
+  void start_pass();
+
+  Split split_;
+  StreamOptions options_;
+  Tensor scale_;  // [C, 1, 1]: 1 / (255 · deviation)
+  Tensor shift_;  // [C, 1, 1]: mean / deviation
+  int64_t pass_ = 0;
+  int64_t position_ = 0;  // examples of this pass already given
+  Tensor order_;          // int64 [N]
+  Tensor offsets_;        // int64 [N, 2] in [0, 8], crop_flip only
+  Tensor flips_;          // bool [N], crop_flip only
+};
+
+/// Examples [begin, end) of a split in order, normalised, for evaluation.
+Batch slice_batch(const Split& split,
+                  const Normalisation& normalisation,
+                  int64_t begin,
+                  int64_t end,
+                  at::ScalarType dtype);
+
+/// crop_flip. images: uint8 [B, C, H, W]; offsets: int64 [B, 2], row and column of the crop in the
+/// picture padded by 4; flips: bool [B]. One gather on the images' device.
+Tensor crop_and_flip(const Tensor& images, const Tensor& offsets, const Tensor& flips);
+
+}  // namespace apo

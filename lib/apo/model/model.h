@@ -1,0 +1,55 @@
+// The family of models: networks z = f(x, θ).
+#pragma once
+
+#include <torch/nn/module.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "apo/base/options.h"
+#include "apo/base/registry.h"
+#include "apo/base/tensors.h"
+
+namespace apo {
+
+/// What a model reads and how many outputs it has.
+struct ModelShape {
+  int64_t channels = 1;
+  int64_t height = 28;
+  int64_t width = 28;
+  int64_t classes = 10;
+};
+
+/// A module whose submodules with parameters are its layers. Initialised from LibTorch's global
+/// generator.
+class Model : public torch::nn::Module {
+ public:
+  /// x: [B, C, H, W] → z: [B, classes], un-normalised log-probabilities.
+  virtual Tensor forward(const Tensor& x) = 0;
+};
+
+struct MlpOptions {
+  std::vector<int64_t> hidden = {1000, 1000};
+  void visit(OptionVisitor& visitor);
+};
+
+struct CnnOptions {
+  std::vector<int64_t> channels = {16, 32};
+  int64_t kernel = 5;
+  void visit(OptionVisitor& visitor);
+};
+
+struct ResnetOptions {
+  int64_t width = 64;
+  void visit(OptionVisitor& visitor);
+};
+
+std::unique_ptr<Model> make_mlp(const MlpOptions&, const ModelShape&);
+std::unique_ptr<Model> make_cnn(const CnnOptions&, const ModelShape&);
+std::unique_ptr<Model> make_resnet18(const ResnetOptions&, const ModelShape&);
+std::unique_ptr<Model> make_resnet34(const ResnetOptions&, const ModelShape&);
+
+const Registry<Model, const ModelShape&>& models();
+
+}  // namespace apo
