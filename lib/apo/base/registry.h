@@ -31,26 +31,32 @@ struct Member {
 template <class Product, class... Arguments>
 using Registry = std::vector<Member<Product, Arguments...>>;
 
-/// A row of a registry: `make` is the member's factory, Options its options struct.
+/// The recipe of a member whose options are the struct Options.
+template <class Options, class Product, class... Arguments>
+class OptionsRecipe : public Recipe<Product, Arguments...> {
+ public:
+  using Factory = std::unique_ptr<Product> (*)(const Options&, Arguments...);
+
+  explicit OptionsRecipe(Factory factory) : factory_(factory) {}
+  void visit(OptionVisitor& visitor) override { options_.visit(visitor); }
+  std::unique_ptr<Product> make(Arguments... arguments) const override {
+    return factory_(options_, std::forward<Arguments>(arguments)...);
+  }
+
+ private:
+  Factory factory_;
+  Options options_;
+};
+
+/// A row of a registry: `factory` makes the member from its options struct.
 template <class Options, class Product, class... Arguments>
 Member<Product, Arguments...> member(std::string name,
                                      std::string help,
-                                     std::unique_ptr<Product> (*make)(const Options&,
-                                                                      Arguments...)) {
-  class OptionsRecipe : public Recipe<Product, Arguments...> {
-   public:
-    explicit OptionsRecipe(decltype(make) make) : make_(make) {}
-    void visit(OptionVisitor& visitor) override { options_.visit(visitor); }
-    std::unique_ptr<Product> make(Arguments... arguments) const override {
-      return make_(options_, std::forward<Arguments>(arguments)...);
-    }
-
-   private:
-    decltype(make) make_;
-    Options options_;
-  };
-  return {
-      std::move(name), std::move(help), [make] { return std::make_shared<OptionsRecipe>(make); }};
+                                     std::unique_ptr<Product> (*factory)(const Options&,
+                                                                         Arguments...)) {
+  return {std::move(name), std::move(help), [factory] {
+            return std::make_shared<OptionsRecipe<Options, Product, Arguments...>>(factory);
+          }};
 }
 
 /// A family as a configuration key sees it: the names to choose from and the chosen member's

@@ -6,6 +6,13 @@
 
 namespace apo {
 
+TensorList detached(const TensorList& tensors) {
+  TensorList aliases;
+  aliases.reserve(tensors.size());
+  for (const Tensor& tensor : tensors) aliases.push_back(tensor.detach());
+  return aliases;
+}
+
 TensorList clone(const TensorList& tensors) {
   TensorList copies;
   copies.reserve(tensors.size());

@@ -10,6 +10,9 @@ namespace apo {
 using at::Tensor;
 using TensorList = std::vector<Tensor>;
 
+/// The same storage without its history.
+TensorList detached(const TensorList& tensors);
+
 /// Deep copies, detached.
 TensorList clone(const TensorList& tensors);
 

@@ -1,0 +1,114 @@
+#include "apo/hyper/hyperparameters.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/eq.h>
+#include <ATen/ops/exp.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/full_like.h>
+#include <ATen/ops/log.h>
+#include <ATen/ops/logit.h>
+#include <ATen/ops/ones_like.h>
+#include <ATen/ops/sigmoid.h>
+#include <ATen/ops/unbind.h>
+#include <ATen/ops/where.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace apo {
+namespace {
+
+Tensor to_stored(Transform transform, const Tensor& value) {
+  switch (transform) {
+    case Transform::identity:
+      return value.clone();
+    case Transform::log:
+      return value.log();
+    case Transform::logit:
+      return value.logit();
+  }
+  throw std::logic_error("unknown transform");
+}
+
+Tensor to_value(Transform transform, const Tensor& stored) {
+  switch (transform) {
+    case Transform::identity:
+      return stored.clone();
+    case Transform::log:
+      return stored.exp();
+    case Transform::logit:
+      return stored.sigmoid();
+  }
+  throw std::logic_error("unknown transform");
+}
+
+}  // namespace
+
+Hyperparameters::Hyperparameters(std::vector<HyperparameterSpec> specs,
+                                 const std::vector<std::string>& tuned,
+                                 std::vector<int64_t> group_of,
+                                 int64_t groups,
+                                 at::Device device)
+    : specs_(std::move(specs)), group_of_(std::move(group_of)), groups_(groups) {
+  for (const std::string& name : tuned) tuned_.push_back(index(name));
+  for (size_t h = 0; h < specs_.size(); ++h) {
+    const bool is_tuned = std::count(tuned_.begin(), tuned_.end(), h) > 0;
+    const auto options =
+        at::TensorOptions().dtype(at::kDouble).device(is_tuned ? device : at::kCPU);
+    values_.push_back(at::full({groups_}, specs_[h].initial, options));
+    stored_.push_back(to_stored(specs_[h].transform, values_.back()));
+    per_parameter_.push_back(spread(values_.back()));
+  }
+}
+
+Hyperparameters::Hyperparameters(std::vector<HyperparameterSpec> specs, size_t parameters)
+    : Hyperparameters(std::move(specs), {}, std::vector<int64_t>(parameters, 0), 1, at::kCPU) {}
+
+size_t Hyperparameters::index(const std::string& name) const {
+  for (size_t h = 0; h < specs_.size(); ++h) {
+    if (specs_[h].name == name) return h;
+  }
+  throw std::logic_error("the rule has no hyperparameter '" + name + "'");
+}
+
+void Hyperparameters::set(size_t h, double value) {
+  values_[h] = at::full_like(values_[h], value);
+  stored_[h] = to_stored(specs_[h].transform, values_[h]);
+  per_parameter_[h] = spread(values_[h]);
+}
+
+void Hyperparameters::move(size_t h, const Tensor& stored) {
+  values_[h] = at::where(stored.eq(stored_[h]), values_[h], to_value(specs_[h].transform, stored));
+  stored_[h] = stored.clone();
+  per_parameter_[h] = spread(values_[h]);
+}
+
+HyperparameterValues Hyperparameters::values_with(const std::vector<size_t>& replaced,
+                                                  const TensorList& leaves) const {
+  HyperparameterValues values = per_parameter_;
+  for (size_t k = 0; k < replaced.size(); ++k) values[replaced[k]] = spread(leaves[k]);
+  return values;
+}
+
+Tensor Hyperparameters::derivative(size_t h) const {
+  const Tensor& value = values_[h];
+  switch (specs_[h].transform) {
+    case Transform::identity:
+      return at::ones_like(value);
+    case Transform::log:
+      return value.clone();
+    case Transform::logit:
+      return value * (1 - value);
+  }
+  throw std::logic_error("unknown transform");
+}
+
+TensorList Hyperparameters::spread(const Tensor& groups) const {
+  const TensorList each = groups.unbind();
+  TensorList values;
+  values.reserve(group_of_.size());
+  for (const int64_t group : group_of_) values.push_back(each[static_cast<size_t>(group)]);
+  return values;
+}
+
+}  // namespace apo

@@ -1,0 +1,89 @@
+// φ: the optimizer's hyperparameters, stored transformed, one value per group of parameters.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apo/base/options.h"
+#include "apo/base/tensors.h"
+
+namespace apo {
+
+/// How a hyperparameter is stored, so that a gradient step on it makes sense.
+enum class Transform {
+  identity,
+  log,    ///< stored = ln value; for scales such as η, ε and damping
+  logit,  ///< stored = ln(value / (1 − value)); for values in (0, 1)
+};
+
+/// What an update rule declares of one of its hyperparameters.
+struct HyperparameterSpec {
+  std::string name;
+  Transform transform = Transform::identity;
+  double initial = 0;
+  Range range;
+};
+
+/// φ as an update formula reads it: [h][i] is the value of hyperparameter h for parameter i, a
+/// 0-dim tensor. h counts in the rule's declared order.
+using HyperparameterValues = std::vector<TensorList>;
+
+/// The values of φ and their stored forms, in float64: the tuned ones on the parameters' device, so
+/// that a learned value never waits for the host; the others on the CPU, where a formula may look
+/// at them at no cost.
+///
+/// A hyperparameter has `groups` values (1: global scope; one per layer: layer scope). `stored` is
+/// what the meta-optimizer moves; a stored value that does not move keeps its exact value, so that
+/// η = 0.1 stays 0.1 and a tuner that never moves it changes nothing.
+class Hyperparameters {
+ public:
+  /// group_of[i] is the group of parameter i, in [0, groups). `tuned` names some of the specs.
+  Hyperparameters(std::vector<HyperparameterSpec> specs,
+                  const std::vector<std::string>& tuned,
+                  std::vector<int64_t> group_of,
+                  int64_t groups,
+                  at::Device device);
+
+  /// Nothing tuned, global scope, for a number of parameters.
+  Hyperparameters(std::vector<HyperparameterSpec> specs, size_t parameters);
+
+  const std::vector<HyperparameterSpec>& specs() const { return specs_; }
+  /// Positions of the tuned ones among specs().
+  const std::vector<size_t>& tuned() const { return tuned_; }
+  int64_t groups() const { return groups_; }
+  /// Position among specs(). Pre: the rule declares it.
+  size_t index(const std::string& name) const;
+
+  /// [groups], float64.
+  const Tensor& value(size_t h) const { return values_[h]; }
+  const Tensor& stored(size_t h) const { return stored_[h]; }
+
+  /// Sets every group to one value.
+  void set(size_t h, double value);
+  /// Moves the stored form, [groups]; where it equals the old one the value stays exactly.
+  void move(size_t h, const Tensor& stored);
+
+  /// The current values, one per parameter.
+  const HyperparameterValues& values() const { return per_parameter_; }
+  /// The current values, but for those of `replaced`, which are made from `leaves` ([groups] each):
+  /// for derivatives and for trial rates.
+  HyperparameterValues values_with(const std::vector<size_t>& replaced,
+                                   const TensorList& leaves) const;
+
+  /// d value / d stored at the current value, [groups].
+  Tensor derivative(size_t h) const;
+
+ private:
+  TensorList spread(const Tensor& groups) const;
+
+  std::vector<HyperparameterSpec> specs_;
+  std::vector<size_t> tuned_;
+  std::vector<int64_t> group_of_;
+  int64_t groups_;
+  TensorList values_;
+  TensorList stored_;
+  HyperparameterValues per_parameter_;
+};
+
+}  // namespace apo

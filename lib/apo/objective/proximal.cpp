@@ -1,0 +1,67 @@
+#include "apo/objective/proximal.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include "apo/base/guards.h"
+
+namespace apo {
+
+ProximalObjective::ProximalObjective(const PendingStep& step,
+                                     const Discrepancy& discrepancy,
+                                     const ProximalWeights& weights)
+    : step_(step),
+      discrepancy_(discrepancy),
+      weights_(weights),
+      theta_(detached(step.problem.parameters())) {
+  const at::NoGradGuard no_grad;
+  const SwapGuard buffers(step_.problem.buffers(), clone(step_.problem.buffers()));
+  z_tilde_ = step_.problem.outputs(step_.x_tilde);
+}
+
+TensorList ProximalObjective::propose(const HyperparameterValues& phi) const {
+  return step_.rule.propose(theta_, step_.g, step_.xi, phi, Momentum::ignore);
+}
+
+ProximalTerms ProximalObjective::terms_at_current_parameters() {
+  Problem& problem = step_.problem;
+  const SwapGuard buffers(problem.buffers(), clone(problem.buffers()));
+  ProximalTerms terms;
+  terms.loss_term = problem.loss(problem.outputs(step_.x), step_.x);
+  terms.discrepancy = discrepancy_(problem.outputs(step_.x_tilde), z_tilde_);
+  terms.objective = terms.loss_term + weights_.lambda * terms.discrepancy;
+  if (weights_.weight_lambda > 0) {
+    const TensorList& theta_next = problem.parameters();
+    for (size_t i = 0; i < theta_.size(); ++i) {
+      const Tensor moved = (theta_next[i] - theta_[i]).square().sum();
+      terms.objective = terms.objective + weights_.weight_lambda / 2 * moved;
+    }
+  }
+  return terms;
+}
+
+double ProximalObjective::value(const HyperparameterValues& phi) {
+  const at::NoGradGuard no_grad;
+  const SwapGuard at_next(step_.problem.parameters(), propose(phi));
+  return to_double(terms_at_current_parameters().objective);
+}
+
+MetaGradient ProximalObjective::gradient(const Hyperparameters& phi) {
+  TensorList leaves;
+  for (const size_t h : phi.tuned()) leaves.push_back(phi.value(h).clone().requires_grad_());
+  const TensorList theta_next = propose(phi.values_with(phi.tuned(), leaves));
+
+  MetaGradient meta;
+  TensorList v;
+  {
+    const SwapGuard at_next(step_.problem.parameters(), detached(theta_next));
+    meta.terms = terms_at_current_parameters();
+    v = apo::gradient(meta.terms.objective, step_.problem.parameters());
+  }
+  meta.gradient = torch::autograd::grad(theta_next, leaves, v);
+  for (size_t k = 0; k < leaves.size(); ++k) meta.gradient[k] *= phi.derivative(phi.tuned()[k]);
+  return meta;
+}
+
+}  // namespace apo

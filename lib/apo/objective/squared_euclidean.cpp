@@ -1,0 +1,24 @@
+#include <ATen/TensorOperators.h>
+
+#include "apo/objective/discrepancy.h"
+
+namespace apo {
+namespace {
+
+/// The squared Euclidean distance of the outputs.
+///     D(z′, z) = ‖z′ − z‖²
+/// Source: APO paper, Eq. 7.
+class SquaredEuclidean : public Discrepancy {
+ public:
+  Tensor operator()(const Tensor& z_next, const Tensor& z) const override {
+    return (z_next - z).square().sum(1).mean();
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Discrepancy> make_squared_euclidean(const NoOptions&) {
+  return std::make_unique<SquaredEuclidean>();
+}
+
+}  // namespace apo

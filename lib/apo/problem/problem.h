@@ -1,0 +1,61 @@
+// A problem to train on: parameters θ, outputs z = f(x, θ), a loss ℓ(z), and where batches come
+// from.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apo/base/tensors.h"
+#include "apo/data/stream.h"
+
+namespace apo {
+
+/// Means over a data set, or over the steps of an epoch. Accuracy is absent where there are no
+/// classes.
+struct Metrics {
+  double loss = 0;
+  std::optional<double> accuracy;
+};
+
+/// The parts of a problem that a split is evaluated on.
+enum class Part { train, test };
+
+class Problem {
+ public:
+  virtual ~Problem() = default;
+
+  /// θ: leaves that require gradients, whose storage the caller may exchange. The names are module
+  /// paths.
+  virtual TensorList& parameters() = 0;
+  virtual const std::vector<std::string>& parameter_names() const = 0;
+  /// What a forward pass changes beside its result: BatchNorm's running statistics.
+  virtual TensorList& buffers() = 0;
+
+  virtual int64_t steps_per_epoch() const = 0;
+  /// x: the next batch of the training stream.
+  virtual Batch next_batch() = 0;
+  /// x̃: the next batch of the stream that only the discrepancy sees.
+  virtual Batch next_discrepancy_batch() = 0;
+
+  /// z = f(x, θ) in training mode: [B, outputs].
+  virtual Tensor outputs(const Batch& x) = 0;
+  /// ℓ: the batch mean, a scalar of at least float32.
+  virtual Tensor loss(const Tensor& z, const Batch& x) = 0;
+  /// How many of the batch z classifies rightly, a scalar; undefined where there are no classes.
+  virtual Tensor correct(const Tensor& z, const Batch& x) = 0;
+
+  /// Means over a whole part in evaluation mode; nothing where the problem has no such part.
+  virtual std::optional<Metrics> evaluate(Part part) = 0;
+};
+
+/// g = ∇_θ ℓ. Frees the graph.
+TensorList gradient(const Tensor& scalar, const TensorList& parameters);
+
+/// The layer of each parameter: a layer is a module with parameters. Returns layer numbers in order
+/// of first appearance, one per name, and fills `layers` with the modules' paths.
+std::vector<int64_t> layers_of(const std::vector<std::string>& parameter_names,
+                               std::vector<std::string>& layers);
+
+}  // namespace apo

@@ -1,0 +1,142 @@
+#include "apo/problem/supervised.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/autocast_mode.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/argmax.h>
+#include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/eq.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+
+#include "apo/model/model.h"
+
+namespace apo {
+namespace {
+
+constexpr int64_t kEvaluationBatch = 500;
+
+/// Autocast to bfloat16 while in scope, where asked for. The weight cache is off: θ changes under
+/// it.
+class AutocastScope {
+ public:
+  AutocastScope(bool wanted, at::DeviceType device) : device_(device) {
+    if (!wanted) return;
+    active_ = true;
+    was_enabled_ = at::autocast::is_autocast_enabled(device);
+    at::autocast::set_autocast_enabled(device, true);
+    at::autocast::set_autocast_dtype(device, at::kBFloat16);
+    at::autocast::set_autocast_cache_enabled(false);
+  }
+  ~AutocastScope() {
+    if (active_) at::autocast::set_autocast_enabled(device_, was_enabled_);
+  }
+  AutocastScope(const AutocastScope&) = delete;
+  AutocastScope& operator=(const AutocastScope&) = delete;
+
+ private:
+  at::DeviceType device_;
+  bool active_ = false;
+  bool was_enabled_ = false;
+};
+
+class Supervised : public Problem {
+ public:
+  Supervised(std::shared_ptr<Model> model, const Dataset& dataset, const SupervisedOptions& options)
+      : model_(std::move(model)),
+        options_(options),
+        dtype_(options.precision == Precision::float64 ? at::kDouble : at::kFloat),
+        normalisation_(channel_statistics(dataset.train.images)),
+        train_(to_device(dataset.train)),
+        test_(to_device(dataset.test)),
+        batches_(train_, normalisation_, stream_options(RandomStream::training_batches)),
+        discrepancy_batches_(
+            train_, normalisation_, stream_options(RandomStream::discrepancy_batches)) {
+    model_->to(options.device, dtype_);
+    model_->train();
+    for (const auto& item : model_->named_parameters()) {
+      names_.push_back(item.key());
+      parameters_.push_back(item.value());
+    }
+    buffers_ = model_->buffers();
+  }
+
+  TensorList& parameters() override { return parameters_; }
+  const std::vector<std::string>& parameter_names() const override { return names_; }
+  TensorList& buffers() override { return buffers_; }
+
+  int64_t steps_per_epoch() const override { return batches_.batches_per_pass(); }
+  Batch next_batch() override { return batches_.next(); }
+  Batch next_discrepancy_batch() override { return discrepancy_batches_.next(); }
+
+  Tensor outputs(const Batch& x) override {
+    const AutocastScope autocast(options_.precision == Precision::bfloat16, options_.device.type());
+    const Tensor z = model_->forward(x.inputs);
+    return z.scalar_type() == dtype_ ? z : z.to(dtype_);
+  }
+
+  Tensor loss(const Tensor& z, const Batch& x) override {
+    return at::cross_entropy_loss(z, x.targets);
+  }
+
+  Tensor correct(const Tensor& z, const Batch& x) override {
+    return z.detach().argmax(1).eq(x.targets).sum();
+  }
+
+  std::optional<Metrics> evaluate(Part part) override {
+    const at::NoGradGuard no_grad;
+    const Split& split = part == Part::train ? train_ : test_;
+    const int64_t count = split.labels.size(0);
+    model_->eval();
+    Tensor loss_sum = at::zeros({}, at::TensorOptions().dtype(at::kDouble).device(options_.device));
+    Tensor correct_sum = at::zeros_like(loss_sum);
+    for (int64_t begin = 0; begin < count; begin += kEvaluationBatch) {
+      const int64_t end = std::min(begin + kEvaluationBatch, count);
+      const Batch x = slice_batch(split, normalisation_, begin, end, dtype_);
+      const Tensor z = outputs(x);
+      loss_sum += loss(z, x) * static_cast<double>(end - begin);
+      correct_sum += correct(z, x);
+    }
+    model_->train();
+    const auto total = static_cast<double>(count);
+    return Metrics{to_double(loss_sum) / total, to_double(correct_sum) / total};
+  }
+
+ private:
+  Split to_device(const Split& split) const {
+    return {split.images.to(options_.device), split.labels.to(options_.device)};
+  }
+
+  StreamOptions stream_options(RandomStream stream) const {
+    const bool own_size =
+        stream == RandomStream::discrepancy_batches && options_.discrepancy_batch_size > 0;
+    return {.batch_size = own_size ? options_.discrepancy_batch_size : options_.batch_size,
+            .augmentation = options_.augmentation,
+            .seed = options_.seed,
+            .stream = stream,
+            .dtype = dtype_};
+  }
+
+  std::shared_ptr<Model> model_;
+  SupervisedOptions options_;
+  at::ScalarType dtype_;
+  Normalisation normalisation_;
+  Split train_;
+  Split test_;
+  BatchStream batches_;
+  BatchStream discrepancy_batches_;
+  TensorList parameters_;
+  std::vector<std::string> names_;
+  TensorList buffers_;
+};
+
+}  // namespace
+
+std::unique_ptr<Problem> make_supervised(std::shared_ptr<Model> model,
+                                         const Dataset& dataset,
+                                         const SupervisedOptions& options) {
+  return std::make_unique<Supervised>(std::move(model), dataset, options);
+}
+
+}  // namespace apo

@@ -1,0 +1,69 @@
+// What a run tells those who watch it: traces, the console, tests.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apo/problem/problem.h"
+#include "apo/tuning/tuner.h"
+
+namespace apo {
+
+/// `loss` is the batch loss at the parameters before step `step`; `learning_rate` the η used by it.
+struct StepRecord {
+  int64_t step = 0;
+  double loss = 0;
+  double learning_rate = 0;
+};
+
+/// A tuned hyperparameter after a meta step. `name` carries "/<layer>" where there is one per
+/// layer.
+struct HyperparameterRecord {
+  std::string name;
+  int64_t step = 0;
+  double value = 0;
+};
+
+/// `step` counts the steps taken when the epoch ended; wall_seconds is training time without
+/// evaluation.
+struct EpochRecord {
+  int64_t epoch = 0;
+  int64_t step = 0;
+  Metrics train;
+  std::optional<Metrics> test;
+  double learning_rate = 0;
+  double wall_seconds = 0;
+};
+
+enum class RunStatus { finished, diverged, interrupted };
+
+struct RunSummary {
+  RunStatus status = RunStatus::finished;
+  std::string message;
+  int64_t epochs = 0;
+  int64_t steps = 0;
+  std::optional<Metrics> final_train;
+  std::optional<Metrics> final_test;
+  std::optional<double> best_train_loss;
+  std::optional<double> best_test_accuracy;
+  double final_learning_rate = 0;
+  double wall_seconds = 0;
+  double steps_per_second = 0;
+  double meta_share = 0;  ///< of wall_seconds
+  int64_t meta_skipped = 0;
+  int64_t peak_memory_bytes = 0;
+};
+
+/// Records arrive in order, on the training thread.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  virtual void on_step(const StepRecord&) {}
+  virtual void on_meta(const MetaRecord&, const std::vector<HyperparameterRecord>&) {}
+  virtual void on_epoch(const EpochRecord&) {}
+  virtual void on_end(const RunSummary&) {}
+};
+
+}  // namespace apo

@@ -1,0 +1,19 @@
+#include "apo/tuning/tuner.h"
+
+namespace apo {
+namespace {
+
+class Constant : public Tuner {
+ public:
+  std::optional<MetaRecord> before_step(const StepContext&, Hyperparameters&) override {
+    return std::nullopt;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Tuner> make_constant(const NoOptions&) {
+  return std::make_unique<Constant>();
+}
+
+}  // namespace apo

@@ -1,0 +1,14 @@
+#include "apo/tuning/tuner.h"
+
+namespace apo {
+
+const Registry<Tuner>& tuners() {
+  static const Registry<Tuner> registry = {
+      member("constant", "the configured values throughout", make_constant),
+      member("step_decay", "learning rate times a factor at given times", make_step_decay),
+      member("apo", "Amortized Proximal Optimization", make_apo),
+  };
+  return registry;
+}
+
+}  // namespace apo

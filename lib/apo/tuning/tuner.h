@@ -1,0 +1,89 @@
+// The family of tuners: what decides the hyperparameters of each base step.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apo/base/registry.h"
+#include "apo/hyper/hyperparameters.h"
+#include "apo/problem/problem.h"
+#include "apo/update/update_rule.h"
+
+namespace apo {
+
+/// What a tuner may look at before base step t: g is this step's gradient, ξ holds it already.
+struct StepContext {
+  int64_t step;
+  Problem& problem;
+  const UpdateRule& rule;
+  const TensorList& g;
+  const Statistics& xi;
+  const Batch& x;
+};
+
+/// One meta step, on the host.
+struct MetaRecord {
+  int64_t step = 0;
+  double objective = 0;
+  double loss_term = 0;
+  double discrepancy = 0;
+  /// ∂J/∂(stored φ): [k][group] for the k-th tuned hyperparameter.
+  std::vector<std::vector<double>> gradient;
+  /// J or its gradient was not finite: the step counted as too large.
+  bool skipped = false;
+};
+
+class Tuner {
+ public:
+  virtual ~Tuner() = default;
+
+  /// Names of the hyperparameters that it moves by gradients.
+  virtual std::vector<std::string> tuned() const { return {}; }
+  /// True: one value per layer instead of one for all.
+  virtual bool per_layer() const { return false; }
+  /// Examples in x̃; 0: as many as in x.
+  virtual int64_t discrepancy_batch_size() const { return 0; }
+
+  /// A learning rate to begin with, for `learning_rate: auto`; called at step 0 before before_step.
+  /// nullopt: this tuner cannot find one.
+  virtual std::optional<double> initial_learning_rate(const StepContext&, const Hyperparameters&) {
+    return std::nullopt;
+  }
+  /// Decides φ for the coming base step; what it returns goes to the trace.
+  virtual std::optional<MetaRecord> before_step(const StepContext& context,
+                                                Hyperparameters& phi) = 0;
+};
+
+struct StepDecayOptions {
+  double factor = 0.1;
+  int64_t every = 0;
+  std::vector<int64_t> milestones;
+  std::string unit = "epochs";
+  void visit(OptionVisitor& visitor);
+};
+
+struct ApoOptions {
+  ApoOptions();
+  double lambda = 1e-3;
+  int64_t interval = 10;
+  std::vector<std::string> tune = {"learning_rate"};
+  std::string scope = "global";
+  std::string loss_term = "loss";
+  std::string discrepancy = "squared_euclidean";
+  double weight_lambda = 0;
+  int64_t discrepancy_batch_size = 0;
+  ChoiceOf<UpdateRule, const RuleSetting&> meta_optimizer;
+  double meta_learning_rate = 0.1;
+  void visit(OptionVisitor& visitor);
+};
+
+std::unique_ptr<Tuner> make_constant(const NoOptions&);
+std::unique_ptr<Tuner> make_step_decay(const StepDecayOptions&);
+std::unique_ptr<Tuner> make_apo(const ApoOptions&);
+
+const Registry<Tuner>& tuners();
+
+}  // namespace apo

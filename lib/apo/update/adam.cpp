@@ -1,0 +1,71 @@
+#include <ATen/TensorOperators.h>
+
+#include <cmath>
+
+#include "apo/update/elementwise.h"
+
+namespace apo {
+namespace {
+
+/// Adam, and AdamW with decoupled weight decay w.
+///     m ← β₁ m + (1 − β₁) g;  v ← β₂ v + (1 − β₂) g²
+///     m̂ = m / (1 − β₁ᵗ);  v̂ = v / (1 − β₂ᵗ)
+///     θ′ = θ (1 − η w) − η m̂ / (√v̂ + ε);  momentum ignored: g in place of m̂
+/// φ: η learning_rate, ε epsilon.
+/// Source: APO paper, Eq. 22–26; AdamW: Loshchilov & Hutter.  Equals torch::optim::Adam and AdamW.
+class Adam : public ElementwiseRule {
+ public:
+  Adam(const AdamOptions& options, const RuleSetting& setting)
+      : ElementwiseRule(2, options.decoupled_weight_decay ? 0 : setting.weight_decay),
+        options_(options),
+        learning_rate_(setting.learning_rate),
+        decoupled_decay_(options.decoupled_weight_decay ? setting.weight_decay : 0) {}
+
+  std::vector<HyperparameterSpec> hyperparameters() const override {
+    return {{"learning_rate", Transform::log, learning_rate_, Range::above(0)},
+            {"epsilon", Transform::log, options_.epsilon, Range::above(0)}};
+  }
+  // m̂ is an average of gradients, not their sum: in the long run a step is as long as without
+  // momentum.
+  double momentum_gain() const override { return 1; }
+
+ protected:
+  void accumulate(const Tensor& g, Slots xi) const override {
+    xi[0].mul_(options_.beta1).add_(g, 1 - options_.beta1);
+    xi[1].mul_(options_.beta2).addcmul_(g, g, 1 - options_.beta2);
+  }
+
+  Tensor formula(const Tensor& theta,
+                 const Tensor& g,
+                 Slots xi,
+                 Slots phi,
+                 int64_t t,
+                 Momentum momentum) const override {
+    const double first = 1 - std::pow(options_.beta1, static_cast<double>(t));
+    const double second = 1 - std::pow(options_.beta2, static_cast<double>(t));
+    const Tensor direction = momentum == Momentum::ignore ? g : xi[0] / first;
+    const Tensor ratio = direction / ((xi[1] / second).sqrt() + phi[1]);
+    if (decoupled_decay_ == 0) return theta - phi[0] * ratio;
+    return theta - phi[0] * ratio.add(theta, decoupled_decay_);
+  }
+
+ private:
+  AdamOptions options_;
+  double learning_rate_;
+  double decoupled_decay_;
+};
+
+}  // namespace
+
+void AdamOptions::visit(OptionVisitor& visitor) {
+  visitor.real("beta1", beta1, Range::half_open(0, 1), "β₁, decay of the mean gradient");
+  visitor.real("beta2", beta2, Range::half_open(0, 1), "β₂, decay of the mean square");
+  visitor.real("epsilon", epsilon, Range::above(0), "ε, added to the denominator");
+  visitor.flag("decoupled_weight_decay", decoupled_weight_decay, "AdamW: decay beside the step");
+}
+
+std::unique_ptr<UpdateRule> make_adam(const AdamOptions& options, const RuleSetting& setting) {
+  return std::make_unique<Adam>(options, setting);
+}
+
+}  // namespace apo

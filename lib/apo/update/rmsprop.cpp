@@ -1,0 +1,67 @@
+#include <ATen/TensorOperators.h>
+
+#include <cmath>
+
+#include "apo/update/elementwise.h"
+
+namespace apo {
+namespace {
+
+/// s^ρ; a square root where ρ is known on the host to be ½, at a tenth of the cost.
+Tensor raised(const Tensor& s, const Tensor& power) {
+  const bool known = power.device().is_cpu() && !power.requires_grad();
+  return known && power.item<double>() == 0.5 ? s.sqrt() : s.pow(power);
+}
+
+/// RMSprop as a function of its hyperparameters.
+///     s ← γ s + (1 − γ) g²
+///     θ′ = θ − η g / (s^ρ + ε);  with bias correction s / (1 − γᵗ) takes the place of s
+/// φ: η learning_rate, ρ power, ε epsilon.
+/// Source: APO paper, Eq. 20–21.  Differs from torch::optim::RMSprop: ρ is free and there is a bias
+/// correction; equal to it otherwise.  The derivative in ρ is 0 where s = 0.
+class Rmsprop : public ElementwiseRule {
+ public:
+  Rmsprop(const RmspropOptions& options, const RuleSetting& setting)
+      : ElementwiseRule(1, setting.weight_decay),
+        options_(options),
+        learning_rate_(setting.learning_rate) {}
+
+  std::vector<HyperparameterSpec> hyperparameters() const override {
+    return {{"learning_rate", Transform::log, learning_rate_, Range::above(0)},
+            {"power", Transform::identity, options_.power, Range::between(0, 1)},
+            {"epsilon", Transform::log, options_.epsilon, Range::above(0)}};
+  }
+
+ protected:
+  void accumulate(const Tensor& g, Slots xi) const override {
+    xi[0].mul_(options_.decay).addcmul_(g, g, 1 - options_.decay);
+  }
+
+  Tensor formula(const Tensor& theta, const Tensor& g, Slots xi, Slots phi, int64_t t, Momentum)
+      const override {
+    const double correction =
+        options_.bias_correction ? 1 - std::pow(options_.decay, static_cast<double>(t)) : 1;
+    const Tensor s = options_.bias_correction ? xi[0] / correction : xi[0];
+    return theta - phi[0] * (g / (raised(s, phi[1]) + phi[2]));
+  }
+
+ private:
+  RmspropOptions options_;
+  double learning_rate_;
+};
+
+}  // namespace
+
+void RmspropOptions::visit(OptionVisitor& visitor) {
+  visitor.real("decay", decay, Range::half_open(0, 1), "γ, decay of the mean square");
+  visitor.real("power", power, Range::between(0, 1), "ρ, power of the mean square");
+  visitor.real("epsilon", epsilon, Range::above(0), "ε, added to the denominator");
+  visitor.flag("bias_correction", bias_correction, "divide the mean square by 1 − γᵗ");
+}
+
+std::unique_ptr<UpdateRule> make_rmsprop(const RmspropOptions& options,
+                                         const RuleSetting& setting) {
+  return std::make_unique<Rmsprop>(options, setting);
+}
+
+}  // namespace apo

@@ -1,0 +1,36 @@
+#include <ATen/TensorOperators.h>
+
+#include "apo/update/elementwise.h"
+
+namespace apo {
+namespace {
+
+/// Stochastic gradient descent.
+///     θ′ = θ − η g
+/// φ: η learning_rate.
+class Sgd : public ElementwiseRule {
+ public:
+  explicit Sgd(const RuleSetting& setting)
+      : ElementwiseRule(0, setting.weight_decay), learning_rate_(setting.learning_rate) {}
+
+  std::vector<HyperparameterSpec> hyperparameters() const override {
+    return {{"learning_rate", Transform::log, learning_rate_, Range::above(0)}};
+  }
+
+ protected:
+  Tensor formula(
+      const Tensor& theta, const Tensor& g, Slots, Slots phi, int64_t, Momentum) const override {
+    return theta - phi[0] * g;
+  }
+
+ private:
+  double learning_rate_;
+};
+
+}  // namespace
+
+std::unique_ptr<UpdateRule> make_sgd(const NoOptions&, const RuleSetting& setting) {
+  return std::make_unique<Sgd>(setting);
+}
+
+}  // namespace apo

@@ -1,0 +1,52 @@
+#include <ATen/TensorOperators.h>
+
+#include "apo/update/elementwise.h"
+
+namespace apo {
+namespace {
+
+/// Stochastic gradient descent with Nesterov momentum.
+///     v ← μ v + g
+///     θ′ = θ − η (g + μ v);  momentum ignored: θ′ = θ − η g
+/// φ: η learning_rate.  Source: APO paper, Eq. 18–19.  Equals torch::optim::SGD with nesterov.
+class Sgdm : public ElementwiseRule {
+ public:
+  Sgdm(const SgdmOptions& options, const RuleSetting& setting)
+      : ElementwiseRule(1, setting.weight_decay),
+        momentum_(options.momentum),
+        learning_rate_(setting.learning_rate) {}
+
+  std::vector<HyperparameterSpec> hyperparameters() const override {
+    return {{"learning_rate", Transform::log, learning_rate_, Range::above(0)}};
+  }
+  double momentum_gain() const override { return 1 / (1 - momentum_); }
+
+ protected:
+  void accumulate(const Tensor& g, Slots xi) const override { xi[0].mul_(momentum_).add_(g); }
+
+  Tensor formula(const Tensor& theta,
+                 const Tensor& g,
+                 Slots xi,
+                 Slots phi,
+                 int64_t,
+                 Momentum momentum) const override {
+    if (momentum == Momentum::ignore) return theta - phi[0] * g;
+    return theta - phi[0] * g.add(xi[0], momentum_);
+  }
+
+ private:
+  double momentum_;
+  double learning_rate_;
+};
+
+}  // namespace
+
+void SgdmOptions::visit(OptionVisitor& visitor) {
+  visitor.real("momentum", momentum, Range::half_open(0, 1), "Nesterov momentum μ");
+}
+
+std::unique_ptr<UpdateRule> make_sgdm(const SgdmOptions& options, const RuleSetting& setting) {
+  return std::make_unique<Sgdm>(options, setting);
+}
+
+}  // namespace apo

@@ -1,0 +1,94 @@
+// The family of update rules: θ′ = g(θ, ξ, φ), the base optimizers of the paper and the
+// meta-optimizers alike.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "apo/base/registry.h"
+#include "apo/base/tensors.h"
+#include "apo/hyper/hyperparameters.h"
+
+namespace apo {
+
+/// ξ: what a rule remembers. slots[s] is one list per kind of statistic (momentum, second moment).
+struct Statistics {
+  int64_t updates = 0;  ///< gradients observed
+  std::vector<TensorList> slots;
+};
+
+/// Whether a proposed step carries momentum. APO tunes as if there were none (paper, section 5).
+enum class Momentum { apply, ignore };
+
+/// A rule is immutable: all that changes is in θ, ξ and φ, which are passed in.
+/// θ, g: one tensor per parameter, same shapes. Momentum-free rules take Momentum for the same
+/// step.
+class UpdateRule {
+ public:
+  virtual ~UpdateRule() = default;
+
+  /// φ in the order in which formulas read it; the learning rate is the first.
+  virtual std::vector<HyperparameterSpec> hyperparameters() const = 0;
+  virtual Statistics initial_statistics(const TensorList& theta) const = 0;
+
+  /// What the rule takes for the gradient: g itself, or g + w θ with coupled weight decay. Under
+  /// no-grad.
+  virtual TensorList decayed(const TensorList& theta, TensorList g) const = 0;
+  /// ξ ← statistics updated with g.
+  virtual void observe(const TensorList& g, Statistics& xi) const = 0;
+  /// θ′, a pure formula: no argument changes, and derivatives in φ flow where its values ask for
+  /// them.
+  virtual TensorList propose(const TensorList& theta,
+                             const TensorList& g,
+                             const Statistics& xi,
+                             const HyperparameterValues& phi,
+                             Momentum momentum) const = 0;
+  /// The factor by which momentum lengthens a step in the long run: 1 / (1 − μ).
+  virtual double momentum_gain() const { return 1; }
+};
+
+/// θ ← propose(θ, …), in θ's own tensors: their storage is exchanged, not copied.
+void step(const UpdateRule& rule,
+          TensorList& theta,
+          const TensorList& g,
+          const Statistics& xi,
+          const HyperparameterValues& phi);
+
+/// What every rule has beside its own options.
+struct RuleSetting {
+  double learning_rate = 0.1;
+  double weight_decay = 0;
+};
+
+struct SgdmOptions {
+  double momentum = 0.9;
+  void visit(OptionVisitor& visitor);
+};
+
+struct RmspropOptions {
+  double decay = 0.99;
+  double power = 0.5;
+  double epsilon = 1e-8;
+  bool bias_correction = false;
+  void visit(OptionVisitor& visitor);
+};
+
+struct AdamOptions {
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  bool decoupled_weight_decay = false;
+  void visit(OptionVisitor& visitor);
+};
+
+std::unique_ptr<UpdateRule> make_sgd(const NoOptions&, const RuleSetting&);
+std::unique_ptr<UpdateRule> make_sgdm(const SgdmOptions&, const RuleSetting&);
+std::unique_ptr<UpdateRule> make_rmsprop(const RmspropOptions&, const RuleSetting&);
+std::unique_ptr<UpdateRule> make_adam(const AdamOptions&, const RuleSetting&);
+
+using UpdateRuleRegistry = Registry<UpdateRule, const RuleSetting&>;
+const UpdateRuleRegistry& update_rules();
+
+}  // namespace apo
