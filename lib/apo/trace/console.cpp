@@ -1,0 +1,93 @@
+#include "apo/trace/console.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+namespace apo {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds kRedraw{100};
+
+std::string duration(double seconds) {
+  const auto whole = static_cast<int64_t>(seconds);
+  if (whole < 60) return fmt::format("{}s", whole);
+  if (whole < 3600) return fmt::format("{}m{:02}s", whole / 60, whole % 60);
+  return fmt::format("{}h{:02}m", whole / 3600, whole / 60 % 60);
+}
+
+std::string percent(const std::optional<double>& share) {
+  return share ? fmt::format("{:.2f} %", 100 * *share) : "-";
+}
+
+}  // namespace
+
+Console::Console(ConsoleOptions options) : options_(std::move(options)), begin_(Clock::now()) {}
+
+void Console::on_step(const StepRecord& record) {
+  if (options_.live && Clock::now() - drawn_ > kRedraw) draw(record);
+}
+
+void Console::on_meta(const MetaRecord& record, const std::vector<HyperparameterRecord>&) {
+  if (!record.skipped || skip_reported_) return;
+  skip_reported_ = true;
+  clear();
+  options_.log(
+      fmt::format("warning: the objective at step {} is not finite: the step counts as too "
+                  "large and the learning rate is reduced; further cases are only counted",
+                  record.step));
+}
+
+void Console::on_epoch(const EpochRecord& record) {
+  clear();
+  std::string line = fmt::format("epoch {:>3}  step {:>6}  train loss {:<9.4g} accuracy {:<8}",
+                                 record.epoch,
+                                 record.step,
+                                 record.train.loss,
+                                 percent(record.train.accuracy));
+  if (record.test) {
+    line += fmt::format(
+        "  test loss {:<9.4g} accuracy {:<8}", record.test->loss, percent(record.test->accuracy));
+    accuracy_ = percent(record.test->accuracy);
+  }
+  line += fmt::format(
+      "  learning rate {:<9.4g}  {}", record.learning_rate, duration(record.wall_seconds));
+  options_.log(line);
+}
+
+void Console::on_end(const RunSummary& summary) {
+  clear();
+  if (!summary.message.empty()) options_.log(summary.message);
+}
+
+void Console::draw(const StepRecord& record) {
+  drawn_ = Clock::now();
+  const double seconds = std::chrono::duration<double>(drawn_ - begin_).count();
+  const auto done = static_cast<double>(record.step + 1);
+  const double rate = done / seconds;
+  const double left = (static_cast<double>(options_.total_steps) - done) / rate;
+  std::fputs(fmt::format("\r\x1b[Kepoch {}/{}  step {}/{}  loss {:.4g}  test {}  lr {:.3g}  "
+                         "{:.0f} steps/s  {} left",
+                         record.step / options_.steps_per_epoch + 1,
+                         (options_.total_steps - 1) / options_.steps_per_epoch + 1,
+                         record.step + 1,
+                         options_.total_steps,
+                         record.loss,
+                         accuracy_.empty() ? "-" : accuracy_,
+                         record.learning_rate,
+                         rate,
+                         duration(left))
+                 .c_str(),
+             stderr);
+  std::fflush(stderr);
+}
+
+void Console::clear() {
+  if (!options_.live) return;
+  std::fputs("\r\x1b[K", stderr);
+  std::fflush(stderr);
+}
+
+}  // namespace apo
