@@ -5,7 +5,7 @@
 namespace apo {
 namespace {
 
-void exchange(TensorList& tensors, const TensorList& values) {
+void set_storage(TensorList& tensors, const TensorList& values) {
   const at::NoGradGuard no_grad;
   for (size_t i = 0; i < tensors.size(); ++i) tensors[i].set_data(values[i]);
 }
@@ -13,12 +13,12 @@ void exchange(TensorList& tensors, const TensorList& values) {
 }  // namespace
 
 SwapGuard::SwapGuard(TensorList& tensors, const TensorList& values) : tensors_(tensors) {
-  for (const Tensor& tensor : tensors) originals_.push_back(tensor.variable_data());
-  exchange(tensors_, values);
+  for (const Tensor& tensor : tensors) originals_.push_back(tensor.detach());
+  set_storage(tensors_, values);
 }
 
 SwapGuard::~SwapGuard() {
-  exchange(tensors_, originals_);
+  set_storage(tensors_, originals_);
 }
 
 }  // namespace apo

@@ -1,0 +1,102 @@
+#include "apo/config/assemble.h"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include "apo/base/error.h"
+#include "apo/base/random.h"
+#include "apo/base/system.h"
+#include "apo/problem/supervised.h"
+
+namespace apo {
+namespace {
+
+Precision to_precision(const std::string& word) {
+  if (word == "tf32") return Precision::tf32;
+  if (word == "bfloat16") return Precision::bfloat16;
+  return word == "float64" ? Precision::float64 : Precision::float32;
+}
+
+ModelShape shape_of(const Dataset& dataset) {
+  const auto sizes = dataset.train.images.sizes();
+  return {.channels = sizes[1], .height = sizes[2], .width = sizes[3], .classes = dataset.classes};
+}
+
+/// Initial parameters depend on the seed alone, not on what used LibTorch's generator before.
+std::shared_ptr<Model> make_model(const Experiment& experiment, const Dataset& dataset) {
+  const auto seed = static_cast<uint64_t>(experiment.seed);
+  at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
+  generator.set_current_seed(make_generator(seed, RandomStream::model).current_seed());
+  return experiment.model.make(shape_of(dataset));
+}
+
+SupervisedOptions problem_options(const Experiment& experiment, const Assembly& assembly) {
+  return {.batch_size = experiment.dataset.batch_size,
+          .discrepancy_batch_size = assembly.tuner->discrepancy_batch_size(),
+          .augmentation = experiment.dataset.augmentation == "crop_flip" ? Augmentation::crop_flip
+                                                                         : Augmentation::none,
+          .seed = static_cast<uint64_t>(experiment.seed),
+          .precision = to_precision(experiment.precision),
+          .device = assembly.device};
+}
+
+TrainOptions train_options(const Experiment& experiment, const Problem& problem) {
+  TrainOptions options;
+  const TrainSection& train = experiment.train;
+  options.steps = train.steps > 0 ? train.steps : train.epochs * problem.steps_per_epoch();
+  options.evaluate_every = train.evaluate_every;
+  options.train_metrics =
+      train.train_metrics == "full" ? TrainMetrics::full : TrainMetrics::running;
+  options.auto_learning_rate = !experiment.optimizer.learning_rate;
+  return options;
+}
+
+int64_t bytes(const Split& split) {
+  return static_cast<int64_t>(split.images.nbytes() + split.labels.nbytes());
+}
+
+}  // namespace
+
+at::Device resolve_device(const std::string& word) {
+  if (word == "cpu") return at::kCPU;
+  const bool available = at::globalContext().hasCUDA();
+  if (word == "auto") return available ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
+  if (!available) {
+    throw Error(ErrorKind::config,
+                fmt::format("device = {}: no CUDA device can be used here (a CPU build, or no "
+                            "driver); accepted: auto, cpu",
+                            word));
+  }
+  return at::Device(word);
+}
+
+Assembly assemble(const Experiment& experiment) {
+  Assembly assembly;
+  assembly.device = resolve_device(experiment.device);
+  assembly.threads = experiment.threads > 0 ? static_cast<int>(experiment.threads) : usable_cores();
+  at::set_num_threads(assembly.threads);
+  const bool tf32 = experiment.precision == "tf32";
+  at::globalContext().setAllowTF32CuBLAS(tf32);
+  at::globalContext().setAllowTF32CuDNN(tf32);
+
+  const std::unique_ptr<Dataset> dataset =
+      experiment.dataset.choice.make({.root = experiment.dataset.root,
+                                      .train_examples = experiment.dataset.train_examples,
+                                      .test_examples = experiment.dataset.test_examples,
+                                      .seed = static_cast<uint64_t>(experiment.seed)});
+  assembly.data_bytes = bytes(dataset->train) + bytes(dataset->test);
+  assembly.rule = experiment.optimizer.choice.make(
+      {.learning_rate = experiment.optimizer.learning_rate.value_or(1e-3),
+       .weight_decay = experiment.optimizer.weight_decay});
+  assembly.tuner = experiment.tuner.make();
+  assembly.problem = make_supervised(
+      make_model(experiment, *dataset), *dataset, problem_options(experiment, assembly));
+  for (const Tensor& parameter : assembly.problem->parameters()) {
+    assembly.parameters += parameter.numel();
+  }
+  assembly.options = train_options(experiment, *assembly.problem);
+  return assembly;
+}
+
+}  // namespace apo

@@ -1,0 +1,32 @@
+// From a configuration to the objects of a run.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "apo/config/experiment.h"
+#include "apo/train/trainer.h"
+
+namespace apo {
+
+/// All that one run trains with.
+struct Assembly {
+  at::Device device = at::kCPU;
+  int threads = 1;
+  int64_t parameters = 0;
+  int64_t data_bytes = 0;
+  std::unique_ptr<Problem> problem;
+  std::unique_ptr<UpdateRule> rule;
+  std::unique_ptr<Tuner> tuner;
+  TrainOptions options;
+};
+
+/// The device that `word` names; `auto` takes the first GPU where there is one.
+/// Throws Error(config) where the device does not exist or this build cannot use it.
+at::Device resolve_device(const std::string& word);
+
+/// Loads the data, builds the model from the seed, makes the rest. Sets the process's threads and
+/// precision. Throws Error: config (what cannot be together), data.
+Assembly assemble(const Experiment& experiment);
+
+}  // namespace apo

@@ -1,0 +1,86 @@
+#include "apo/config/experiment.h"
+
+#include <cctype>
+#include <cstdlib>
+#include <regex>
+
+namespace apo {
+
+DatasetSection::DatasetSection() : choice(datasets(), "mnist") {
+  const char* variable = std::getenv("APO_DATA_ROOT");
+  root = variable != nullptr && *variable != '\0' ? variable : "data";
+}
+
+OptimizerSection::OptimizerSection() : choice(update_rules(), "sgd") {}
+
+Experiment::Experiment() : model(models(), "mlp"), tuner(tuners(), "apo") {}
+
+void DatasetSection::visit(OptionVisitor& visitor) {
+  visitor.choice(choice, "pictures and labels");
+  visitor.word("root", root, {}, "folder of the official files; default $APO_DATA_ROOT, else data");
+  visitor.integer("batch_size", batch_size, Range::at_least(1), "examples per step");
+  visitor.word("augmentation", augmentation, {"none", "crop_flip"}, "of training pictures");
+  visitor.integer("train_examples", train_examples, Range::at_least(0), "the first n; 0: all");
+  visitor.integer("test_examples", test_examples, Range::at_least(0), "the first n; 0: all");
+}
+
+void OptimizerSection::visit(OptionVisitor& visitor) {
+  visitor.choice(choice, "the base optimizer");
+  visitor.real_or_auto("learning_rate",
+                       learning_rate,
+                       Range::above(0),
+                       "η, to begin with; auto: found at the start");
+  visitor.real("weight_decay", weight_decay, Range::at_least(0), "w, added to the gradient as w θ");
+}
+
+void TrainSection::visit(OptionVisitor& visitor) {
+  visitor.integer("epochs", epochs, Range::at_least(0), "passes over the training set");
+  visitor.integer("steps", steps, Range::at_least(0), "base steps, instead of epochs");
+  visitor.require(
+      (epochs > 0) != (steps > 0), "epochs", "give either 'epochs' or 'steps', at least 1");
+  visitor.integer(
+      "evaluate_every", evaluate_every, Range::at_least(1), "epochs between evaluations");
+  visitor.word("train_metrics",
+               train_metrics,
+               {"running", "full"},
+               "mean over the epoch's steps, or a pass over the training set");
+  visitor.integer("checkpoint_every",
+                  checkpoint_every,
+                  Range::at_least(0),
+                  "epochs between checkpoints (reserved: not written yet)");
+  visitor.integer("keep_checkpoints",
+                  keep_checkpoints,
+                  Range::at_least(1),
+                  "how many to keep (reserved: not written yet)");
+}
+
+void Experiment::visit(OptionVisitor& visitor) {
+  visitor.word("name", name, {}, "of the run folder; default: the file's name");
+  visitor.require(
+      std::regex_match(name, std::regex("[A-Za-z0-9_][A-Za-z0-9._+=,-]{0,199}")),
+      "name",
+      "must be letters, digits and . _ + = , - and not begin with a sign, since it names a folder");
+  visitor.integer("seed", seed, Range::at_least(0), "of every random stream");
+  visitor.word("device", device, {}, "auto, cpu, cuda or cuda:N");
+  visitor.require(std::regex_match(device, std::regex("auto|cpu|cuda(:[0-9]{1,3})?")),
+                  "device",
+                  "must be auto, cpu, cuda or cuda:N");
+  visitor.integer("threads", threads, Range::between(0, 4096), "0: the cores this process may use");
+  visitor.word("precision",
+               precision,
+               {"float32", "tf32", "bfloat16", "float64"},
+               "of the forward and backward passes");
+  visitor.section("dataset", "what to learn from", [this](OptionVisitor& v) { dataset.visit(v); });
+  visitor.section(
+      "model", "the network", [this](OptionVisitor& v) { v.choice(model, "architecture"); });
+  visitor.section("optimizer", "the base steps", [this](OptionVisitor& v) { optimizer.visit(v); });
+  visitor.section("tuner", "what decides the hyperparameters", [this](OptionVisitor& v) {
+    v.choice(tuner, "tuner");
+  });
+  visitor.require(optimizer.learning_rate || tuner.name() == "apo",
+                  "optimizer.learning_rate",
+                  "auto needs tuner.name: apo, whose objective finds the rate; give a number");
+  visitor.section("train", "how long", [this](OptionVisitor& v) { train.visit(v); });
+}
+
+}  // namespace apo

@@ -1,0 +1,60 @@
+// An experiment: every configuration key with its default.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "apo/data/dataset.h"
+#include "apo/model/model.h"
+#include "apo/tuning/tuner.h"
+#include "apo/update/update_rule.h"
+
+namespace apo {
+
+struct DatasetSection {
+  DatasetSection();
+  ChoiceOf<Dataset, const DataRequest&> choice;
+  std::string root;  ///< default: $APO_DATA_ROOT, else "data"
+  int64_t batch_size = 100;
+  std::string augmentation = "none";
+  int64_t train_examples = 0;
+  int64_t test_examples = 0;
+  void visit(OptionVisitor& visitor);
+};
+
+struct OptimizerSection {
+  OptimizerSection();
+  ChoiceOf<UpdateRule, const RuleSetting&> choice;
+  std::optional<double> learning_rate = 0.1;  ///< nullopt: auto
+  double weight_decay = 0;
+  void visit(OptionVisitor& visitor);
+};
+
+struct TrainSection {
+  int64_t epochs = 0;
+  int64_t steps = 0;
+  int64_t evaluate_every = 1;
+  std::string train_metrics = "running";
+  int64_t checkpoint_every = 1;
+  int64_t keep_checkpoints = 2;
+  void visit(OptionVisitor& visitor);
+};
+
+/// One run. A grid is several of these.
+struct Experiment {
+  Experiment();
+  std::string name;
+  int64_t seed = 0;
+  std::string device = "auto";
+  int64_t threads = 0;
+  std::string precision = "float32";
+  DatasetSection dataset;
+  ChoiceOf<Model, const ModelShape&> model;
+  OptimizerSection optimizer;
+  ChoiceOf<Tuner> tuner;
+  TrainSection train;
+  void visit(OptionVisitor& visitor);
+};
+
+}  // namespace apo

@@ -1,0 +1,65 @@
+#include "apo/hyper/hyperparameters.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/full.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace apo {
+namespace {
+
+const std::vector<HyperparameterSpec> kSpecs = {
+    {"learning_rate", Transform::log, 0.1, Range::above(0)},
+    {"power", Transform::identity, 0.5, Range::between(0, 1)},
+    {"mix", Transform::logit, 0.3, Range::between(0, 1)}};
+
+Hyperparameters two_layers() {
+  return {kSpecs, {"learning_rate"}, {0, 0, 1}, 2, at::kCPU};
+}
+
+TEST(Hyperparameters, AValueThatIsNotMovedStaysExact) {
+  Hyperparameters phi(kSpecs, 1);
+  for (size_t h = 0; h < kSpecs.size(); ++h) {
+    phi.move(h, phi.stored(h).clone());
+    EXPECT_EQ(phi.value(h).item<double>(), kSpecs[h].initial);
+  }
+}
+
+TEST(Hyperparameters, MovesInTheStoredForm) {
+  Hyperparameters phi(kSpecs, 1);
+  phi.move(0, phi.stored(0) + 1);
+  EXPECT_DOUBLE_EQ(phi.value(0).item<double>(), 0.1 * std::exp(1.0));
+  phi.move(1, phi.stored(1) + 0.25);
+  EXPECT_DOUBLE_EQ(phi.value(1).item<double>(), 0.75);
+}
+
+TEST(Hyperparameters, DerivativesOfTheTransformsMatchDifferences) {
+  for (size_t h = 0; h < kSpecs.size(); ++h) {
+    Hyperparameters phi(kSpecs, 1), up(kSpecs, 1), down(kSpecs, 1);
+    up.move(h, up.stored(h) + 1e-5);
+    down.move(h, down.stored(h) - 1e-5);
+    const double numeric = (up.value(h) - down.value(h)).item<double>() / 2e-5;
+    EXPECT_NEAR(phi.derivative(h).item<double>(), numeric, 1e-9);
+  }
+}
+
+TEST(Hyperparameters, EachParameterSeesTheValueOfItsLayer) {
+  Hyperparameters phi = two_layers();
+  Tensor stored = phi.stored(0).clone();
+  stored[1] += std::log(2.0);
+  phi.move(0, stored);
+  EXPECT_EQ(phi.values()[0][0].item<double>(), 0.1);
+  EXPECT_EQ(phi.values()[0][1].item<double>(), 0.1);
+  EXPECT_DOUBLE_EQ(phi.values()[0][2].item<double>(), 0.2);
+}
+
+TEST(Hyperparameters, SettingAValueReachesEveryLayer) {
+  Hyperparameters phi = two_layers();
+  phi.set(0, 0.7);
+  for (size_t i = 0; i < 3; ++i) EXPECT_EQ(phi.values()[0][i].item<double>(), 0.7);
+  EXPECT_DOUBLE_EQ(phi.stored(0)[1].item<double>(), std::log(0.7));
+}
+
+}  // namespace
+}  // namespace apo

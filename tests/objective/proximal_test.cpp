@@ -1,0 +1,146 @@
+#include "apo/objective/proximal.h"
+
+#include <ATen/ops/equal.h>
+#include <ATen/ops/full_like.h>
+#include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <cmath>
+
+#include "support/registry_names.h"
+#include "support/tiny_problem.h"
+
+namespace apo {
+namespace {
+
+/// A pending step of each rule after a few real ones, so that its statistics are not trivial.
+class ProximalObjectiveOf : public testing::TestWithParam<std::string> {
+ protected:
+  ProximalObjectiveOf() {
+    for (int t = 0; t < 3; ++t) {
+      x_ = problem_.next_batch();
+      g_ = gradient(problem_.loss(problem_.outputs(x_), x_), problem_.parameters());
+      rule_->observe(g_, xi_);
+      if (t < 2) apo::step(*rule_, problem_.parameters(), g_, xi_, phi_.values());
+    }
+  }
+
+  static std::vector<std::string> tunable(const UpdateRule& rule) {
+    std::vector<std::string> names;
+    for (const HyperparameterSpec& spec : rule.hyperparameters()) names.push_back(spec.name);
+    return names;
+  }
+
+  /// J with stored hyperparameter h moved by `delta`.
+  double objective_at(ProximalObjective& objective, size_t h, double delta) {
+    Hyperparameters moved = phi_;
+    moved.move(h, phi_.stored(h) + delta);
+    return objective.value(moved.values());
+  }
+
+  test::TinyProblem problem_;
+  std::unique_ptr<UpdateRule> rule_ =
+      ChoiceOf<UpdateRule, const RuleSetting&>(update_rules(), GetParam())
+          .make({.learning_rate = 0.05});
+  std::unique_ptr<Discrepancy> discrepancy_ = make_squared_euclidean({});
+  Hyperparameters phi_{rule_->hyperparameters(), tunable(*rule_), {0, 0, 0, 0}, 1, at::kCPU};
+  Statistics xi_ = rule_->initial_statistics(problem_.parameters());
+  Batch x_;
+  Batch x_tilde_ = problem_.next_discrepancy_batch();
+  TensorList g_;
+  PendingStep step_{problem_, *rule_, g_, xi_, x_, x_tilde_};
+  ProximalWeights weights_{.lambda = 0.3, .weight_lambda = 0.2};
+};
+
+TEST_P(ProximalObjectiveOf, GradientsMatchCentralDifferences) {
+  ProximalObjective objective(step_, *discrepancy_, weights_);
+  const TensorList analytic = objective.gradient(phi_).gradient;
+  for (size_t h = 0; h < phi_.specs().size(); ++h) {
+    // Truncation is O(δ²) relative to the curvature, rounding 1e-16 J / δ: both near 1e-10 at δ =
+    // 1e-5.
+    const double delta = 1e-5;
+    const double numeric =
+        (objective_at(objective, h, delta) - objective_at(objective, h, -delta)) / (2 * delta);
+    const double tolerance = 1e-6 * std::abs(numeric) + 1e-10;
+    EXPECT_NEAR(analytic[h].item<double>(), numeric, tolerance) << phi_.specs()[h].name;
+  }
+}
+
+TEST_P(ProximalObjectiveOf, GradientsEqualThoseOfOneGraphThroughTheWhole) {
+  const MetaGradient meta = ProximalObjective(step_, *discrepancy_, weights_).gradient(phi_);
+
+  const TensorList theta = detached(problem_.parameters());
+  TensorList leaves;
+  for (size_t h = 0; h < phi_.specs().size(); ++h) {
+    leaves.push_back(phi_.value(h).clone().requires_grad_());
+  }
+  const TensorList next =
+      rule_->propose(theta, g_, xi_, phi_.values_with(phi_.tuned(), leaves), Momentum::ignore);
+  const Tensor loss = problem_.loss(test::TinyProblem::outputs_at(next, x_), x_);
+  const Tensor moved = test::TinyProblem::outputs_at(next, x_tilde_) -
+                       test::TinyProblem::outputs_at(theta, x_tilde_);
+  Tensor objective = loss + 0.3 * moved.square().sum() / 8;
+  for (size_t i = 0; i < theta.size(); ++i) {
+    objective = objective + 0.2 / 2 * (next[i] - theta[i]).square().sum();
+  }
+  const TensorList whole = torch::autograd::grad({objective}, leaves);
+
+  EXPECT_NEAR(meta.terms.objective.item<double>(), objective.item<double>(), 1e-14);
+  for (size_t h = 0; h < leaves.size(); ++h) {
+    const double expected = (whole[h] * phi_.derivative(h)).item<double>();
+    // The same operations in another order: a few roundings.
+    EXPECT_NEAR(meta.gradient[h].item<double>(), expected, 1e-12 * std::abs(expected) + 1e-15);
+  }
+}
+
+TEST_P(ProximalObjectiveOf, LeavesParametersAndBuffersUntouched) {
+  const TensorList theta = clone(problem_.parameters());
+  const TensorList buffers = clone(problem_.buffers());
+  ProximalObjective objective(step_, *discrepancy_, weights_);
+  objective.gradient(phi_);
+  objective.value(phi_.values());
+  for (size_t i = 0; i < theta.size(); ++i) {
+    EXPECT_TRUE(at::equal(problem_.parameters()[i], theta[i]));
+    EXPECT_TRUE(problem_.parameters()[i].is_leaf());
+  }
+  EXPECT_TRUE(at::equal(problem_.buffers()[0], buffers[0]));
+}
+
+TEST_P(ProximalObjectiveOf, LayersHaveGradientsThatSumToTheGlobalOne) {
+  // With equal values, moving all layers together is moving the global value.
+  const Hyperparameters layered(
+      rule_->hyperparameters(), tunable(*rule_), {0, 0, 1, 1}, 2, at::kCPU);
+  ProximalObjective objective(step_, *discrepancy_, weights_);
+  const TensorList global = objective.gradient(phi_).gradient;
+  const TensorList per_layer = objective.gradient(layered).gradient;
+  for (size_t h = 0; h < global.size(); ++h) {
+    ASSERT_EQ(per_layer[h].numel(), 2);
+    const double expected = global[h].item<double>();
+    EXPECT_NEAR(per_layer[h].sum().item<double>(), expected, 1e-12 * std::abs(expected) + 1e-15);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(UpdateRules,
+                         ProximalObjectiveOf,
+                         testing::ValuesIn(test::names(update_rules())),
+                         test::test_name);
+
+TEST(Rmsprop, DerivativesAreFiniteWhereAGradientWasAlwaysZero) {
+  const auto rule = make_rmsprop({}, {.learning_rate = 0.1});
+  const TensorList theta = {at::ones({2}, at::kDouble)};
+  const TensorList g = {at::zeros({2}, at::kDouble)};
+  Statistics xi = rule->initial_statistics(theta);
+  rule->observe(g, xi);
+  const Hyperparameters phi(
+      rule->hyperparameters(), {"learning_rate", "power", "epsilon"}, {0}, 1, at::kCPU);
+  TensorList leaves;
+  for (size_t h = 0; h < 3; ++h) leaves.push_back(phi.value(h).clone().requires_grad_());
+  const TensorList next =
+      rule->propose(theta, g, xi, phi.values_with({0, 1, 2}, leaves), Momentum::ignore);
+  for (const Tensor& derivative : torch::autograd::grad({next[0].sum()}, leaves)) {
+    EXPECT_EQ(derivative.item<double>(), 0);
+  }
+}
+
+}  // namespace
+}  // namespace apo

@@ -1,0 +1,209 @@
+#include "apo/tuning/tuner.h"
+
+#include <ATen/ops/equal.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "apo/train/trainer.h"
+#include "support/registry_names.h"
+#include "support/tiny_problem.h"
+
+namespace apo {
+namespace {
+
+struct Recorder : Observer {
+  void on_step(const StepRecord& record) override { steps.push_back(record); }
+  void on_meta(const MetaRecord& record, const std::vector<HyperparameterRecord>& values) override {
+    metas.push_back(record);
+    tuned.push_back(values.front().value);
+  }
+  std::vector<StepRecord> steps;
+  std::vector<MetaRecord> metas;
+  std::vector<double> tuned;
+};
+
+struct Run {
+  test::TinyProblem problem;
+  Recorder trace;
+  RunSummary summary;
+};
+
+std::unique_ptr<Run> run(Tuner& tuner, const UpdateRule& rule, const TrainOptions& options) {
+  auto result = std::make_unique<Run>();
+  result->summary = train(result->problem, rule, tuner, options, {&result->trace});
+  return result;
+}
+
+std::vector<double> rates(const Run& run) {
+  std::vector<double> rates;
+  for (const StepRecord& record : run.trace.steps) rates.push_back(record.learning_rate);
+  return rates;
+}
+
+const RuleSetting kSetting{.learning_rate = 0.05};
+
+class TunersWithRule : public testing::TestWithParam<std::string> {
+ protected:
+  std::unique_ptr<UpdateRule> rule_ =
+      ChoiceOf<UpdateRule, const RuleSetting&>(update_rules(), GetParam()).make(kSetting);
+};
+
+TEST_P(TunersWithRule, ApoWithMetaRateZeroEqualsAConstantRateBitForBit) {
+  ApoOptions options;
+  options.meta_learning_rate = 0;
+  options.interval = 3;
+  const auto apo = run(*make_apo(options), *rule_, {.steps = 40});
+  const auto constant = run(*make_constant({}), *rule_, {.steps = 40});
+  ASSERT_EQ(apo->trace.metas.size(), 14);
+  for (size_t t = 0; t < 40; ++t) {
+    EXPECT_EQ(apo->trace.steps[t].loss, constant->trace.steps[t].loss);
+    EXPECT_EQ(apo->trace.steps[t].learning_rate, 0.05);
+  }
+  for (size_t i = 0; i < 4; ++i) {
+    EXPECT_TRUE(at::equal(apo->problem.parameters()[i], constant->problem.parameters()[i]));
+  }
+  EXPECT_TRUE(at::equal(apo->problem.buffers()[0], constant->problem.buffers()[0]));
+}
+
+TEST_P(TunersWithRule, ApoMovesTheRateAtMetaStepsOnly) {
+  ApoOptions options;
+  options.interval = 4;
+  const auto apo = run(*make_apo(options), *rule_, {.steps = 12});
+  const std::vector<double> eta = rates(*apo);
+  for (size_t t = 1; t < eta.size(); ++t) EXPECT_EQ(eta[t] != eta[t - 1], t % 4 == 0) << t;
+  EXPECT_NE(eta[0], 0.05);  // the first step already uses a moved rate
+  EXPECT_EQ(apo->trace.tuned, (std::vector<double>{eta[0], eta[4], eta[8]}));
+}
+
+TEST_P(TunersWithRule, ALargeLambdaLowersTheRateAndAZeroOneRaisesATinyRate) {
+  ApoOptions options;
+  options.lambda = 1e4;
+  EXPECT_LT(rates(*run(*make_apo(options), *rule_, {.steps = 50})).back(), 0.05);
+  options.lambda = 0;
+  const auto tiny = ChoiceOf<UpdateRule, const RuleSetting&>(update_rules(), GetParam())
+                        .make({.learning_rate = 1e-6});
+  EXPECT_GT(rates(*run(*make_apo(options), *tiny, {.steps = 50})).back(), 1e-5);
+}
+
+TEST_P(TunersWithRule, ApoWorksWithEveryMetaOptimizer) {
+  for (const std::string& meta : test::names(update_rules())) {
+    ApoOptions options;
+    options.meta_optimizer.select(meta);
+    const auto apo = run(*make_apo(options), *rule_, {.steps = 30});
+    EXPECT_TRUE(std::isfinite(rates(*apo).back())) << meta;
+    EXPECT_NE(rates(*apo).back(), 0.05) << meta;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All,
+                         TunersWithRule,
+                         testing::ValuesIn(test::names(update_rules())),
+                         test::test_name);
+
+TEST(ApoTuner, FirstRmspropMetaStepMovesLogRateByTenMetaRatesSignTimes) {
+  // Without bias correction s = (1 − γ) G², so the first step of the meta-optimizer is 0.1 / √0.01
+  // = 1.
+  ApoOptions options;
+  const auto apo = run(*make_apo(options), *make_sgd({}, kSetting), {.steps = 1});
+  const double gradient = apo->trace.metas[0].gradient[0][0];
+  EXPECT_NEAR(std::log(apo->trace.tuned[0] / 0.05), gradient < 0 ? 1 : -1, 1e-5);
+}
+
+TEST(ApoTuner, SgdAsMetaOptimizerIsAlgorithm1) {
+  ApoOptions options;
+  options.meta_optimizer.select("sgd");
+  options.meta_learning_rate = 0.5;
+  const auto apo = run(*make_apo(options), *make_sgd({}, kSetting), {.steps = 1});
+  const double gradient = apo->trace.metas[0].gradient[0][0];
+  EXPECT_NEAR(std::log(apo->trace.tuned[0]), std::log(0.05) - 0.5 * gradient, 1e-14);
+}
+
+TEST(ApoTuner, TheObjectiveIsTheLossPlusLambdaTimesTheDiscrepancy) {
+  ApoOptions options;
+  options.lambda = 0.25;
+  const auto apo = run(*make_apo(options), *make_sgd({}, kSetting), {.steps = 21});
+  for (const MetaRecord& meta : apo->trace.metas) {
+    EXPECT_NEAR(meta.objective, meta.loss_term + 0.25 * meta.discrepancy, 1e-14);
+    EXPECT_GT(meta.discrepancy, 0);
+  }
+}
+
+TEST(ApoTuner, AnObjectiveThatIsNotFiniteCountsAsTooLargeAStep) {
+  // θ′ overflows, though the loss before the step is finite.
+  ApoOptions options;
+  const auto rule = make_sgd({}, {.learning_rate = std::numeric_limits<double>::max()});
+  test::TinyProblem problem;
+  const auto tuner = make_apo(options);
+  const Batch x = problem.next_batch();
+  const TensorList g = gradient(problem.loss(problem.outputs(x), x), problem.parameters());
+  const Statistics xi = rule->initial_statistics(problem.parameters());
+  Hyperparameters phi(rule->hyperparameters(), {"learning_rate"}, {0, 0, 0, 0}, 1, at::kCPU);
+  const double before = phi.stored(0).item<double>();
+  const auto meta = tuner->before_step({0, problem, *rule, g, xi, x}, phi);
+  ASSERT_TRUE(meta->skipped);
+  EXPECT_NEAR(phi.stored(0).item<double>(), before - 0.1, 1e-12);
+
+  // The meta-optimizer has not seen it: its first real step is as long as ever.
+  phi.set(0, 0.05);
+  const auto next = tuner->before_step({10, problem, *rule, g, xi, x}, phi);
+  ASSERT_FALSE(next->skipped);
+  EXPECT_NEAR(std::abs(std::log(phi.value(0).item<double>() / 0.05)), 1, 1e-5);
+}
+
+TEST(ApoTuner, AutoTakesTheMinimiserOfTheObjectiveOnTheGrid) {
+  ApoOptions options;
+  options.lambda = 0.1;
+  options.meta_learning_rate = 0;
+  const auto rule = make_sgd({}, {.learning_rate = 1e-3});
+  const auto found = run(*make_apo(options), *rule, {.steps = 1, .auto_learning_rate = true});
+  const double best = found->trace.steps[0].learning_rate;
+  // The search draws its own x̃ first, so compare with J evaluated by hand on the same batches.
+  test::TinyProblem problem;
+  const Batch x = problem.next_batch();
+  const Batch x_tilde = problem.next_discrepancy_batch();
+  const TensorList theta = clone(problem.parameters());
+  const TensorList g = gradient(problem.loss(problem.outputs(x), x), problem.parameters());
+  const auto objective = [&](double rate) {
+    TensorList next;
+    for (size_t i = 0; i < theta.size(); ++i) next.push_back(theta[i] - rate * g[i]);
+    const Tensor moved = test::TinyProblem::outputs_at(next, x_tilde) -
+                         test::TinyProblem::outputs_at(theta, x_tilde);
+    return (problem.loss(test::TinyProblem::outputs_at(next, x), x) +
+            0.1 * moved.square().sum() / 8)
+        .item<double>();
+  };
+  const double neighbour = std::pow(10, 0.25);
+  EXPECT_LT(objective(best), objective(best * neighbour));
+  EXPECT_LT(objective(best), objective(best / neighbour));
+}
+
+TEST(ApoTuner, AutoDividesByTheGainOfMomentum) {
+  ApoOptions options;
+  options.meta_learning_rate = 0;
+  const TrainOptions train{.steps = 1, .auto_learning_rate = true};
+  const auto sgd = run(*make_apo(options), *make_sgd({}, kSetting), train);
+  const auto sgdm = run(*make_apo(options), *make_sgdm({}, kSetting), train);
+  EXPECT_NEAR(rates(*sgd)[0] / rates(*sgdm)[0], 10, 1e-9);
+}
+
+TEST(StepDecay, DecaysAtEveryMultiple) {
+  const auto tuner =
+      make_step_decay({.factor = 0.5, .every = 3, .milestones = {}, .unit = "steps"});
+  EXPECT_EQ(rates(*run(*tuner, *make_sgd({}, kSetting), {.steps = 7})),
+            (std::vector<double>{0.05, 0.05, 0.05, 0.025, 0.025, 0.025, 0.0125}));
+}
+
+TEST(StepDecay, DecaysAtMilestonesInEpochs) {
+  const auto tuner = make_step_decay({.factor = 0.1, .milestones = {1, 3}});
+  const std::vector<double> eta =
+      rates(*run(*tuner, *make_sgd({}, kSetting), {.steps = 40}));  // 10 steps an epoch
+  EXPECT_EQ(eta[9], 0.05);
+  EXPECT_DOUBLE_EQ(eta[10], 0.005);
+  EXPECT_DOUBLE_EQ(eta[29], 0.005);
+  EXPECT_DOUBLE_EQ(eta[30], 0.0005);
+}
+
+}  // namespace
+}  // namespace apo

@@ -1,0 +1,157 @@
+#include "apo/update/update_rule.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/randn.h>
+#include <gtest/gtest.h>
+#include <torch/optim/adam.h>
+#include <torch/optim/adamw.h>
+#include <torch/optim/rmsprop.h>
+#include <torch/optim/sgd.h>
+
+#include "apo/base/random.h"
+#include "support/registry_names.h"
+
+namespace apo {
+namespace {
+
+TensorList random_parameters(uint64_t seed) {
+  at::Generator generator = make_generator(seed, RandomStream::model);
+  return {at::randn({4, 3}, generator, at::kDouble), at::randn({4}, generator, at::kDouble)};
+}
+
+/// 100 steps with the same gradients, ours beside LibTorch's; returns the largest difference of a
+/// weight.
+template <class Optimizer, class Options>
+double difference_from_libtorch(const UpdateRule& rule, const Options& options) {
+  TensorList ours = random_parameters(1);
+  TensorList theirs = clone(ours);
+  for (Tensor& tensor : theirs) tensor.requires_grad_();
+  Optimizer optimizer(theirs, options);
+  Statistics xi = rule.initial_statistics(ours);
+  const Hyperparameters phi(rule.hyperparameters(), ours.size());
+  for (uint64_t t = 0; t < 100; ++t) {
+    const TensorList g = random_parameters(100 + t);
+    for (size_t i = 0; i < g.size(); ++i) theirs[i].mutable_grad() = g[i].clone();
+    optimizer.step();
+    const TensorList decayed = rule.decayed(ours, g);
+    rule.observe(decayed, xi);
+    step(rule, ours, decayed, xi, phi.values());
+  }
+  double largest = 0;
+  for (size_t i = 0; i < ours.size(); ++i) {
+    largest = std::max(largest, (ours[i] - theirs[i].detach()).abs().max().item<double>());
+  }
+  return largest;
+}
+
+// The recurrences are the same; only the order of a few roundings (1e-16 each, over 100 steps)
+// differs.
+constexpr double kRounding = 1e-12;
+const RuleSetting kSetting{.learning_rate = 0.01, .weight_decay = 0.03};
+
+TEST(Sgd, EqualsLibTorch) {
+  const auto options = torch::optim::SGDOptions(0.01).weight_decay(0.03);
+  EXPECT_LT(difference_from_libtorch<torch::optim::SGD>(*make_sgd({}, kSetting), options),
+            kRounding);
+}
+
+TEST(Sgdm, EqualsLibTorchWithNesterov) {
+  const auto options =
+      torch::optim::SGDOptions(0.01).weight_decay(0.03).momentum(0.9).nesterov(true);
+  EXPECT_LT(difference_from_libtorch<torch::optim::SGD>(*make_sgdm({}, kSetting), options),
+            kRounding);
+}
+
+TEST(Rmsprop, EqualsLibTorchAtPowerOneHalf) {
+  const auto options = torch::optim::RMSpropOptions(0.01).weight_decay(0.03).alpha(0.95).eps(1e-6);
+  const auto rule = make_rmsprop({.decay = 0.95, .epsilon = 1e-6}, kSetting);
+  EXPECT_LT(difference_from_libtorch<torch::optim::RMSprop>(*rule, options), kRounding);
+}
+
+TEST(Adam, EqualsLibTorch) {
+  const auto options = torch::optim::AdamOptions(0.01).weight_decay(0.03);
+  EXPECT_LT(difference_from_libtorch<torch::optim::Adam>(*make_adam({}, kSetting), options),
+            kRounding);
+}
+
+TEST(Adam, EqualsLibTorchsAdamWWithDecoupledDecay) {
+  const auto options = torch::optim::AdamWOptions(0.01).weight_decay(0.03);
+  const auto rule = make_adam({.decoupled_weight_decay = true}, kSetting);
+  EXPECT_LT(difference_from_libtorch<torch::optim::AdamW>(*rule, options), kRounding);
+}
+
+TEST(Rmsprop, ABiasCorrectedFirstStepIsTheSignTimesTheRate) {
+  const auto rule = make_rmsprop({.bias_correction = true}, {.learning_rate = 0.1});
+  TensorList theta = {at::randn({5}, at::kDouble)};
+  const TensorList before = clone(theta);
+  const TensorList g = {at::randn({5}, at::kDouble)};
+  Statistics xi = rule->initial_statistics(theta);
+  rule->observe(g, xi);
+  step(*rule, theta, g, xi, Hyperparameters(rule->hyperparameters(), 1).values());
+  // |g| / (|g| + ε) differs from 1 by ε / |g|, far below 1e-6 here.
+  EXPECT_LT((theta[0] - (before[0] - 0.1 * g[0].sign())).abs().max().item<double>(), 1e-6);
+}
+
+TEST(Rmsprop, ThePowerIsFree) {
+  // s = g² (1 − γ) with γ = 0 is g², so with ρ = 1 the step is η g / (g² + ε).
+  const auto rule = make_rmsprop({.decay = 0, .power = 1}, {.learning_rate = 0.1});
+  TensorList theta = {at::zeros({1}, at::kDouble)};
+  const TensorList g = {at::full({1}, 2.0, at::kDouble)};
+  Statistics xi = rule->initial_statistics(theta);
+  rule->observe(g, xi);
+  step(*rule, theta, g, xi, Hyperparameters(rule->hyperparameters(), 1).values());
+  EXPECT_NEAR(theta[0].item<double>(), -0.1 * 2 / (4 + 1e-8), 1e-15);
+}
+
+class UpdateRules : public testing::TestWithParam<std::string> {
+ protected:
+  std::unique_ptr<UpdateRule> rule_ =
+      ChoiceOf<UpdateRule, const RuleSetting&>(update_rules(), GetParam()).make(kSetting);
+};
+
+TEST_P(UpdateRules, DeclareTheLearningRateFirst) {
+  EXPECT_EQ(rule_->hyperparameters().front().name, "learning_rate");
+  EXPECT_EQ(rule_->hyperparameters().front().initial, 0.01);
+}
+
+TEST_P(UpdateRules, ProposeChangesNoneOfItsArguments) {
+  const TensorList theta = random_parameters(1);
+  const TensorList g = random_parameters(2);
+  Statistics xi = rule_->initial_statistics(theta);
+  rule_->observe(g, xi);
+  const TensorList theta_before = clone(theta), g_before = clone(g);
+  std::vector<TensorList> slots_before;
+  for (const TensorList& slot : xi.slots) slots_before.push_back(clone(slot));
+  const Hyperparameters phi(rule_->hyperparameters(), theta.size());
+  for (const Momentum momentum : {Momentum::apply, Momentum::ignore}) {
+    const TensorList next = rule_->propose(theta, g, xi, phi.values(), momentum);
+    for (size_t i = 0; i < theta.size(); ++i) {
+      EXPECT_FALSE(at::equal(next[i], theta[i]));
+      EXPECT_TRUE(at::equal(theta[i], theta_before[i]));
+      EXPECT_TRUE(at::equal(g[i], g_before[i]));
+      for (size_t s = 0; s < xi.slots.size(); ++s) {
+        EXPECT_TRUE(at::equal(xi.slots[s][i], slots_before[s][i]));
+      }
+    }
+  }
+}
+
+TEST_P(UpdateRules, StepIsTheProposalWithMomentum) {
+  TensorList theta = random_parameters(1);
+  const TensorList g = random_parameters(2);
+  Statistics xi = rule_->initial_statistics(theta);
+  for (int t = 0; t < 3; ++t) rule_->observe(g, xi);
+  const Hyperparameters phi(rule_->hyperparameters(), theta.size());
+  const TensorList next = rule_->propose(theta, g, xi, phi.values(), Momentum::apply);
+  step(*rule_, theta, g, xi, phi.values());
+  for (size_t i = 0; i < theta.size(); ++i) EXPECT_TRUE(at::equal(theta[i], next[i]));
+}
+
+INSTANTIATE_TEST_SUITE_P(All,
+                         UpdateRules,
+                         testing::ValuesIn(test::names(update_rules())),
+                         test::test_name);
+
+}  // namespace
+}  // namespace apo
