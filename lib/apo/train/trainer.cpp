@@ -81,7 +81,8 @@ class Trainer {
     if (log_.diverged()) return;
     clock_.stop();
     const int64_t epoch = (t_ + problem_.steps_per_epoch() - 1) / problem_.steps_per_epoch();
-    const bool evaluated = epoch % options_.evaluate_every == 0 || t_ == options_.steps;
+    const int64_t every = options_.evaluate_every;
+    const bool evaluated = every > 0 && (epoch % every == 0 || t_ == options_.steps);
     const bool full = options_.train_metrics == TrainMetrics::full && evaluated;
     EpochRecord record{.epoch = epoch,
                        .step = t_,

@@ -15,7 +15,7 @@ enum class TrainMetrics { running, full };
 
 struct TrainOptions {
   int64_t steps = 0;           ///< base steps in all
-  int64_t evaluate_every = 1;  ///< epochs
+  int64_t evaluate_every = 1;  ///< epochs; the last is always evaluated, 0: none is
   TrainMetrics train_metrics = TrainMetrics::running;
   bool auto_learning_rate = false;  ///< the tuner finds the first one
   /// Polled every step; true ends the run as interrupted.

@@ -22,6 +22,7 @@ class Apo : public Tuner {
         meta_rule_(options.meta_optimizer.make({.learning_rate = options.meta_learning_rate})) {}
 
   std::vector<std::string> tuned() const override { return options_.tune; }
+  int64_t interval() const override { return options_.interval; }
   int64_t discrepancy_batch_size() const override { return options_.discrepancy_batch_size; }
 
   std::optional<double> initial_learning_rate(const StepContext& context,

@@ -44,6 +44,8 @@ class Tuner {
   virtual std::vector<std::string> tuned() const { return {}; }
   /// True: one value per layer instead of one for all.
   virtual bool per_layer() const { return false; }
+  /// Base steps per meta step; 0: there are no meta steps.
+  virtual int64_t interval() const { return 0; }
   /// Examples in x̃; 0: as many as in x.
   virtual int64_t discrepancy_batch_size() const { return 0; }
 
