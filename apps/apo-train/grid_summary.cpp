@@ -1,0 +1,86 @@
+#include "grid_summary.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <limits>
+
+namespace apo {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json read_summary(const std::filesystem::path& folder) {
+  std::ifstream file(folder / "summary.json");
+  const Json summary = Json::parse(file, nullptr, /*allow_exceptions=*/false);
+  return summary.is_object() ? summary : Json::object();
+}
+
+/// summary.final.train.loss and the like; null where a part is missing.
+Json at_path(const Json& summary, const char* pointer) {
+  const Json::json_pointer path(pointer);
+  return summary.contains(path) ? summary.at(path) : Json(nullptr);
+}
+
+double sort_key(const Json& run) {
+  const bool ranked = run["status"] != "diverged" && run["train_loss"].is_number();
+  return ranked ? run["train_loss"].get<double>() : std::numeric_limits<double>::infinity();
+}
+
+std::string cell(const Json& value, const char* format, double scale = 1) {
+  return value.is_number() ? fmt::format(fmt::runtime(format), scale * value.get<double>()) : "-";
+}
+
+}  // namespace
+
+Json summarize_grid(const std::string& name, const Json& axes, const std::vector<EndedRun>& runs) {
+  std::vector<Json> rows;
+  for (const EndedRun& run : runs) {
+    const Json summary = read_summary(run.folder);
+    rows.push_back({{"rank", 0},
+                    {"label", run.label},
+                    {"folder", run.folder.filename().string()},
+                    {"values", run.values},
+                    {"exit_code", run.exit_code},
+                    {"status", summary.value("status", "failed")},
+                    {"message", summary.value("message", "")},
+                    {"train_loss", at_path(summary, "/final/train/loss")},
+                    {"test_accuracy", at_path(summary, "/final/test/accuracy")},
+                    {"learning_rate", at_path(summary, "/learning_rate")},
+                    {"wall_seconds", at_path(summary, "/wall_seconds")}});
+  }
+  std::stable_sort(rows.begin(), rows.end(), [](const Json& a, const Json& b) {
+    return sort_key(a) < sort_key(b);
+  });
+  for (size_t i = 0; i < rows.size(); ++i) rows[i]["rank"] = i + 1;
+  return {{"format", "apo-grid"}, {"version", 1}, {"name", name}, {"axes", axes}, {"runs", rows}};
+}
+
+std::string grid_table(const Json& grid, const std::filesystem::path& folder) {
+  size_t width = 3;
+  for (const Json& run : grid["runs"])
+    width = std::max(width, run["label"].get<std::string>().size());
+  std::string table = fmt::format(
+      "\nrank  {:<{}}  train loss  test accuracy  learning rate  seconds  status\n", "run", width);
+  for (const Json& run : grid["runs"]) {
+    table += fmt::format("{:>4}  {:<{}}  {:>10}  {:>13}  {:>13}  {:>7}  {}\n",
+                         run["rank"].get<int>(),
+                         run["label"].get<std::string>(),
+                         width,
+                         cell(run["train_loss"], "{:.4g}"),
+                         cell(run["test_accuracy"], "{:.2f} %", 100),
+                         cell(run["learning_rate"], "{:.3g}"),
+                         cell(run["wall_seconds"], "{:.0f}"),
+                         run["status"].get<std::string>());
+  }
+  const Json& best = grid["runs"].front();
+  if (sort_key(best) < std::numeric_limits<double>::infinity()) {
+    table += fmt::format("\nbest by final training loss: {}\n", best["label"].get<std::string>());
+  }
+  return table + fmt::format("traces: {}/*/trace.json, the ranking: {}/grid.json\n",
+                             folder.string(),
+                             folder.string());
+}
+
+}  // namespace apo

@@ -1,0 +1,28 @@
+// The end of a grid: its runs, best first.
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace apo {
+
+/// A run that has ended, however.
+struct EndedRun {
+  std::string label;
+  std::filesystem::path folder;
+  nlohmann::ordered_json values;  ///< of the axes: key → value
+  int exit_code = 0;
+};
+
+/// The content of grid.json. Runs are ranked by final training loss, the paper's criterion; those
+/// without one come last. Reads each run's summary.json; a run that left none counts as failed.
+nlohmann::ordered_json summarize_grid(const std::string& name,
+                                      const nlohmann::ordered_json& axes,
+                                      const std::vector<EndedRun>& runs);
+
+/// The same as a table for the terminal, with the best run and the folder of the traces below.
+std::string grid_table(const nlohmann::ordered_json& grid, const std::filesystem::path& folder);
+
+}  // namespace apo
