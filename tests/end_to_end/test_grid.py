@@ -1,0 +1,63 @@
+"""Grids: order, folders, ranking, processes."""
+
+import json
+import unittest
+
+import jsonschema
+
+from apo_train import ROOT, ApoTrainTest, deterministic
+
+LAMBDAS = ("--set", "tuner.lambda=[0.1, 0.001]")
+
+
+class Grid(ApoTrainTest):
+    def labels(self, *arguments):
+        lines = self.run_ok("--list-runs", *arguments).stdout.splitlines()
+        return [line.split()[-1] for line in lines if "=" in line]
+
+    def test_lists_the_cross_product(self):
+        seeds = ("--set", "grid={seed: [0, 1], optimizer.name: [sgd, adam]}")
+        self.assertEqual(self.labels(*LAMBDAS), ["tuner.lambda=0.1", "tuner.lambda=0.001"])
+        self.assertEqual(len(self.labels(*LAMBDAS, *seeds)), 8)
+
+    def test_every_run_has_its_folder_and_the_ranking_is_by_training_loss(self):
+        said = self.run_ok(*LAMBDAS).stdout
+        grid = self.json("smoke", "grid.json")
+        jsonschema.validate(grid, json.loads((ROOT / "docs/schema/grid.schema.json").read_text()))
+        losses = [run["train_loss"] for run in grid["runs"]]
+        self.assertEqual(losses, sorted(losses))
+        for run in grid["runs"]:
+            summary = self.json("smoke", run["folder"], "summary.json")
+            self.assertEqual(summary["final"]["train"]["loss"], run["train_loss"])
+        self.assertIn("best by final training loss: " + grid["runs"][0]["label"], said)
+
+    def test_jobs_and_single_runs_give_the_same_traces(self):
+        self.run_ok(*LAMBDAS, "--output", "runs/one")
+        self.run_ok(*LAMBDAS, "--output", "runs/two", "--jobs", "2")
+        self.run_ok(*LAMBDAS, "--output", "runs/alone", "--run-index", "1")
+        label = "tuner.lambda=0.001"
+        traces = [deterministic(self.trace(way, "smoke", label)) for way in ("one", "two", "alone")]
+        self.assertEqual(traces[0], traces[1])
+        self.assertEqual(traces[0], traces[2])
+        self.assertFalse((self.folder / "runs/alone/smoke/tuner.lambda=0.1").exists())
+
+    def test_a_failing_run_leaves_the_others_alone(self):
+        result = self.start("--set", "grid={optimizer.learning_rate: [1e30, 0.05]}",
+                            "--set", "tuner={name: constant}", "--jobs", "2")
+        self.assertEqual(result.returncode, 5)
+        runs = self.json("smoke", "grid.json")["runs"]
+        self.assertEqual([run["status"] for run in runs], ["finished", "diverged"])
+        self.assertEqual([run["exit_code"] for run in runs], [0, 4])
+
+    def test_all_runs_are_checked_before_the_first_starts(self):
+        self.assert_fails(2, "--set", "tuner.lambda=[0.1, -1]", says=["tuner.lambda = -1"])
+        self.assertFalse((self.folder / "runs").exists())
+
+    def test_an_existing_grid_is_not_replaced_without_overwrite(self):
+        self.run_ok(*LAMBDAS)
+        self.assert_fails(2, *LAMBDAS, says=["--overwrite"])
+        self.run_ok(*LAMBDAS, "--overwrite")
+
+
+if __name__ == "__main__":
+    unittest.main()

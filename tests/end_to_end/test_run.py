@@ -1,0 +1,115 @@
+"""A single run, from the command line to its files."""
+
+import json
+import signal
+import subprocess
+import time
+import unittest
+
+import jsonschema
+
+from apo_train import ROOT, ApoTrainTest, deterministic
+
+
+def schema(name):
+    return json.loads((ROOT / "docs/schema" / f"{name}.schema.json").read_text())
+
+
+class Run(ApoTrainTest):
+    def test_writes_files_that_match_their_schemas(self):
+        self.run_ok()
+        jsonschema.validate(self.trace("smoke"), schema("trace"))
+        jsonschema.validate(self.json("smoke", "summary.json"), schema("summary"))
+        lines = (self.folder / "runs/smoke/trace.jsonl").read_text().splitlines()
+        for line in lines:
+            jsonschema.validate(json.loads(line), schema("trace_line"))
+        self.assertTrue((self.folder / "runs/smoke/log.txt").read_text())
+
+    def test_the_lines_and_the_columns_are_the_same_trace(self):
+        self.run_ok()
+        trace = self.trace("smoke")
+        lines = [json.loads(line) for line in (self.folder / "runs/smoke/trace.jsonl").read_text().splitlines()]
+        for kind, columns in (("step", trace["steps"]), ("epoch", trace["epochs"])):
+            for key, column in columns.items():
+                self.assertEqual([line[key] for line in lines if line["type"] == kind], column)
+        metas = [line for line in lines if line["type"] == "meta"]
+        self.assertEqual([line["objective"] for line in metas], trace["meta"]["objective"])
+        self.assertEqual([line["hyperparameters"]["learning_rate"] for line in metas],
+                         trace["hyperparameters"]["learning_rate"]["value"])
+
+    def test_counts_steps_epochs_and_meta_steps(self):
+        self.run_ok()
+        trace = self.trace("smoke")
+        self.assertEqual(trace["steps"]["step"], list(range(12)))
+        self.assertEqual(trace["meta"]["step"], list(range(0, 12, 2)))
+        self.assertEqual(trace["epochs"]["step"], [4, 8, 12])
+        self.assertEqual(self.json("smoke", "summary.json")["status"], "finished")
+
+    def test_learns(self):
+        self.run_ok("--set", "train.epochs=20")
+        losses = self.trace("smoke")["epochs"]["train_loss"]
+        self.assertLess(losses[-1], 0.5 * losses[0])
+
+    def test_the_same_seed_gives_the_same_trace_and_another_does_not(self):
+        self.run_ok("--output", "runs/a")
+        self.run_ok("--output", "runs/b")
+        self.run_ok("--output", "runs/c", "--seed", "1")
+        first, again, other = (deterministic(self.trace(run, "smoke")) for run in "abc")
+        self.assertEqual(json.dumps(first), json.dumps(again))
+        self.assertNotEqual(first["steps"]["loss"], other["steps"]["loss"])
+
+    def test_apo_with_meta_rate_zero_equals_a_constant_rate_bit_for_bit(self):
+        for optimizer in ("sgd", "sgdm", "rmsprop", "adam"):
+            which = ("--set", f"optimizer.name={optimizer}", "--set", "optimizer.learning_rate=0.003")
+            self.run_ok("--output", f"runs/a{optimizer}", *which,
+                        "--set", "tuner.meta_optimizer.learning_rate=0")
+            self.run_ok("--output", f"runs/c{optimizer}", *which, "--set", "tuner={name: constant}")
+            apo, constant = (self.trace(run + optimizer, "smoke") for run in "ac")
+            self.assertEqual(apo["steps"], constant["steps"])
+            self.assertEqual(len(apo["meta"]["step"]), 6)
+
+    def test_a_resnets_batch_statistics_do_not_feel_the_meta_passes(self):
+        # Test loss in evaluation mode depends on the running statistics.
+        resnet = ("--set", "dataset={name: synthetic, channels: 3, height: 8, width: 8, train_examples: 60, "
+                  "test_examples: 40, batch_size: 20, augmentation: crop_flip}",
+                  "--set", "model={name: resnet18, width: 2}")
+        self.run_ok("--output", "runs/a", *resnet, "--set", "tuner.meta_optimizer.learning_rate=0")
+        self.run_ok("--output", "runs/c", *resnet, "--set", "tuner={name: constant}")
+        self.assertEqual(self.trace("a", "smoke")["epochs"]["test_loss"],
+                         self.trace("c", "smoke")["epochs"]["test_loss"])
+
+    def test_the_resolved_configuration_repeats_the_run(self):
+        self.run_ok("--set", "optimizer.name=adam", "--output", "runs/a")
+        self.run_ok("--output", "runs/b", config="runs/a/smoke/config.yaml")
+        self.assertEqual(deterministic(self.trace("a", "smoke")), deterministic(self.trace("b", "smoke")))
+
+    def test_finds_a_learning_rate_itself(self):
+        self.run_ok("--set", "optimizer.learning_rate=auto")
+        self.assertEqual(self.trace("smoke")["config"]["optimizer"]["learning_rate"], "auto")
+
+    def test_divergence_is_a_result_with_a_whole_trace(self):
+        result = self.start("--set", "optimizer.learning_rate=1e30", "--set", "tuner={name: constant}")
+        self.assertEqual(result.returncode, 4)
+        summary = self.json("smoke", "summary.json")
+        self.assertEqual(summary["status"], "diverged")
+        self.assertIn("try a smaller learning rate", summary["message"])
+        self.assertIsNone(self.trace("smoke")["steps"]["loss"][-1])
+        jsonschema.validate(self.trace("smoke"), schema("trace"))
+
+    def test_a_signal_ends_the_run_with_a_whole_trace(self):
+        process = subprocess.Popen(self.command("--set", "train.epochs=100000"), cwd=self.folder,
+                                   env=self.environment(), stderr=subprocess.DEVNULL)
+        lines = self.folder / "runs/smoke/trace.jsonl"
+        deadline = time.monotonic() + 60
+        while not (lines.exists() and lines.read_text().count("\n") > 20):
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(timeout=60), 128 + signal.SIGTERM)
+        trace = self.trace("smoke")
+        self.assertEqual(self.json("smoke", "summary.json")["status"], "interrupted")
+        self.assertEqual(trace["steps"]["step"], list(range(len(trace["steps"]["step"]))))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,109 @@
+#include "apo/problem/supervised.h"
+
+#include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/randint.h>
+#include <gtest/gtest.h>
+
+#include "apo/model/model.h"
+#include "apo/objective/proximal.h"
+
+namespace apo {
+namespace {
+
+Dataset random_pictures(int64_t channels, int64_t side) {
+  at::Generator generator = make_generator(0, RandomStream::synthetic_data);
+  const auto split = [&](int64_t count) {
+    return Split{at::randint(256, {count, channels, side, side}, generator, at::kByte),
+                 at::randint(10, {count}, generator, at::kLong)};
+  };
+  return {.train = split(40), .test = split(30), .classes = 10};
+}
+
+std::shared_ptr<Model> small_mlp() {
+  return make_mlp({.hidden = {8}}, {1, 6, 6, 10});
+}
+
+TEST(Supervised, EvaluationIsTheMeanOverTheWholePart) {
+  const Dataset dataset = random_pictures(1, 6);
+  const auto model = small_mlp();
+  const auto problem = make_supervised(model, dataset, {.batch_size = 10});
+  const Normalisation statistics = channel_statistics(dataset.train.images);
+  const Batch all = slice_batch(dataset.test, statistics, 0, 30, at::kFloat);
+  const Tensor z = model->forward(all.inputs).detach();
+  const Metrics metrics = *problem->evaluate(Part::test);
+  EXPECT_NEAR(metrics.loss, at::cross_entropy_loss(z, all.targets).item<double>(), 1e-6);
+  EXPECT_DOUBLE_EQ(*metrics.accuracy, z.argmax(1).eq(all.targets).sum().item<double>() / 30);
+}
+
+TEST(Supervised, EvaluationUsesRunningStatisticsAndReturnsToTraining) {
+  const std::shared_ptr<Model> shared(make_resnet18({.width = 2}, {3, 8, 8, 10}));
+  const auto problem = make_supervised(shared, random_pictures(3, 8), {.batch_size = 10});
+  const TensorList before = clone(problem->buffers());
+  problem->evaluate(Part::test);
+  for (size_t i = 0; i < before.size(); ++i) {
+    EXPECT_TRUE(at::equal(problem->buffers()[i], before[i]));
+  }
+  EXPECT_TRUE(shared->is_training());
+}
+
+TEST(Supervised, AMetaPassLeavesBatchNormStatisticsUntouched) {
+  const std::shared_ptr<Model> model(make_resnet18({.width = 2}, {3, 8, 8, 10}));
+  const auto problem = make_supervised(model, random_pictures(3, 8), {.batch_size = 10});
+  const auto rule = make_sgd({}, {.learning_rate = 0.1});
+  const Batch x = problem->next_batch();
+  const TensorList g = gradient(problem->loss(problem->outputs(x), x), problem->parameters());
+  const TensorList before = clone(problem->buffers());
+  const TensorList theta = clone(problem->parameters());
+
+  const Batch x_tilde = problem->next_discrepancy_batch();
+  const Statistics xi;
+  const PendingStep step{*problem, *rule, g, xi, x, x_tilde};
+  const auto discrepancy = make_squared_euclidean({});
+  const std::vector<int64_t> groups(theta.size(), 0);
+  const Hyperparameters phi(rule->hyperparameters(), {"learning_rate"}, groups, 1, at::kCPU);
+  ProximalObjective(step, *discrepancy, {.lambda = 1}).gradient(phi);
+
+  for (size_t i = 0; i < before.size(); ++i) {
+    EXPECT_TRUE(at::equal(problem->buffers()[i], before[i]));
+  }
+  for (size_t i = 0; i < theta.size(); ++i) {
+    EXPECT_TRUE(at::equal(problem->parameters()[i], theta[i]));
+  }
+}
+
+TEST(Supervised, TheDiscrepancyBatchHasItsOwnSizeAndStream) {
+  const auto problem = make_supervised(
+      small_mlp(), random_pictures(1, 6), {.batch_size = 10, .discrepancy_batch_size = 4});
+  EXPECT_EQ(problem->next_batch().inputs.size(0), 10);
+  EXPECT_EQ(problem->next_discrepancy_batch().inputs.size(0), 4);
+
+  // Drawing x̃ does not change what x comes next.
+  const auto twin = make_supervised(small_mlp(), random_pictures(1, 6), {.batch_size = 10});
+  twin->next_batch();
+  EXPECT_TRUE(at::equal(problem->next_batch().inputs, twin->next_batch().inputs));
+}
+
+TEST(Supervised, PrecisionChoosesTheTypes) {
+  for (const auto& [precision, type] : {std::pair{Precision::float32, at::kFloat},
+                                        std::pair{Precision::float64, at::kDouble},
+                                        std::pair{Precision::bfloat16, at::kFloat}}) {
+    const auto problem = make_supervised(
+        small_mlp(), random_pictures(1, 6), {.batch_size = 10, .precision = precision});
+    const Batch x = problem->next_batch();
+    const Tensor z = problem->outputs(x);
+    EXPECT_EQ(problem->parameters()[0].scalar_type(), type);
+    EXPECT_EQ(problem->loss(z, x).scalar_type(), type);
+  }
+}
+
+TEST(LayersOf, GroupsParametersByTheirModule) {
+  std::vector<std::string> layers;
+  const auto layer_of =
+      layers_of({"conv1.weight", "fc.1.weight", "fc.1.bias", "conv1.bias"}, layers);
+  EXPECT_EQ(layers, (std::vector<std::string>{"conv1", "fc.1"}));
+  EXPECT_EQ(layer_of, (std::vector<int64_t>{0, 1, 1, 0}));
+}
+
+}  // namespace
+}  // namespace apo
