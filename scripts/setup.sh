@@ -122,6 +122,14 @@ fetch_libtorch() {
   mv "$staging/whole" "$folder"
 }
 
+# A GPU's driver must be of the pinned LibTorch's CUDA version, 13, or later.
+check_driver() {
+  local driver
+  driver=$(nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>/dev/null | head -1) || return 0
+  [ -z "$driver" ] || [ "${driver%%.*}" -ge 580 ] ||
+    say "warning: this GPU's driver is $driver; training on it needs 580 or later. Until then use --cpu, or an older LibTorch with APO_TORCH_DIR"
+}
+
 choose_flavour "$asked"
 say "flavour: $flavour ($reason)"
 [ "${APO_NO_PACKAGES:-}" = 1 ] || install_packages
@@ -131,3 +139,6 @@ if [ -z "${APO_TORCH_DIR:-}" ] && [ ! -d "$torch" ]; then
 fi
 check_libtorch "$torch"
 say "LibTorch: $torch"
+if [ "$flavour" = cuda ] && [ -z "${APO_TORCH_DIR:-}" ]; then
+  check_driver
+fi
