@@ -1,0 +1,55 @@
+# shellcheck shell=bash
+# Shared by the scripts: messages, the choice of flavour, folders, parallelism. Sourced, never run.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+say() { printf '== %s\n' "$*"; }
+
+die() {
+  printf '%s: %s\n' "${0##*/}" "$*" >&2
+  exit 1
+}
+
+# The comment at the head of the calling script.
+usage() { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; }
+
+# choose_flavour [cpu|cuda]: sets `flavour`, and `reason` to a few words for the reader.
+# shellcheck disable=SC2034  # both are read by the scripts that source this
+choose_flavour() {
+  if [ -n "${1:-}" ]; then
+    flavour=$1 reason="asked for with --$1"
+  elif [ -n "${APO_TORCH_DIR:-}" ]; then
+    if [ -e "$APO_TORCH_DIR/lib/libtorch_cuda.so" ]; then
+      flavour=cuda reason="the LibTorch in APO_TORCH_DIR has CUDA"
+    else
+      flavour=cpu reason="the LibTorch in APO_TORCH_DIR has no CUDA"
+    fi
+  elif nvidia-smi -L >/dev/null 2>&1 || [ -e /dev/nvidia0 ]; then
+    flavour=cuda reason="an NVIDIA device is here; --cpu for a smaller download"
+  elif command -v nvcc >/dev/null || [ -d /usr/local/cuda ]; then
+    flavour=cuda reason="a CUDA toolkit is here; --cpu for a smaller download"
+  else
+    flavour=cpu reason="neither an NVIDIA device nor a CUDA toolkit is here"
+  fi
+}
+
+libtorch_version() { sed -n 's/^torch==\([0-9.]*\).*/\1/p' "$root/scripts/libtorch/cpu.txt"; }
+
+# torch_dir cpu|cuda: the user's LibTorch, or where setup.sh puts the pinned one.
+torch_dir() {
+  local cache=${XDG_CACHE_HOME:-$HOME/.cache}
+  printf '%s\n' "${APO_TORCH_DIR:-$cache/apo-train/libtorch-$(libtorch_version)-$1/torch}"
+}
+
+# Parallel compilations: the cores this process may use, at about 2 GB each of the memory it may use.
+jobs_that_fit() {
+  local kib cores limit=max
+  kib=$(awk '/^MemAvailable:/ {print $2}' /proc/meminfo)
+  cores=$(env -u OMP_NUM_THREADS nproc)
+  [ ! -r /sys/fs/cgroup/memory.max ] || limit=$(cat /sys/fs/cgroup/memory.max)
+  [ "$limit" = max ] || [ $((limit / 1024)) -ge "$kib" ] || kib=$((limit / 1024))
+  local fit=$((kib / 2000000))
+  [ "$fit" -lt "$cores" ] || fit=$cores
+  [ "$fit" -ge 1 ] || fit=1
+  printf '%s\n' "$fit"
+}

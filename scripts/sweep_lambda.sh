@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Trains one configuration with several proximal weights λ and compares the runs.
+# Usage: scripts/sweep_lambda.sh CONFIG LAMBDA… [-- apo-train's options…]
+# Example: scripts/sweep_lambda.sh configs/quickstart_fashionmnist.yaml 1e-1 1e-2 1e-3 -- --overwrite
+# A run is named after the configuration's file: <stem>_lambda_<λ>. One that fails does not stop the others.
+# (A list in the configuration, `lambda: [1e-1, 1e-2]`, does the same within one command.)
+# Environment: APO_TRAIN, the program; default: build/default/bin/apo-train
+set -euo pipefail
+# shellcheck source=scripts/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+case ${1:-} in -h | --help) usage && exit ;; esac
+[ $# -ge 2 ] || die "usage: ${0##*/} CONFIG LAMBDA… [-- apo-train's options…]"
+program=${APO_TRAIN:-$root/build/default/bin/apo-train}
+[ -x "$program" ] || die "$program is not there; build it with scripts/build.sh"
+config=$1 lambdas=() output=runs
+shift
+while [ $# -gt 0 ] && [ "$1" != -- ]; do lambdas+=("$1") && shift; done
+[ $# -eq 0 ] || shift
+options=("$@")
+for ((i = 0; i < $#; ++i)); do
+  case ${options[i]} in
+    --output) output=${options[i + 1]:?--output needs a folder} ;;
+    --output=*) output=${options[i]#*=} ;;
+  esac
+done
+
+stem=$(basename "$config") && stem=${stem%.*}
+code=0
+for lambda in "${lambdas[@]}"; do
+  say "λ = $lambda"
+  "$program" --config "$config" --set "tuner.lambda=$lambda" --set "name=${stem}_lambda_$lambda" "${options[@]}" || code=5
+done
+
+python3 - "$output/${stem}_lambda_" "${lambdas[@]}" <<'PYTHON'
+import json, sys
+
+prefix, lambdas = sys.argv[1], sys.argv[2:]
+columns = ["train loss", "train accuracy", "test loss", "test accuracy", "learning rate"]
+print(f"{'lambda':>10}  {'status':<12}" + "".join(f"{c:>16}" for c in columns))
+for value in lambdas:
+    try:
+        with open(prefix + value + "/summary.json") as file:
+            summary = json.load(file)
+    except OSError:
+        summary = {"status": "no summary"}
+    final = summary.get("final", {})
+    cells = [(final.get(split) or {}).get(metric) for split in ("train", "test") for metric in ("loss", "accuracy")]
+    cells.append(summary.get("learning_rate"))
+    print(f"{value:>10}  {summary['status']:<12}" + "".join(f"{'-' if c is None else format(c, '.5g'):>16}" for c in cells))
+PYTHON
+exit "$code"
