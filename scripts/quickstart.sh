@@ -23,4 +23,4 @@ done
 command=("$root/build/default/bin/apo-train" --config "$root/configs/quickstart_fashionmnist.yaml" --overwrite "${options[@]}")
 say "train: ${command[*]}"
 "${command[@]}"
-say "results: in $output/quickstart_fashionmnist; its report.html is for the browser"
+say "results: in $output/quickstart_fashionmnist"
