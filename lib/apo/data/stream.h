@@ -38,6 +38,12 @@ struct StreamOptions {
   at::ScalarType dtype = at::kFloat;
 };
 
+/// Where a stream is: in pass `pass`, of which `examples` have been given.
+struct StreamPosition {
+  int64_t pass = 0;
+  int64_t examples = 0;
+};
+
 /// An endless sequence of batches: pass after pass over the split, each in a fresh random order.
 /// Order and augmentation of pass e depend only on (seed, stream, e), drawn whole at its start, so
 /// no step works per example on the host and a position is two numbers. The last batch of a pass
@@ -50,18 +56,22 @@ class BatchStream {
   Batch next();
   int64_t batches_per_pass() const;
 
+  const StreamPosition& position() const { return position_; }
+  /// Goes on from a position that a stream of the same split and options had.
+  void seek(const StreamPosition& position);
+
  private:
   void start_pass();
 
   Split split_;
   StreamOptions options_;
   Tensor scale_;  // [C, 1, 1]: 1 / (255 · deviation)
-  Tensor shift_;  // [C, 1, 1]: mean / deviation
-  int64_t pass_ = 0;
-  int64_t position_ = 0;  // examples of this pass already given
-  Tensor order_;          // int64 [N]
-  Tensor offsets_;        // int64 [N, 2] in [0, 8], crop_flip only
-  Tensor flips_;          // bool [N], crop_flip only
+  Tensor shift_;  // [C, 1, 1]: −mean / deviation
+  StreamPosition position_;
+  // Of this pass, in the order in which it gives its examples, on the training device:
+  Tensor order_;    // int64 [N]
+  Tensor offsets_;  // int64 [N, 2] in [0, 8], crop_flip only
+  Tensor flips_;    // bool [N], crop_flip only
 };
 
 /// Examples [begin, end) of a split in order, normalised, for evaluation.

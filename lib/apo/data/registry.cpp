@@ -1,0 +1,19 @@
+#include "apo/data/dataset.h"
+
+namespace apo {
+
+const Registry<Dataset, const DataRequest&>& datasets() {
+  static const Registry<Dataset, const DataRequest&> registry = {
+      member("mnist", "handwritten digits, 28 x 28 grey, 60,000 + 10,000", load_mnist),
+      member(
+          "fashion_mnist", "pieces of clothing, 28 x 28 grey, 60,000 + 10,000", load_fashion_mnist),
+      member("cifar10", "photographs of 10 classes, 32 x 32 colour, 50,000 + 10,000", load_cifar10),
+      member(
+          "cifar100", "photographs of 100 classes, 32 x 32 colour, 50,000 + 10,000", load_cifar100),
+      member("svhn", "house numbers' digits, 32 x 32 colour, 73,257 + 26,032", load_svhn),
+      member("synthetic", "noisy class pictures from the seed, needs no files", make_synthetic),
+  };
+  return registry;
+}
+
+}  // namespace apo

@@ -1,0 +1,99 @@
+#include "apo/data/stream.h"
+
+#include <ATen/ops/addcmul.h>
+#include <ATen/ops/index_select.h>
+#include <ATen/ops/randint.h>
+#include <ATen/ops/randperm.h>
+#include <ATen/ops/tensor.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace apo {
+namespace {
+
+/// The factor and the summand, [C, 1, 1], that normalise pixels of 0 to 255. At least in float, for
+/// rounding them would shift every picture alike.
+std::pair<Tensor, Tensor> scale_and_shift(const Normalisation& normalisation,
+                                          at::Device device,
+                                          at::ScalarType dtype) {
+  std::vector<double> scale;
+  std::vector<double> shift;
+  for (size_t c = 0; c < normalisation.mean.size(); ++c) {
+    scale.push_back(1 / (255 * normalisation.deviation[c]));
+    shift.push_back(-normalisation.mean[c] / normalisation.deviation[c]);
+  }
+  const auto options =
+      at::TensorOptions().dtype(dtype == at::kDouble ? at::kDouble : at::kFloat).device(device);
+  return {at::tensor(scale, options).view({-1, 1, 1}), at::tensor(shift, options).view({-1, 1, 1})};
+}
+
+/// images · scale + shift, of type `dtype`: one kernel on a GPU, where loading converts.
+Tensor normalise(const Tensor& images,
+                 const Tensor& scale,
+                 const Tensor& shift,
+                 at::ScalarType dtype) {
+  return at::addcmul(shift, images, scale).to(dtype);
+}
+
+}  // namespace
+
+BatchStream::BatchStream(Split split,
+                         const Normalisation& normalisation,
+                         const StreamOptions& options)
+    : split_(std::move(split)), options_(options) {
+  std::tie(scale_, shift_) = scale_and_shift(normalisation, split_.images.device(), options_.dtype);
+  start_pass();
+}
+
+Batch BatchStream::next() {
+  const int64_t count = split_.labels.size(0);
+  if (position_.examples >= count) {
+    position_ = {.pass = position_.pass + 1, .examples = 0};
+    start_pass();
+  }
+  const int64_t begin = position_.examples;
+  const int64_t size = std::min(options_.batch_size, count - begin);
+  position_.examples += size;
+
+  const Tensor chosen = order_.narrow(0, begin, size);
+  Tensor images = split_.images.index_select(0, chosen);
+  if (options_.augmentation == Augmentation::crop_flip) {
+    images = crop_and_flip(images, offsets_.narrow(0, begin, size), flips_.narrow(0, begin, size));
+  }
+  return {normalise(images, scale_, shift_, options_.dtype), split_.labels.index_select(0, chosen)};
+}
+
+int64_t BatchStream::batches_per_pass() const {
+  return (split_.labels.size(0) + options_.batch_size - 1) / options_.batch_size;
+}
+
+void BatchStream::seek(const StreamPosition& position) {
+  position_ = position;
+  start_pass();
+}
+
+/// On the CPU whatever the device, so that both see the same order.
+void BatchStream::start_pass() {
+  const int64_t count = split_.labels.size(0);
+  const at::Device device = split_.images.device();
+  at::Generator generator =
+      make_generator(options_.seed, options_.stream, static_cast<uint64_t>(position_.pass));
+  order_ = at::randperm(count, generator, at::kLong).to(device);
+  if (options_.augmentation == Augmentation::crop_flip) {
+    offsets_ = at::randint(0, 9, {count, 2}, generator, at::kLong).to(device);
+    flips_ = at::randint(0, 2, {count}, generator, at::kLong).to(device, at::kBool);
+  }
+}
+
+Batch slice_batch(const Split& split,
+                  const Normalisation& normalisation,
+                  int64_t begin,
+                  int64_t end,
+                  at::ScalarType dtype) {
+  const auto [scale, shift] = scale_and_shift(normalisation, split.images.device(), dtype);
+  return {normalise(split.images.narrow(0, begin, end - begin), scale, shift, dtype),
+          split.labels.narrow(0, begin, end - begin)};
+}
+
+}  // namespace apo
