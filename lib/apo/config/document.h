@@ -1,0 +1,84 @@
+// A configuration file as a tree of values that know where they were written.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace apo {
+
+/// One value of a configuration: nothing, a scalar, a list or an ordered mapping.
+struct ConfigNode {
+  enum class Kind { null, scalar, sequence, mapping };
+  struct Entry;
+
+  Kind kind = Kind::null;
+  /// The text of a scalar.
+  std::string text = {};
+  /// A scalar written in quotes is a string, whatever it looks like.
+  bool quoted = false;
+  std::vector<ConfigNode> items = {};
+  std::vector<Entry> entries = {};
+  /// "configs/a.yaml:14:18" (line and column from 1); for an override the words of the command
+  /// line; for the whole document the file alone.
+  std::string where = {};
+  /// Ranks places: later in the file, or overridden later, is greater.
+  size_t order = 0;
+
+  bool is_null() const { return kind == Kind::null; }
+  bool is_scalar() const { return kind == Kind::scalar; }
+  bool is_sequence() const { return kind == Kind::sequence; }
+  bool is_mapping() const { return kind == Kind::mapping; }
+  /// The entry of a mapping, or nullptr.
+  const Entry* find(const std::string& key) const;
+};
+
+struct ConfigNode::Entry {
+  std::string key;
+  /// Where the key stands.
+  std::string where;
+  size_t order = 0;
+  ConfigNode value = {};
+};
+
+/// The value at a dotted key below `mapping`, or nullptr.
+const ConfigNode* find(const ConfigNode& mapping, const std::string& path);
+
+/// Same kind, text and content; places do not count.
+bool equal(const ConfigNode& a, const ConfigNode& b);
+
+/// A configuration file, or what overrides have made of it. The top level is a mapping.
+class Document {
+ public:
+  /// Nesting that is accepted, in a file and in a dotted key.
+  static constexpr size_t kMaximalDepth = 64;
+  /// Values that are accepted, aliases written out.
+  static constexpr size_t kMaximalNodes = 100'000;
+  static constexpr size_t kMaximalBytes = 1 << 20;
+
+  /// Errors (ErrorKind::config) for a file that cannot be read or is no such document.
+  static Document load(const std::filesystem::path& file);
+  /// The same for a text; `place` stands for the file's name in messages.
+  static Document parse(const std::string& text, const std::string& place);
+
+  const ConfigNode& root() const { return root_; }
+  /// The value at a dotted key such as `tuner.lambda`, or nullptr.
+  const ConfigNode* find(const std::string& path) const { return apo::find(root_, path); }
+
+  /// Sets the value at a dotted key and makes the mappings on the way to it. An Error where the
+  /// way leads through a scalar or a list.
+  void set(const std::string& path, ConfigNode value);
+  /// The same with a value in YAML syntax; messages name `place`, such as "--seed 1".
+  void set(const std::string& path, const std::string& yaml, const std::string& place);
+  /// `--set KEY=VALUE`.
+  void set(const std::string& assignment);
+  /// Takes a key of the top level away, if it is there.
+  void remove(const std::string& key);
+
+ private:
+  ConfigNode root_{.kind = ConfigNode::Kind::mapping};
+  size_t next_order_ = 0;
+};
+
+}  // namespace apo

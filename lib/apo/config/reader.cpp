@@ -1,0 +1,299 @@
+#include "apo/config/reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "apo/base/error.h"
+#include "apo/base/registry.h"
+#include "apo/base/text.h"
+#include "apo/config/parse.h"
+#include "apo/config/scalar.h"
+
+namespace apo {
+namespace {
+
+/// Keeps the mistake that comes first in the file. A condition between fields counts only where
+/// the fields themselves are right.
+class Mistakes {
+ public:
+  void add(size_t order, const std::string& message) { keep_first(of_fields_, order, message); }
+  void add_broken_condition(size_t order, const std::string& message) {
+    keep_first(of_conditions_, order, message);
+  }
+  void throw_first() const {
+    if (of_fields_) throw Error(ErrorKind::config, of_fields_->message);
+    if (of_conditions_) throw Error(ErrorKind::config, of_conditions_->message);
+  }
+
+ private:
+  struct Mistake {
+    size_t order;
+    std::string message;
+  };
+  static void keep_first(std::optional<Mistake>& first, size_t order, const std::string& message) {
+    if (!first || order < first->order) first = {order, message};
+  }
+  std::optional<Mistake> of_fields_;
+  std::optional<Mistake> of_conditions_;
+};
+
+std::string comma_separated(const std::vector<std::string>& words) {
+  return fmt::format("{}", fmt::join(words, ", "));
+}
+
+/// Reads one mapping; sections below it get a reader of their own.
+class ReadVisitor : public OptionVisitor {
+ public:
+  /// `path` is the section's dotted key, "" at the top.
+  ReadVisitor(const ConfigNode& mapping, std::string path, Mistakes& mistakes)
+      : mapping_(mapping), path_(std::move(path)), mistakes_(mistakes) {}
+
+  void real(const char* key, double& value, const Range& range, const char*) override {
+    if (const ConfigNode* node = take(key)) read_real(key, *node, range, "a number", value);
+  }
+
+  void real_or_auto(const char* key,
+                    std::optional<double>& value,
+                    const Range& range,
+                    const char*) override {
+    const ConfigNode* node = take(key);
+    if (node == nullptr) return;
+    if (node->is_scalar() && node->text == "auto") {
+      value = std::nullopt;
+      return;
+    }
+    double number = 0;
+    if (read_real(key, *node, range, "a number or auto", number)) value = number;
+  }
+
+  void integer(const char* key, int64_t& value, const Range& range, const char*) override {
+    if (const ConfigNode* node = take(key)) read_integer(key, *node, range, value);
+  }
+
+  void flag(const char* key, bool& value, const char*) override {
+    const ConfigNode* node = take(key);
+    if (node == nullptr || !require_scalar(key, *node, "true or false")) return;
+    const std::optional<bool> flag = parse_flag(node->text);
+    if (!flag || node->quoted) {
+      reject(key, *node, "must be true or false", node->quoted && flag);
+    } else {
+      value = *flag;
+    }
+  }
+
+  void word(const char* key,
+            std::string& value,
+            const std::vector<std::string>& accepted,
+            const char*) override {
+    if (const ConfigNode* node = take(key)) read_word(key, *node, accepted, value);
+  }
+
+  void words(const char* key,
+             std::vector<std::string>& value,
+             const std::vector<std::string>& accepted,
+             const char*) override {
+    read_list(key, value, [&](const ConfigNode& item, std::string& word) {
+      return read_word(key, item, accepted, word);
+    });
+  }
+
+  void integers(const char* key,
+                std::vector<int64_t>& value,
+                const Range& each,
+                const char*) override {
+    read_list(key, value, [&](const ConfigNode& item, int64_t& number) {
+      return read_integer(key, item, each, number);
+    });
+  }
+
+  void section(const char* key,
+               const char*,
+               const std::function<void(OptionVisitor&)>& fields) override {
+    const ConfigNode* node = take(key);
+    if (node != nullptr && !node->is_mapping() && !node->is_null()) {
+      reject(key, *node, "must be a mapping of keys");
+      return;
+    }
+    ConfigNode absent{.where = mapping_.where, .order = mapping_.order};
+    ReadVisitor below(node != nullptr ? *node : absent, dotted(key), mistakes_);
+    fields(below);
+    below.finish();
+  }
+
+  void choice(Choice& choice, const char*) override {
+    if (const ConfigNode* node = take("name")) {
+      std::string name;
+      if (!read_member(*node, choice.names(), name)) {
+        knows_all_keys_ = false;
+        return;
+      }
+      if (name != choice.name()) choice.select(name);
+    }
+    choice.visit(*this);
+  }
+
+  void require(bool holds, const char* key, const std::string& message) override {
+    if (holds) return;
+    const ConfigNode* place = find(mapping_, key);
+    const std::string value =
+        place != nullptr && place->is_scalar() ? " = " + shown(*place) : std::string();
+    if (place == nullptr) place = &mapping_;
+    mistakes_.add_broken_condition(
+        place->order, fmt::format("{}: {}{}: {}", place->where, dotted(key), value, message));
+  }
+
+  /// Called after all fields have been visited.
+  void finish() {
+    if (!knows_all_keys_) return;
+    for (const auto& entry : mapping_.entries) {
+      if (std::find(keys_.begin(), keys_.end(), entry.key) != keys_.end()) continue;
+      std::string hint = did_you_mean(entry.key, keys_);
+      if (hint.empty() && !keys_.empty()) hint = "; accepted here: " + comma_separated(keys_);
+      if (hint.empty()) hint = "; no keys are accepted here";
+      mistakes_.add(
+          entry.order,
+          fmt::format("{}: unknown key '{}'{}", entry.where, in_one_line(entry.key), hint));
+    }
+  }
+
+ private:
+  std::string dotted(const std::string& key) const {
+    return path_.empty() ? key : path_ + "." + key;
+  }
+
+  /// The value of a key that is now known, or nullptr.
+  const ConfigNode* take(const char* key) {
+    keys_.emplace_back(key);
+    const auto* entry = mapping_.find(key);
+    return entry == nullptr ? nullptr : &entry->value;
+  }
+
+  void reject(const std::string& key,
+              const ConfigNode& node,
+              const std::string& what,
+              bool by_quotes = false) {
+    const bool scalar = node.is_scalar();
+    mistakes_.add(node.order,
+                  fmt::format("{}: {}{}: {}{}{}",
+                              node.where,
+                              dotted(key),
+                              scalar ? " = " + shown(node) : "",
+                              what,
+                              scalar ? "" : ", not " + shown(node),
+                              by_quotes ? ", without quotes" : ""));
+  }
+
+  bool require_scalar(const std::string& key, const ConfigNode& node, const std::string& wanted) {
+    if (!node.is_scalar()) reject(key, node, "must be " + wanted);
+    return node.is_scalar();
+  }
+
+  /// Reads a number by `parse`, a function from text to ParsedNumber.
+  template <class Number, class Parse>
+  bool read_number(const std::string& key,
+                   const ConfigNode& node,
+                   const Range& range,
+                   const std::string& wanted,
+                   Parse parse,
+                   Number& value) {
+    if (!require_scalar(key, node, wanted)) return false;
+    const ParsedNumber<Number> parsed = parse(node.text);
+    if (parsed.error == NumberError::not_a_number || node.quoted) {
+      reject(key, node, "must be " + wanted, parsed.error == NumberError::none);
+    } else if (parsed.error == NumberError::out_of_range) {
+      reject(key, node, "too large or too small for " + wanted + " of 64 bits");
+    } else if (!range.contains(static_cast<double>(parsed.value))) {
+      reject(key, node, range.describe());
+    } else {
+      value = parsed.value;
+      return true;
+    }
+    return false;
+  }
+
+  bool read_real(const std::string& key,
+                 const ConfigNode& node,
+                 const Range& range,
+                 const std::string& wanted,
+                 double& value) {
+    return read_number(key, node, range, wanted, parse_real, value);
+  }
+
+  bool read_integer(const std::string& key,
+                    const ConfigNode& node,
+                    const Range& range,
+                    int64_t& value) {
+    return read_number(key, node, range, "an integer", parse_integer, value);
+  }
+
+  bool read_word(const std::string& key,
+                 const ConfigNode& node,
+                 const std::vector<std::string>& accepted,
+                 std::string& value) {
+    const std::string wanted = accepted.empty() ? "a string" : list_or(accepted);
+    if (!require_scalar(key, node, wanted)) return false;
+    const bool known = std::find(accepted.begin(), accepted.end(), node.text) != accepted.end();
+    if (!accepted.empty() && !known) {
+      reject(key, node, "must be " + wanted + did_you_mean(node.text, accepted));
+      return false;
+    }
+    value = node.text;
+    return true;
+  }
+
+  /// The member's name under the key `name` of a choice.
+  bool read_member(const ConfigNode& node,
+                   const std::vector<std::string>& names,
+                   std::string& name) {
+    if (!require_scalar("name", node, list_or(names))) return false;
+    name = node.text;
+    if (std::find(names.begin(), names.end(), name) != names.end()) return true;
+    std::string family = path_.substr(path_.rfind('.') + 1);
+    std::replace(family.begin(), family.end(), '_', ' ');
+    reject("name",
+           node,
+           fmt::format("unknown {}; accepted: {}{}",
+                       family.empty() ? "name" : family,
+                       comma_separated(names),
+                       did_you_mean(name, names)));
+    return false;
+  }
+
+  /// A list, or one value as a list of one. Assigns only if every item is right.
+  template <class Value, class ReadItem>
+  void read_list(const char* key, std::vector<Value>& values, ReadItem read_item) {
+    const ConfigNode* node = take(key);
+    if (node == nullptr) return;
+    if (node->is_null() || node->is_mapping()) {
+      reject(key, *node, "must be a list");
+      return;
+    }
+    const size_t size = node->is_sequence() ? node->items.size() : 1;
+    std::vector<Value> read(size);
+    bool right = true;
+    for (size_t i = 0; i < size; ++i) {
+      right &= read_item(node->is_sequence() ? node->items[i] : *node, read[i]);
+    }
+    if (right) values = std::move(read);
+  }
+
+  const ConfigNode& mapping_;
+  const std::string path_;
+  Mistakes& mistakes_;
+  std::vector<std::string> keys_;
+  bool knows_all_keys_ = true;
+};
+
+}  // namespace
+
+void read_options(const Document& document, const std::function<void(OptionVisitor&)>& fields) {
+  Mistakes mistakes;
+  ReadVisitor reader(document.root(), "", mistakes);
+  fields(reader);
+  reader.finish();
+  mistakes.throw_first();
+}
+
+}  // namespace apo

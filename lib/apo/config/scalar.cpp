@@ -1,0 +1,95 @@
+#include "apo/config/scalar.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <set>
+
+#include "apo/config/parse.h"
+
+namespace apo {
+namespace {
+
+std::string without_plus(const std::string& text) {
+  return text.size() > 1 && text[0] == '+' && text[1] != '-' ? text.substr(1) : text;
+}
+
+std::optional<double> parse_special(const std::string& text) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  if (text == ".nan" || text == ".NaN" || text == ".NAN") {
+    return std::numeric_limits<double>::quiet_NaN();
+  }
+  const bool negative = !text.empty() && text[0] == '-';
+  const std::string size = negative ? text.substr(1) : without_plus(text);
+  if (size == ".inf" || size == ".Inf" || size == ".INF") return negative ? -kInfinity : kInfinity;
+  return std::nullopt;
+}
+
+template <class Number>
+ParsedNumber<Number> from_chars(const std::string& text) {
+  const std::string digits = without_plus(text);
+  const char* end = digits.data() + digits.size();
+  ParsedNumber<Number> parsed;
+  const auto [stop, code] = std::from_chars(digits.data(), end, parsed.value);
+  if (code == std::errc::invalid_argument || stop != end) {
+    return {.error = NumberError::not_a_number};
+  }
+  if (code == std::errc::result_out_of_range) return {.error = NumberError::out_of_range};
+  return parsed;
+}
+
+}  // namespace
+
+ParsedNumber<double> parse_real(const std::string& text) {
+  if (const auto special = parse_special(text)) return {.value = *special};
+  return from_chars<double>(text);
+}
+
+ParsedNumber<int64_t> parse_integer(const std::string& text) {
+  const auto whole = from_chars<int64_t>(text);
+  if (whole.error != NumberError::not_a_number) return whole;
+  const auto real = parse_real(text);
+  if (real.error != NumberError::none) return {.error = real.error};
+  if (std::isfinite(real.value) && real.value != std::floor(real.value)) {
+    return {.error = NumberError::not_a_number};
+  }
+  // 2⁶³ is a double, the greatest int64 is not.
+  if (!(real.value >= -0x1p63 && real.value < 0x1p63)) return {.error = NumberError::out_of_range};
+  return {.value = static_cast<int64_t>(real.value)};
+}
+
+std::optional<bool> parse_flag(const std::string& text) {
+  if (text == "true" || text == "True" || text == "TRUE") return true;
+  if (text == "false" || text == "False" || text == "FALSE") return false;
+  return std::nullopt;
+}
+
+bool looks_like_no_string(const std::string& text) {
+  static const std::set<std::string> kOtherReaders = {
+      "",   "~",  "null", "Null", "NULL", "y",  "Y",   "n",   "N",   "yes", "Yes", "YES",
+      "no", "No", "NO",   "on",   "On",   "ON", "off", "Off", "OFF", "=",   "<<"};
+  const bool starts_as_number = text.find_first_not_of("+-.") != std::string::npos &&
+                                text.find_first_not_of("+-.") == text.find_first_of("0123456789");
+  return kOtherReaders.contains(text) || parse_flag(text) || starts_as_number ||
+         parse_real(text).error != NumberError::not_a_number;
+}
+
+std::string shown(const ConfigNode& node) {
+  switch (node.kind) {
+    case ConfigNode::Kind::null:
+      return "empty";
+    case ConfigNode::Kind::sequence:
+      return "a list";
+    case ConfigNode::Kind::mapping:
+      return "a mapping";
+    case ConfigNode::Kind::scalar:
+      break;
+  }
+  const bool bare = !node.quoted && (parse_flag(node.text) ||
+                                     parse_real(node.text).error != NumberError::not_a_number);
+  return fmt::format("{0}{1}{0}", bare ? "" : "'", in_one_line(node.text));
+}
+
+}  // namespace apo

@@ -1,0 +1,34 @@
+// What the words of a configuration stand for, by YAML's core schema.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "apo/config/document.h"
+
+namespace apo {
+
+/// Why a text is no number of the wanted kind.
+enum class NumberError { none, not_a_number, out_of_range };
+
+template <class Number>
+struct ParsedNumber {
+  Number value = 0;
+  NumberError error = NumberError::none;
+};
+
+/// A decimal number; `.inf` and `.nan` with their signs and spellings count as numbers.
+ParsedNumber<double> parse_real(const std::string& text);
+/// A whole number, also in the form 1e3 or 2.0.
+ParsedNumber<int64_t> parse_integer(const std::string& text);
+/// true or false, in the three customary spellings of case.
+std::optional<bool> parse_flag(const std::string& text);
+/// Whether YAML readers take the unquoted text for something else than a string.
+bool looks_like_no_string(const std::string& text);
+
+/// A value as messages show it: numbers and flags bare, strings in quotes, else "a list" and the
+/// like.
+std::string shown(const ConfigNode& node);
+
+}  // namespace apo
