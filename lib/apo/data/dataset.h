@@ -36,14 +36,12 @@ struct DataRequest {
 };
 
 /// Random pictures of the given shape whose label can be learned: a class's picture plus noise.
-/// Needs no files.
+/// Needs no files. All, where the request asks for all, are 1,000 and 200.
 struct SyntheticOptions {
   int64_t channels = 1;
   int64_t height = 28;
   int64_t width = 28;
   int64_t classes = 10;
-  int64_t train_examples = 1000;
-  int64_t test_examples = 200;
   void visit(OptionVisitor& visitor);
 };
 

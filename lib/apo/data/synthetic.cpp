@@ -6,12 +6,13 @@
 
 #include "apo/base/random.h"
 #include "apo/data/dataset.h"
-#include "apo/data/files.h"
 
 namespace apo {
 namespace {
 
 constexpr double kNoise = 40;  // standard deviation, in grey levels
+constexpr int64_t kTrain = 1000;
+constexpr int64_t kTest = 200;
 
 /// Example i shows class i mod `classes`. prototypes: [classes, C, H, W], grey levels.
 Split make_split(const Tensor& prototypes, int64_t examples, at::Generator generator) {
@@ -30,9 +31,6 @@ void SyntheticOptions::visit(OptionVisitor& visitor) {
   visitor.integer("height", height, Range::between(1, 1024), "rows of a picture");
   visitor.integer("width", width, Range::between(1, 1024), "columns of a picture");
   visitor.integer("classes", classes, Range::between(2, 1000), "number of classes");
-  visitor.integer(
-      "train_examples", train_examples, Range::at_least(1), "pictures of the training set");
-  visitor.integer("test_examples", test_examples, Range::at_least(1), "pictures of the test set");
 }
 
 std::unique_ptr<Dataset> make_synthetic(const SyntheticOptions& options,
@@ -40,20 +38,15 @@ std::unique_ptr<Dataset> make_synthetic(const SyntheticOptions& options,
   const auto generator = [&](uint64_t part) {
     return make_generator(request.seed, RandomStream::synthetic_data, part);
   };
-  const auto examples = [](int64_t asked, int64_t available, const char* kind) {
-    return examples_to_read(asked, available, "synthetic", kind);
-  };
+  const auto count = [](int64_t asked, int64_t all) { return asked > 0 ? asked : all; };
   const Tensor prototypes =
       at::rand({options.classes, options.channels, options.height, options.width},
                generator(0),
                at::kFloat) *
       255;
   auto dataset = std::make_unique<Dataset>();
-  dataset->train = make_split(prototypes,
-                              examples(request.train_examples, options.train_examples, "training"),
-                              generator(1));
-  dataset->test = make_split(
-      prototypes, examples(request.test_examples, options.test_examples, "test"), generator(2));
+  dataset->train = make_split(prototypes, count(request.train_examples, kTrain), generator(1));
+  dataset->test = make_split(prototypes, count(request.test_examples, kTest), generator(2));
   dataset->classes = options.classes;
   return dataset;
 }
