@@ -1,0 +1,117 @@
+#include "find_config.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+#include "apo/base/error.h"
+#include "apo/base/text.h"
+#include "apo/config/parse.h"
+
+namespace apo {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_file(const fs::path& path) {
+  std::error_code error;
+  return fs::exists(path, error) && !fs::is_directory(path, error);
+}
+
+/// `path` or `path`.yaml.
+std::optional<fs::path> file_at(const fs::path& path) {
+  if (is_file(path)) return path;
+  fs::path with_extension = path;
+  with_extension += ".yaml";
+  if (is_file(with_extension)) return with_extension;
+  return std::nullopt;
+}
+
+/// The folders of configurations that exist, nearest first.
+std::vector<fs::path> config_folders(const fs::path& executable) {
+  std::vector<fs::path> roots = {"configs"};
+  for (fs::path folder = executable.parent_path();; folder = folder.parent_path()) {
+    roots.push_back(folder / "configs");
+    roots.push_back(folder / "share/apo-train/configs");
+    if (folder == folder.parent_path()) break;
+  }
+  std::vector<fs::path> folders;
+  std::error_code error;
+  for (const fs::path& root : roots) {
+    for (const fs::path& folder : {root, root / "paper", root / "smoke"}) {
+      const bool is_new = std::none_of(folders.begin(), folders.end(), [&](const fs::path& other) {
+        return fs::equivalent(folder, other, error);
+      });
+      if (fs::is_directory(folder, error) && is_new) folders.push_back(folder);
+    }
+  }
+  return folders;
+}
+
+/// The names of the configurations in a folder, without `.yaml`.
+std::vector<std::string> names_in(const fs::path& folder) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    if (entry.path().extension() == ".yaml") names.push_back(entry.path().stem().string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::string without_extension(const std::string& name) {
+  return name.ends_with(".yaml") ? name.substr(0, name.size() - 5) : name;
+}
+
+[[noreturn]] void fail_for_path(const fs::path& path) {
+  const fs::path folder = path.parent_path();
+  const std::string near = nearest(without_extension(path.filename().string()), names_in(folder));
+  const std::string hint =
+      near.empty() ? "" : fmt::format("; did you mean '{}'?", (folder / (near + ".yaml")).string());
+  throw Error(ErrorKind::config, in_one_line(path.string()) + ": no such file" + hint);
+}
+
+[[noreturn]] void fail_for_name(const std::string& name, const std::vector<fs::path>& folders) {
+  std::vector<std::string> names;
+  std::vector<std::string> looked_in = {"."};
+  for (const fs::path& folder : folders) {
+    const std::vector<std::string> here = names_in(folder);
+    names.insert(names.end(), here.begin(), here.end());
+    looked_in.push_back(folder.string());
+  }
+  throw Error(ErrorKind::config,
+              fmt::format("{}: no such configuration; looked in {}{}",
+                          in_one_line(name),
+                          fmt::join(looked_in, ", "),
+                          did_you_mean(without_extension(name), names)));
+}
+
+}  // namespace
+
+FoundConfig find_config(const std::string& name, const fs::path& executable) {
+  if (is_file(name)) return {name, ""};
+  const bool bare = name.find('/') == std::string::npos;
+  std::vector<fs::path> folders = {""};
+  if (bare) {
+    const std::vector<fs::path> more = config_folders(executable);
+    folders.insert(folders.end(), more.begin(), more.end());
+  }
+  for (const fs::path& folder : folders) {
+    if (const auto file = file_at(folder / name)) return {*file, "config: found " + file->string()};
+  }
+  // Reading will say what is wrong with it.
+  std::error_code error;
+  if (fs::exists(name, error)) return {name, ""};
+  if (!bare) fail_for_path(name);
+  folders.erase(folders.begin());
+  fail_for_name(name, folders);
+}
+
+fs::path this_executable() {
+  std::error_code error;
+  return fs::read_symlink("/proc/self/exe", error);
+}
+
+}  // namespace apo

@@ -1,0 +1,51 @@
+// The command line.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apo/config/document.h"
+
+namespace apo {
+
+/// A configuration key that the command line sets.
+struct Override {
+  std::string key;
+  /// In YAML syntax.
+  std::string value;
+  /// How messages name it: "--seed 1".
+  std::string place;
+};
+
+struct Flags {
+  /// The text of --help; then nothing else counts.
+  std::string help = {};
+  bool version = false;
+  bool list = false;
+  bool list_markdown = false;
+
+  std::string config = {};
+  /// --set in its order, then --device, --seed and --threads.
+  std::vector<Override> overrides = {};
+  std::string output = "runs";
+  bool overwrite = false;
+  bool dry_run = false;
+  bool print_config = false;
+
+  bool list_runs = false;
+  std::optional<int64_t> run_index = {};
+  int64_t jobs = 1;
+
+  std::string progress = "auto";
+  std::string log_level = "info";
+};
+
+/// Throws Error (ErrorKind::config) for wrong usage, in one line.
+Flags parse_flags(int argc, const char* const* argv);
+
+/// Sets what the command line sets. Values get the checks of the configuration when it is read.
+void apply_overrides(const Flags& flags, Document& document);
+
+}  // namespace apo

@@ -1,0 +1,132 @@
+#include "apo-train/flags.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "config/sample.h"
+
+namespace apo {
+namespace {
+
+using sample::error_of;
+
+Flags parse(std::vector<const char*> arguments) {
+  arguments.insert(arguments.begin(), "apo-train");
+  return parse_flags(static_cast<int>(arguments.size()), arguments.data());
+}
+
+TEST(Flags, HaveDefaults) {
+  const Flags flags = parse({"--config", "a.yaml"});
+  EXPECT_EQ(flags.config, "a.yaml");
+  EXPECT_EQ(flags.output, "runs");
+  EXPECT_EQ(flags.jobs, 1);
+  EXPECT_EQ(flags.run_index, std::nullopt);
+  EXPECT_EQ(flags.progress, "auto");
+  EXPECT_TRUE(flags.overrides.empty());
+  EXPECT_FALSE(flags.overwrite || flags.dry_run || flags.print_config || flags.list_runs);
+}
+
+TEST(Flags, HoldWhatTheCommandLineSays) {
+  const Flags flags = parse({"--config=a.yaml",
+                             "--output",
+                             "x",
+                             "--overwrite",
+                             "--dry-run",
+                             "--list-runs",
+                             "--run-index",
+                             "3",
+                             "--jobs=2",
+                             "--print-config",
+                             "--progress",
+                             "off",
+                             "--log-level",
+                             "warn",
+                             "--jobs",
+                             "4"});
+  EXPECT_EQ(flags.output, "x");
+  EXPECT_EQ(flags.run_index, 3);
+  EXPECT_EQ(flags.jobs, 4);
+  EXPECT_EQ(flags.progress, "off");
+  EXPECT_EQ(flags.log_level, "warn");
+  EXPECT_TRUE(flags.overwrite && flags.dry_run && flags.print_config && flags.list_runs);
+}
+
+TEST(Flags, OverridesApplyInTheirOrderAndShorthandsLast) {
+  const Flags flags = parse({"--seed",
+                             "-1",
+                             "--set",
+                             "tuner.lambda=[0.1, -1]",
+                             "--config",
+                             "a",
+                             "--set=seed=3",
+                             "--device",
+                             "cpu",
+                             "--threads",
+                             "2"});
+  Document document = Document::parse("", "a.yaml");
+  apply_overrides(flags, document);
+  EXPECT_EQ(document.find("tuner.lambda")->items.at(1).text, "-1");
+  EXPECT_EQ(document.find("tuner.lambda")->where, "--set tuner.lambda=[0.1, -1]");
+  EXPECT_EQ(document.find("seed")->text, "-1");
+  EXPECT_EQ(document.find("seed")->where, "--seed -1");
+  EXPECT_EQ(document.find("device")->text, "cpu");
+  EXPECT_EQ(document.find("threads")->text, "2");
+}
+
+TEST(Flags, NeedNoConfigurationToInform) {
+  EXPECT_TRUE(parse({"--version"}).version);
+  EXPECT_TRUE(parse({"--list"}).list);
+  EXPECT_TRUE(parse({"--list-markdown"}).list_markdown);
+  EXPECT_FALSE(parse({"--help"}).help.empty());
+}
+
+TEST(Help, ShowsGroupsExamplesAndExitCodes) {
+  const std::string help = parse({"-h"}).help;
+  for (const char* part : {"--config FILE",
+                           "--set KEY=VALUE",
+                           "Experiment:",
+                           "Grid:",
+                           "Examples:",
+                           "Exit codes:",
+                           "4 diverged"}) {
+    EXPECT_THAT(help, testing::HasSubstr(part));
+  }
+}
+
+struct BadUsage {
+  std::vector<const char*> arguments;
+  std::string message;
+};
+
+class WrongUsage : public testing::TestWithParam<BadUsage> {};
+
+TEST_P(WrongUsage, IsAnErrorInOneLine) {
+  EXPECT_EQ(error_of([] { parse(GetParam().arguments); }), GetParam().message);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Flags,
+    WrongUsage,
+    testing::Values(
+        BadUsage{{}, "--config FILE is needed; see apo-train --help"},
+        BadUsage{{"--config", "a", "--outptu", "x"},
+                 "unknown option '--outptu'; did you mean '--output'?"},
+        BadUsage{{"--config", "a", "--outptu=x"},
+                 "unknown option '--outptu'; did you mean '--output'?"},
+        BadUsage{{"--config", "a", "--zzzzzzzz"},
+                 "unknown option '--zzzzzzzz'; see apo-train --help"},
+        BadUsage{{"--config", "a", "-x"}, "unknown option '-x'; see apo-train --help"},
+        BadUsage{{"a.yaml"}, "unexpected argument 'a.yaml'; did you mean '--config a.yaml'?"},
+        BadUsage{{"--config", "a", "b"}, "unexpected argument 'b'; see apo-train --help"},
+        BadUsage{{"--config"}, "option '--config' needs a value; see apo-train --help"},
+        BadUsage{{"--config", "a", "--set", "seed"}, "--set seed: must be KEY=VALUE"},
+        BadUsage{{"--config", "a", "--jobs", "many"}, "--jobs many: must be an integer"},
+        BadUsage{{"--config", "a", "--jobs", "0"}, "--jobs 0: must be >= 1 and <= 1024"},
+        BadUsage{{"--config", "a", "--run-index", "-1"}, "--run-index -1: must be >= 0"},
+        BadUsage{{"--config", "a", "--progress", "onn"},
+                 "--progress onn: must be auto, on or off; did you mean 'on'?"},
+        BadUsage{{"--config", "a", "--log-level", "loud"},
+                 "--log-level loud: must be trace, debug, info, warn, error or off"}));
+
+}  // namespace
+}  // namespace apo
