@@ -1,3 +1,127 @@
-int main() {
+// apo-train: command line → configuration → runs; errors → exit codes.
+#include <fmt/format.h>
+#include <malloc.h>
+#include <torch/headeronly/version.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <new>
+
+#include "apo/base/error.h"
+#include "apo/config/reference.h"
+#include "apo/config/writer.h"
+#include "find_config.h"
+#include "flags.h"
+#include "grid.h"
+#include "plan.h"
+#include "run.h"
+
+namespace apo {
+namespace {
+
+/// LibTorch's OpenMP threads spin while they wait unless told otherwise, which beside another busy
+/// process makes them ten and more times slower. The library reads that when it is loaded, so the
+/// program starts itself again.
+void wait_passively(char** argv) {
+  if (std::getenv("OMP_WAIT_POLICY") != nullptr) return;
+  setenv("OMP_WAIT_POLICY", "passive", 0);
+  execv("/proc/self/exe", argv);  // returns only where it fails: go on, slower
+}
+
+/// Tensors of some megabytes come and go at every step. Keep their memory instead of returning it
+/// to the system and faulting it in again: measured as a seventh of an MLP's step.
+void keep_freed_memory() {
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+}
+
+SectionDescription describe_experiment() {
+  Experiment experiment;
+  return describe([&](OptionVisitor& visitor) { experiment.visit(visitor); });
+}
+
+int run_planned(const PlannedRun& planned, const Flags& flags) {
+  const bool live =
+      flags.progress == "on" || (flags.progress == "auto" && isatty(STDERR_FILENO) != 0);
+  std::filesystem::path folder = std::filesystem::path(flags.output) / planned.experiment.name;
+  if (!planned.label.empty()) folder /= planned.label;
+  return run(
+      planned.experiment,
+      planned.config,
+      {.folder = folder, .overwrite = flags.overwrite, .live = live, .log_level = flags.log_level});
+}
+
+int start(const Flags& flags, char** argv) {
+  const Plan plan = make_plan(flags);
+  if (flags.print_config) {
+    fmt::print("{}",
+               to_yaml(flags.run_index ? plan.runs[*flags.run_index].config : plan.resolved()));
+    return 0;
+  }
+  if (flags.list_runs) {
+    for (size_t i = 0; i < plan.runs.size(); ++i) {
+      fmt::print("{:4}  {}\n", i, plan.runs[i].label.empty() ? "(one run)" : plan.runs[i].label);
+    }
+    return 0;
+  }
+  const bool whole_grid = plan.runs.size() > 1 && !flags.run_index;
+  if (whole_grid && !flags.dry_run) return run_grid(plan, flags);
+
+  wait_passively(argv);
+  keep_freed_memory();
+  const PlannedRun& planned = plan.runs[static_cast<size_t>(flags.run_index.value_or(0))];
+  if (!flags.dry_run) return run_planned(planned, flags);
+  if (whole_grid) fmt::print("{} runs; the first, {}:\n", plan.runs.size(), planned.label);
+  dry_run(planned.experiment);
   return 0;
+}
+
+int run_program(int argc, char** argv) {
+  const Flags flags = parse_flags(argc, argv);
+  if (!flags.help.empty()) {
+    fmt::print("{}", flags.help);
+  } else if (flags.version) {
+    fmt::print("apo-train {} (LibTorch {}, commit {})\n", APO_VERSION, TORCH_VERSION, APO_COMMIT);
+  } else if (flags.list) {
+    fmt::print("{}", list_families(describe_experiment()));
+  } else if (flags.list_markdown) {
+    fmt::print("{}", markdown_reference(describe_experiment()));
+  } else {
+    return start(flags, argv);
+  }
+  return 0;
+}
+
+int exit_code(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::config:
+      return 2;
+    case ErrorKind::data:
+      return 3;
+    case ErrorKind::output:
+      return 1;
+  }
+  return 1;
+}
+
+int fail(const char* message, int exit_code) {
+  fmt::print(stderr, "apo-train: error: {}\n", message);
+  return exit_code;
+}
+
+}  // namespace
+}  // namespace apo
+
+int main(int argc, char** argv) {
+  try {
+    return apo::run_program(argc, argv);
+  } catch (const apo::Error& error) {
+    return apo::fail(error.what(), apo::exit_code(error.kind()));
+  } catch (const std::bad_alloc&) {
+    return apo::fail("out of memory; try a smaller dataset.batch_size", 1);
+  } catch (const std::exception& error) {
+    return apo::fail(error.what(), 1);
+  }
 }

@@ -6,6 +6,14 @@ namespace apo {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+/// What a run writes. config.yaml, which marks the folder as a run's, goes last.
+constexpr const char* kFiles[] = {
+    "trace.jsonl", "trace.json", "summary.json", "log.txt", "config.yaml"};
+
+}  // namespace
+
 void check_run_folder(const fs::path& folder, bool overwrite) {
   std::error_code ignored;
   if (!fs::exists(fs::symlink_status(folder, ignored))) return;
@@ -14,7 +22,7 @@ void check_run_folder(const fs::path& folder, bool overwrite) {
                 folder.string() + ": is not a folder; give another --output or name");
   }
   if (fs::is_empty(folder, ignored)) return;
-  if (!fs::exists(folder / "config.yaml", ignored) && !fs::exists(folder / "grid.json", ignored)) {
+  if (!fs::exists(folder / "config.yaml", ignored)) {
     throw Error(
         ErrorKind::config,
         folder.string() + ": exists and is not a run folder; give another --output or name");
@@ -30,7 +38,9 @@ void check_run_folder(const fs::path& folder, bool overwrite) {
 void claim_run_folder(const fs::path& folder, bool overwrite) {
   check_run_folder(folder, overwrite);
   std::error_code failure;
-  fs::remove_all(folder, failure);
+  for (const char* name : kFiles) {
+    if (!failure) fs::remove_all(folder / name, failure);
+  }
   if (!failure) fs::create_directories(folder, failure);
   if (failure) {
     throw Error(ErrorKind::output, folder.string() + ": cannot be made: " + failure.message());

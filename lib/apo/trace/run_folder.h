@@ -5,12 +5,12 @@
 
 namespace apo {
 
-/// Throws Error(config) where the folder exists and `overwrite` is false, or where it is no run
-/// folder (holds neither config.yaml nor grid.json), which is never replaced.
+/// Throws Error(config) where the folder holds a run and `overwrite` is false, or holds things but
+/// no run: such a folder is never written into.
 void check_run_folder(const std::filesystem::path& folder, bool overwrite);
 
-/// Makes the folder, empty. A run folder that is there goes, after check_run_folder. Throws
-/// Error(output).
+/// Makes the folder, after check_run_folder. Of a run that is there, the files that a run writes
+/// go, nothing else. Throws Error(output).
 void claim_run_folder(const std::filesystem::path& folder, bool overwrite);
 
 }  // namespace apo

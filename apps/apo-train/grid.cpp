@@ -1,0 +1,82 @@
+#include "grid.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "apo/base/system.h"
+#include "apo/trace/files.h"
+#include "apo/trace/run_folder.h"
+#include "find_config.h"
+#include "grid_runner.h"
+#include "grid_summary.h"
+
+namespace apo {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// What a child needs to do run `index` as we would.
+std::vector<std::string> arguments(const Plan& plan, const Flags& flags, size_t index) {
+  std::vector<std::string> words = {"--config", plan.config_file};
+  for (const Override& override : flags.overrides) {
+    words.insert(words.end(), {"--set", override.key + "=" + override.value});
+  }
+  words.insert(words.end(), {"--output", flags.output, "--run-index", std::to_string(index)});
+  words.insert(words.end(), {"--progress", flags.progress, "--log-level", flags.log_level});
+  if (flags.overwrite) words.emplace_back("--overwrite");
+  return words;
+}
+
+/// The threads of one child where several share the cores; 0: as configured.
+size_t threads_per_child(const Plan& plan, int64_t jobs) {
+  if (jobs == 1) return 0;
+  const int64_t asked = plan.runs.front().experiment.threads;
+  const int64_t all = asked > 0 ? asked : usable_cores();
+  return static_cast<size_t>(std::max<int64_t>(1, all / jobs));
+}
+
+}  // namespace
+
+int run_grid(const Plan& plan, const Flags& flags) {
+  const fs::path folder = fs::path(flags.output) / plan.name;
+  std::vector<ChildRun> children;
+  for (size_t i = 0; i < plan.runs.size(); ++i) {
+    check_run_folder(folder / plan.runs[i].label, flags.overwrite);
+    children.push_back({plan.runs[i].label, arguments(plan, flags, i)});
+  }
+  const auto jobs = std::min<int64_t>(flags.jobs, static_cast<int64_t>(children.size()));
+
+  std::vector<EndedRun> ended;
+  const auto on_end = [&](const ChildResult& result) {
+    const PlannedRun& run = plan.runs[result.index];
+    ended.push_back({run.label, folder / run.label, run.values, result.exit_code});
+    fmt::print(stderr,
+               "[{}/{}] {}: {}\n",
+               ended.size(),
+               plan.runs.size(),
+               run.label,
+               result.exit_code == 0 ? "done" : fmt::format("exit code {}", result.exit_code));
+    if (!result.last_line.empty() && result.exit_code != 0) {
+      fmt::print(stderr, "  {}\n", result.last_line);
+    }
+  };
+  const int signal = run_children(this_executable(),
+                                  children,
+                                  static_cast<size_t>(jobs),
+                                  threads_per_child(plan, jobs),
+                                  on_end);
+  if (ended.empty()) return 128 + signal;
+
+  const nlohmann::ordered_json grid = summarize_grid(plan.name, plan.axes, ended);
+  fs::create_directories(folder);
+  write_file(folder / "grid.json", grid.dump(2) + "\n");
+  fmt::print("{}", grid_table(grid, folder));
+  if (signal != 0) return 128 + signal;
+  const bool failed = std::any_of(
+      ended.begin(), ended.end(), [](const EndedRun& run) { return run.exit_code != 0; });
+  return failed ? 5 : 0;
+}
+
+}  // namespace apo
