@@ -2,6 +2,7 @@
 #include <ATen/ops/cat.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "apo/data/files.h"

@@ -104,6 +104,20 @@ std::vector<int64_t> read_shape(MatElement& element) {
   return shape;
 }
 
+/// May be empty, as of the arrays that MATLAB keeps for itself.
+std::string read_name(MatElement& element) {
+  const std::vector<uint8_t> bytes = read_part(element, 1, kMaxNameBytes, "a name");
+  const std::string name(bytes.begin(), bytes.end());
+  constexpr const char* kAccepted =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+  const size_t wrong = name.find_first_not_of(kAccepted);
+  if (wrong != std::string::npos) {
+    element.fail(fmt::format("byte {:#04x} in its name; expected letters, digits and underscores",
+                             bytes[wrong]));
+  }
+  return name;
+}
+
 /// Whether the array is of real numbers, from its flags.
 bool read_is_real(MatElement& element) {
   constexpr uint8_t kDouble = 6;  // the first of the numeric classes
@@ -139,8 +153,7 @@ class MatFile::Elements : public ByteSource {
     if (!read_is_real(element_)) return {};
     MatArray array;
     array.shape = read_shape(element_);
-    const std::vector<uint8_t> name = read_part(element_, 1, kMaxNameBytes, "a name");
-    array.name.assign(name.begin(), name.end());
+    array.name = read_name(element_);
     element_.set_name(array.name);
 
     const Tag tag = read_tag(element_);

@@ -7,6 +7,7 @@
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 namespace apo {

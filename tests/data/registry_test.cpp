@@ -1,0 +1,46 @@
+#include <gmock/gmock.h>
+
+#include "apo/data/dataset.h"
+#include "support/files.h"
+#include "support/registry_names.h"
+
+namespace apo {
+namespace {
+
+using DatasetChoice = ChoiceOf<Dataset, const DataRequest&>;
+
+class Datasets : public testing::TestWithParam<std::string> {};
+
+/// Either it needs no files, or it says which are missing and how to get them.
+TEST_P(Datasets, LoadFromNothingOrSayWhatIsMissing) {
+  const test::TemporaryFolder root;
+  DataRequest request;
+  request.root = root.path();
+  const DatasetChoice choice(datasets(), GetParam());
+  EXPECT_FALSE(choice.help(GetParam()).empty());
+  try {
+    const auto dataset = choice.make(request);
+    EXPECT_EQ(dataset->train.images.size(0), dataset->train.labels.size(0));
+    EXPECT_EQ(dataset->test.images.size(0), dataset->test.labels.size(0));
+    EXPECT_EQ(dataset->train.images.scalar_type(), at::kByte);
+    EXPECT_LT(dataset->train.labels.max().item<int64_t>(), dataset->classes);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::data);
+    EXPECT_THAT(error.what(), testing::HasSubstr("missing files of " + GetParam()));
+    EXPECT_THAT(error.what(), testing::HasSubstr("scripts/download_data.sh " + GetParam()));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All,
+                         Datasets,
+                         testing::ValuesIn(test::names(datasets())),
+                         test::test_name);
+
+TEST(DatasetRegistry, HoldsTheDocumentedNames) {
+  EXPECT_THAT(
+      test::names(datasets()),
+      testing::ElementsAre("mnist", "fashion_mnist", "cifar10", "cifar100", "svhn", "synthetic"));
+}
+
+}  // namespace
+}  // namespace apo

@@ -1,0 +1,60 @@
+#include <ATen/TensorIndexing.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/stack.h>
+#include <gtest/gtest.h>
+
+#include "apo/data/dataset.h"
+#include "support/files.h"
+
+namespace apo {
+namespace {
+
+TEST(Synthetic, HasTheShapesAskedFor) {
+  const SyntheticOptions options{.channels = 3,
+                                 .height = 8,
+                                 .width = 6,
+                                 .classes = 4,
+                                 .train_examples = 50,
+                                 .test_examples = 7};
+  const auto dataset = make_synthetic(options, {});
+  EXPECT_EQ(dataset->train.images.sizes(), (std::vector<int64_t>{50, 3, 8, 6}));
+  EXPECT_EQ(dataset->test.labels.sizes(), (std::vector<int64_t>{7}));
+  EXPECT_EQ(dataset->classes, 4);
+}
+
+TEST(Synthetic, DependsOnlyOnTheSeed) {
+  DataRequest request;
+  request.seed = 5;
+  const auto first = make_synthetic({}, request);
+  const auto again = make_synthetic({}, request);
+  EXPECT_TRUE(first->train.images.equal(again->train.images));
+  request.seed = 6;
+  EXPECT_FALSE(first->train.images.equal(make_synthetic({}, request)->train.images));
+  EXPECT_FALSE(first->train.images.narrow(0, 0, 200).equal(first->test.images));
+}
+
+/// The nearest mean of the training pictures classifies the test set.
+TEST(Synthetic, LabelsCanBeLearned) {
+  const auto dataset = make_synthetic({}, {});
+  const Tensor train = dataset->train.images.flatten(1).to(at::kFloat);
+  const Tensor test = dataset->test.images.flatten(1).to(at::kFloat);
+  TensorList distances;
+  for (int64_t label = 0; label < dataset->classes; ++label) {
+    const Tensor mean = train.index({dataset->train.labels.eq(label)}).mean(0);
+    distances.push_back((test - mean).square().sum(1));
+  }
+  const Tensor correct = at::stack(distances).argmin(0).eq(dataset->test.labels);
+  EXPECT_GT(correct.to(at::kFloat).mean().item<float>(), .95);
+}
+
+TEST(Synthetic, MoreExamplesThanThereAreIsAnErrorThatSaysHowMany) {
+  DataRequest request;
+  request.train_examples = 1001;
+  EXPECT_EQ(test::data_error_of([&] { make_synthetic({}, request); }),
+            "synthetic: 1001 training examples asked for; there are 1000");
+  request.train_examples = 10;
+  EXPECT_EQ(make_synthetic({}, request)->train.labels.size(0), 10);
+}
+
+}  // namespace
+}  // namespace apo
