@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Trains what docs/results.md reports, then writes that page and the README's picture. Runs that are there already are kept.
+# Usage: scripts/results.sh [FOLDER]
+#   FOLDER   of the runs; default: runs/results
+# Needs MNIST, CIFAR-10, CIFAR-100 and SVHN (scripts/download_data.sh, or $APO_DATA_ROOT) and python3-matplotlib.
+# Three quarters of an hour on two cores.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+runs=${1:-runs/results}
+apo_train=${APO_TRAIN:-build/default/bin/apo-train}
+constant=(--set 'tuner={name: constant}')
+
+# train NAME CONFIG [more…]
+train() {
+  local name=$1 config=$2
+  shift 2
+  if [ -e "$runs/$name/summary.json" ]; then
+    echo "$name: kept"
+    return
+  fi
+  "$apo_train" --config "configs/$config.yaml" --set "name=$name" --output "$runs" --overwrite "$@"
+}
+
+# MNIST: APO against the fixed rate that it starts from.
+train mnist_rmsprop_apo mnist_mlp_rmsprop_apo --set train.epochs=25
+train mnist_rmsprop_fixed mnist_mlp_rmsprop_apo --set train.epochs=25 "${constant[@]}"
+train mnist_sgd_apo mnist_mlp_sgd_apo --set train.epochs=6
+train mnist_sgd_fixed mnist_mlp_sgd_apo --set train.epochs=6 "${constant[@]}"
+
+# Narrow ResNets: 500 examples are fitted; on 4,000 (SVHN: $SVHN_EXAMPLES) the loss falls for 10 epochs.
+narrow=(--set model.width=8 --set dataset.augmentation=none --set tuner.lambda=0.001)
+for set in cifar10 cifar100 svhn; do
+  config=${set}_resnet34_sgd_apo examples=4000
+  if [ "$set" = svhn ]; then
+    config=svhn_resnet18_rmsprop_apo examples=${SVHN_EXAMPLES:-4000}
+  fi
+  train "narrow_${set}_fit" "$config" "${narrow[@]}" \
+    --set dataset.train_examples=500 --set dataset.batch_size=50 --set train.epochs=60
+  falling=("${narrow[@]}" --set "dataset.train_examples=$examples" --set train.epochs=10)
+  train "narrow_${set}_apo" "$config" "${falling[@]}"
+  train "narrow_${set}_fixed" "$config" "${falling[@]}" "${constant[@]}"
+done
+
+python3 scripts/results_page.py "$runs" >docs/results.md
+mkdir -p docs/images
+python3 scripts/plot_traces.py docs/images/mnist_rmsprop.svg \
+  "fixed 1e-4=$runs/mnist_rmsprop_fixed" "APO, λ = 1e-5=$runs/mnist_rmsprop_apo"
