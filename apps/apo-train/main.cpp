@@ -53,28 +53,33 @@ int run_planned(const PlannedRun& planned, const Flags& flags) {
       {.folder = folder, .overwrite = flags.overwrite, .live = live, .log_level = flags.log_level});
 }
 
+void list_runs(const Plan& plan) {
+  for (size_t i = 0; i < plan.runs.size(); ++i) {
+    fmt::print("{:4}  {}\n", i, plan.runs[i].label.empty() ? "(one run)" : plan.runs[i].label);
+  }
+}
+
 int start(const Flags& flags, char** argv) {
   const Plan plan = make_plan(flags);
-  if (flags.print_config) {
-    fmt::print("{}",
-               to_yaml(flags.run_index ? plan.runs[*flags.run_index].config : plan.resolved()));
-    return 0;
-  }
-  if (flags.list_runs) {
-    for (size_t i = 0; i < plan.runs.size(); ++i) {
-      fmt::print("{:4}  {}\n", i, plan.runs[i].label.empty() ? "(one run)" : plan.runs[i].label);
-    }
-    return 0;
-  }
   const bool whole_grid = plan.runs.size() > 1 && !flags.run_index;
-  if (whole_grid && !flags.dry_run) return run_grid(plan, flags);
+  const bool trains = !flags.print_config && !flags.list_runs && (!whole_grid || flags.dry_run);
+  if (trains) {
+    wait_passively(argv);
+    keep_freed_memory();
+  }
+  if (!plan.note.empty()) fmt::print(stderr, "{}\n", plan.note);
 
-  wait_passively(argv);
-  keep_freed_memory();
   const PlannedRun& planned = plan.runs[static_cast<size_t>(flags.run_index.value_or(0))];
-  if (!flags.dry_run) return run_planned(planned, flags);
-  if (whole_grid) fmt::print("{} runs; the first, {}:\n", plan.runs.size(), planned.label);
-  dry_run(planned.experiment);
+  if (flags.print_config) {
+    fmt::print("{}", to_yaml(flags.run_index ? planned.config : plan.resolved()));
+  } else if (flags.list_runs) {
+    list_runs(plan);
+  } else if (flags.dry_run) {
+    if (whole_grid) fmt::print("{} runs; the first, {}:\n", plan.runs.size(), planned.label);
+    dry_run(planned.experiment);
+  } else {
+    return whole_grid ? run_grid(plan, flags) : run_planned(planned, flags);
+  }
   return 0;
 }
 

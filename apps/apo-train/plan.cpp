@@ -26,12 +26,12 @@ Json Plan::resolved() const {
 
 Plan make_plan(const Flags& flags) {
   const FoundConfig found = find_config(flags.config, this_executable());
-  if (!found.note.empty()) fmt::print(stderr, "{}\n", found.note);
   Document document = Document::load(found.file);
   apply_overrides(flags, document);
 
   Plan plan;
   plan.config_file = found.file.string();
+  plan.note = found.note;
   plan.axes = Json::object();
   for (const Axis& axis : grid_axes(document)) {
     for (const ConfigNode& value : axis.values) plan.axes[axis.key].push_back(to_json(value));

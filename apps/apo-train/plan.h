@@ -20,6 +20,7 @@ struct PlannedRun {
 struct Plan {
   std::string name;
   std::string config_file;
+  std::string note;             ///< where the file was found, if that needs saying
   nlohmann::ordered_json axes;  ///< key → values; empty for a single run
   std::vector<PlannedRun> runs;
 
