@@ -131,6 +131,12 @@ void require_nothing_left(const CLI::App& app) {
   fail(fmt::format("unknown option '{}'{}", word, hint.empty() ? kSeeHelp : hint));
 }
 
+/// CLI11 puts two empty lines between groups.
+std::string without_double_blanks(std::string text) {
+  for (size_t i = 0; (i = text.find("\n\n\n", i)) != std::string::npos;) text.erase(i, 1);
+  return text;
+}
+
 int64_t integer_of(const std::string& option, const std::string& text, const Range& range) {
   const ParsedNumber<int64_t> parsed = parse_integer(text);
   const bool right = parsed.error == NumberError::none;
@@ -197,7 +203,7 @@ Flags parse_flags(int argc, const char* const* argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
-    flags.help = app.help();
+    flags.help = without_double_blanks(app.help());
     return flags;
   } catch (const CLI::ParseError& error) {
     fail_by(error);

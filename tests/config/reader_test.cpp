@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <random>
+
+#include "apo/config/grid.h"
 #include "config/sample.h"
 
 namespace apo {
@@ -142,6 +145,31 @@ INSTANTIATE_TEST_SUITE_P(
         BadValue{"zzz: 1\nseed: x\n",
                  "1:1: unknown key 'zzz'; accepted here: name, seed, loud, colour, tuner, tool, "
                  "limits"}));
+
+TEST(Reader, NeverFailsOtherwiseThanByAnError) {
+  const std::string sound =
+      "name: x\nseed: 1e3\nloud: true\ntuner: {tune: [power], rate: auto, lambda: [1, 2]}\n"
+      "tool: {name: hammer, sizes: [1, 2], weight: .5}\ngrid:\n  seed: [0, 1]\n  tool.name: "
+      "[hammer]\n";
+  const std::string marks = "{}[]:,-+.'\"\n 019eE~";
+  std::mt19937 random(2);
+  int read = 0;
+  for (int i = 0; i < 600; ++i) {
+    std::string text = sound;
+    for (unsigned change = 0, changes = random() % 3; change < changes; ++change) {
+      text[random() % text.size()] = marks[random() % marks.size()];
+    }
+    const std::string message = error_of([&] {
+      for (const GridRun& run : expand_grid(Document::parse(text, "a.yaml"))) {
+        Workshop workshop;
+        read_into(run.document, workshop);
+      }
+      ++read;
+    });
+    EXPECT_EQ(message.find('\n'), std::string::npos) << message;
+  }
+  EXPECT_GT(read, 200);
+}
 
 }  // namespace
 }  // namespace apo
