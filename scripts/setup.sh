@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what apo-train needs on Debian 12: packages with apt, LibTorch from its wheel on PyPI.
 # Usage: scripts/setup.sh [--cpu|--cuda] [--dev]
-#   --cpu, --cuda   LibTorch without (0.6 GB to download) or with (2.4 GB) the CUDA libraries;
+#   --cpu, --cuda   LibTorch without (0.6 GB to download) or with (2.5 GB) the CUDA libraries;
 #                   default: cuda where an NVIDIA device or a CUDA toolkit is found
 #   --dev           also what only developers need: clang-format, clang-tidy, gcovr, shellcheck
 # Environment:
