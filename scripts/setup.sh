@@ -3,7 +3,7 @@
 # Usage: scripts/setup.sh [--cpu|--cuda] [--dev]
 #   --cpu, --cuda   LibTorch without (0.6 GB to download) or with (2.5 GB) the CUDA libraries;
 #                   default: cuda where an NVIDIA device or a CUDA toolkit is found
-#   --dev           also what only developers need: clang-format, clang-tidy, gcovr, shellcheck
+#   --dev           also what only developers need: clang-format, clang-tidy, gcovr, matplotlib, shellcheck
 # Environment:
 #   APO_TORCH_DIR     a LibTorch of your own, 2.8 or later: nothing is downloaded
 #   APO_NO_PACKAGES   set to 1, leaves the system's packages alone
@@ -14,12 +14,12 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 packages=(
   ca-certificates git g++ cmake ninja-build ccache pkg-config # to build
-  python3 python3-pip unzip                                   # to fetch LibTorch
+  python3 python3-pip unzip curl                              # to fetch LibTorch and data sets
   libcli11-dev libfmt-dev libmatio-dev libspdlog-dev libyaml-cpp-dev nlohmann-json3-dev zlib1g-dev
-  libbenchmark-dev libgmock-dev libgtest-dev python3-jsonschema # to test
+  libgmock-dev libgtest-dev python3-jsonschema                  # to test
   dataset-fashion-mnist                                         # for the quickstart
 )
-developer_packages=(clang-format-14 clang-tidy-14 gcovr shellcheck)
+developer_packages=(clang-format-14 clang-tidy-14 gcovr python3-matplotlib shellcheck)
 
 asked=
 while [ $# -gt 0 ]; do

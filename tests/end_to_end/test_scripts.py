@@ -1,0 +1,38 @@
+"""The smoke configurations and the scripts that users call."""
+
+import subprocess
+import unittest
+
+from apo_train import BINARY, ROOT, ApoTrainTest
+
+
+class Scripts(ApoTrainTest):
+    def script(self, *words):
+        environment = {**self.environment(), "APO_TRAIN": str(BINARY)}
+        return subprocess.run([ROOT / "scripts" / words[0], *words[1:]], cwd=self.folder, env=environment,
+                              capture_output=True, text=True, timeout=120)
+
+    def test_every_smoke_configuration_trains(self):
+        configs = sorted((ROOT / "configs/smoke").glob("*.yaml"))
+        self.assertGreater(len(configs), 2)
+        for config in configs:
+            self.run_ok("--threads", "1", config=str(config))
+            self.assertTrue(list((self.folder / "runs" / config.stem).rglob("summary.json")))
+
+    def test_the_sweep_runs_every_lambda_and_compares_them(self):
+        result = self.script("sweep_lambda.sh", "smoke.yaml", "0.1", "1e-3")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        for value in ("0.1", "1e-3"):
+            config = self.trace(f"smoke_lambda_{value}")["config"]
+            self.assertEqual(config["tuner"]["lambda"], float(value))
+            loss = self.json(f"smoke_lambda_{value}", "summary.json")["final"]["train"]["loss"]
+            self.assertIn(format(loss, ".5g"), result.stdout)
+
+    def test_a_sweep_goes_on_behind_a_failing_run(self):
+        result = self.script("sweep_lambda.sh", "smoke.yaml", "-1", "1e-3")
+        self.assertEqual(result.returncode, 5)
+        self.assertEqual(self.json("smoke_lambda_1e-3", "summary.json")["status"], "finished")
+
+
+if __name__ == "__main__":
+    unittest.main()
