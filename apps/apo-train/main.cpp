@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <exception>
 #include <new>
+#include <string>
 
 #include "apo/base/error.h"
 #include "apo/config/reference.h"
@@ -111,8 +112,9 @@ int exit_code(ErrorKind kind) {
   return 1;
 }
 
-int fail(const char* message, int exit_code) {
-  fmt::print(stderr, "apo-train: error: {}\n", message);
+/// One line: LibTorch's messages carry a backtrace behind theirs.
+int fail(const std::string& message, int exit_code) {
+  fmt::print(stderr, "apo-train: error: {}\n", message.substr(0, message.find('\n')));
   return exit_code;
 }
 

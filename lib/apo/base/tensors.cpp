@@ -1,6 +1,5 @@
 #include "apo/base/tensors.h"
 
-#include <ATen/ops/empty.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros_like.h>
 
@@ -32,11 +31,18 @@ double to_double(const Tensor& scalar) {
 }
 
 std::vector<double> to_doubles(const TensorList& scalars) {
-  if (scalars.empty()) return {};
-  TensorList flat;
-  for (const Tensor& scalar : scalars) flat.push_back(scalar.detach().reshape({}).to(at::kDouble));
-  const Tensor host = at::stack(flat).to(at::kCPU).contiguous();
-  return {host.const_data_ptr<double>(), host.const_data_ptr<double>() + host.numel()};
+  TensorList on_device;
+  for (const Tensor& scalar : scalars) {
+    if (!scalar.is_cpu()) on_device.push_back(scalar.detach().reshape({}).to(at::kDouble));
+  }
+  const Tensor fetched = on_device.empty() ? Tensor() : at::stack(on_device).to(at::kCPU);
+  std::vector<double> values;
+  values.reserve(scalars.size());
+  int64_t next = 0;
+  for (const Tensor& scalar : scalars) {
+    values.push_back(to_double(scalar.is_cpu() ? scalar : fetched[next++]));
+  }
+  return values;
 }
 
 }  // namespace apo

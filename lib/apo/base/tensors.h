@@ -22,7 +22,7 @@ TensorList zeros_like(const TensorList& tensors);
 /// The value of a one-element tensor on the host. On a GPU this waits for it.
 double to_double(const Tensor& scalar);
 
-/// One host copy for a whole list of one-element tensors.
+/// The values of one-element tensors, wherever they are: one copy for all that are on a GPU.
 std::vector<double> to_doubles(const TensorList& scalars);
 
 }  // namespace apo

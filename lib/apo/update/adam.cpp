@@ -11,23 +11,20 @@ namespace {
 ///     m ← β₁ m + (1 − β₁) g;  v ← β₂ v + (1 − β₂) g²
 ///     m̂ = m / (1 − β₁ᵗ);  v̂ = v / (1 − β₂ᵗ)
 ///     θ′ = θ (1 − η w) − η m̂ / (√v̂ + ε);  momentum ignored: g in place of m̂
-/// φ: η learning_rate, ε epsilon.
-/// Source: APO paper, Eq. 22–26; AdamW: Loshchilov & Hutter.  Equals torch::optim::Adam and AdamW.
+/// φ: η learning_rate, ε epsilon.  m̂ is a mean of gradients, not their sum: it adds no momentum
+/// gain. Source: APO paper, Eq. 22–26; AdamW: Loshchilov & Hutter.  Equals torch::optim::Adam and
+/// AdamW.
 class Adam : public ElementwiseRule {
  public:
   Adam(const AdamOptions& options, const RuleSetting& setting)
-      : ElementwiseRule(2, options.decoupled_weight_decay ? 0 : setting.weight_decay),
+      : ElementwiseRule(
+            2, setting.learning_rate, options.decoupled_weight_decay ? 0 : setting.weight_decay),
         options_(options),
-        learning_rate_(setting.learning_rate),
         decoupled_decay_(options.decoupled_weight_decay ? setting.weight_decay : 0) {}
 
   std::vector<HyperparameterSpec> hyperparameters() const override {
-    return {{"learning_rate", Transform::log, learning_rate_, Range::above(0)},
-            {"epsilon", Transform::log, options_.epsilon, Range::above(0)}};
+    return {learning_rate(), {"epsilon", Transform::log, options_.epsilon, Range::above(0)}};
   }
-  // m̂ is an average of gradients, not their sum: in the long run a step is as long as without
-  // momentum.
-  double momentum_gain() const override { return 1; }
 
  protected:
   void accumulate(const Tensor& g, Slots xi) const override {
@@ -51,7 +48,6 @@ class Adam : public ElementwiseRule {
 
  private:
   AdamOptions options_;
-  double learning_rate_;
   double decoupled_decay_;
 };
 

@@ -11,8 +11,8 @@ namespace apo {
 class ElementwiseRule : public UpdateRule {
  public:
   /// coupled_decay: the w of g + w θ.
-  ElementwiseRule(size_t slots, double coupled_decay)
-      : slots_(slots), coupled_decay_(coupled_decay) {}
+  ElementwiseRule(size_t slots, double learning_rate, double coupled_decay)
+      : slots_(slots), learning_rate_(learning_rate), coupled_decay_(coupled_decay) {}
 
   Statistics initial_statistics(const TensorList& theta) const override;
   TensorList decayed(const TensorList& theta, TensorList g) const override;
@@ -27,6 +27,11 @@ class ElementwiseRule : public UpdateRule {
   /// One parameter's view of the lists: xi[s] in slot order, phi[h] in the order of
   /// hyperparameters().
   using Slots = std::span<const Tensor>;
+
+  /// η, the first hyperparameter of every rule.
+  HyperparameterSpec learning_rate() const {
+    return {"learning_rate", Transform::log, learning_rate_, Range::above(0)};
+  }
 
   /// ξ ← statistics updated with g, in place.
   virtual void accumulate(const Tensor& g, Slots xi) const {
@@ -43,6 +48,7 @@ class ElementwiseRule : public UpdateRule {
 
  private:
   size_t slots_;
+  double learning_rate_;
   double coupled_decay_;
 };
 

@@ -22,12 +22,10 @@ Tensor raised(const Tensor& s, const Tensor& power) {
 class Rmsprop : public ElementwiseRule {
  public:
   Rmsprop(const RmspropOptions& options, const RuleSetting& setting)
-      : ElementwiseRule(1, setting.weight_decay),
-        options_(options),
-        learning_rate_(setting.learning_rate) {}
+      : ElementwiseRule(1, setting.learning_rate, setting.weight_decay), options_(options) {}
 
   std::vector<HyperparameterSpec> hyperparameters() const override {
-    return {{"learning_rate", Transform::log, learning_rate_, Range::above(0)},
+    return {learning_rate(),
             {"power", Transform::identity, options_.power, Range::between(0, 1)},
             {"epsilon", Transform::log, options_.epsilon, Range::above(0)}};
   }
@@ -47,7 +45,6 @@ class Rmsprop : public ElementwiseRule {
 
  private:
   RmspropOptions options_;
-  double learning_rate_;
 };
 
 }  // namespace

@@ -11,20 +11,15 @@ namespace {
 class Sgd : public ElementwiseRule {
  public:
   explicit Sgd(const RuleSetting& setting)
-      : ElementwiseRule(0, setting.weight_decay), learning_rate_(setting.learning_rate) {}
+      : ElementwiseRule(0, setting.learning_rate, setting.weight_decay) {}
 
-  std::vector<HyperparameterSpec> hyperparameters() const override {
-    return {{"learning_rate", Transform::log, learning_rate_, Range::above(0)}};
-  }
+  std::vector<HyperparameterSpec> hyperparameters() const override { return {learning_rate()}; }
 
  protected:
   Tensor formula(
       const Tensor& theta, const Tensor& g, Slots, Slots phi, int64_t, Momentum) const override {
     return theta - phi[0] * g;
   }
-
- private:
-  double learning_rate_;
 };
 
 }  // namespace

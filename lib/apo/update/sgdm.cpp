@@ -12,13 +12,10 @@ namespace {
 class Sgdm : public ElementwiseRule {
  public:
   Sgdm(const SgdmOptions& options, const RuleSetting& setting)
-      : ElementwiseRule(1, setting.weight_decay),
-        momentum_(options.momentum),
-        learning_rate_(setting.learning_rate) {}
+      : ElementwiseRule(1, setting.learning_rate, setting.weight_decay),
+        momentum_(options.momentum) {}
 
-  std::vector<HyperparameterSpec> hyperparameters() const override {
-    return {{"learning_rate", Transform::log, learning_rate_, Range::above(0)}};
-  }
+  std::vector<HyperparameterSpec> hyperparameters() const override { return {learning_rate()}; }
   double momentum_gain() const override { return 1 / (1 - momentum_); }
 
  protected:
@@ -36,7 +33,6 @@ class Sgdm : public ElementwiseRule {
 
  private:
   double momentum_;
-  double learning_rate_;
 };
 
 }  // namespace
