@@ -1,7 +1,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <filesystem>
 #include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -11,6 +10,7 @@
 #include "apo/trace/files.h"
 #include "apo/trace/jsonl.h"
 #include "apo/trace/run_folder.h"
+#include "support/files.h"
 
 namespace apo {
 namespace {
@@ -20,13 +20,7 @@ using Json = nlohmann::json;
 
 class TraceFiles : public testing::Test {
  protected:
-  TraceFiles() {
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
-  }
-  ~TraceFiles() override { fs::remove_all(folder_); }
-
-  std::string text(const fs::path& name) const {
+  std::string text(const std::string& name) const {
     std::ifstream file(folder_ / name);
     return {std::istreambuf_iterator<char>(file), {}};
   }
@@ -37,8 +31,7 @@ class TraceFiles : public testing::Test {
     return lines;
   }
 
-  fs::path folder_ =
-      fs::path(testing::TempDir()) / testing::UnitTest::GetInstance()->current_test_info()->name();
+  test::TemporaryFolder folder_;
 };
 
 const std::vector<double> kAwkward = {
@@ -108,8 +101,8 @@ TEST_F(TraceFiles, EachLayerHasItsColumn) {
 }
 
 TEST_F(TraceFiles, AnUnwritableFileIsAnError) {
-  EXPECT_THROW(JsonLines(folder_ / "no" / "trace.jsonl", "{}"), Error);
-  EXPECT_THROW(write_file(folder_ / "no" / "x", "text"), Error);
+  EXPECT_THROW(JsonLines(folder_ / "no/trace.jsonl", "{}"), Error);
+  EXPECT_THROW(write_file(folder_ / "no/x", "text"), Error);
 }
 
 TEST_F(TraceFiles, ARunFolderIsReplacedOnlyOnDemand) {
@@ -123,7 +116,7 @@ TEST_F(TraceFiles, ARunFolderIsReplacedOnlyOnDemand) {
 
 TEST_F(TraceFiles, AFolderThatIsNoRunFolderIsNeverReplaced) {
   write_file(folder_ / "thesis.tex", "years of work");
-  EXPECT_THROW(claim_run_folder(folder_, true), Error);
+  EXPECT_THROW(claim_run_folder(folder_.path(), true), Error);
   EXPECT_EQ(text("thesis.tex"), "years of work");
 }
 

@@ -20,7 +20,7 @@ class Cnn : public Model {
       const std::string name = "conv" + std::to_string(convolutions_.size() + 1);
       const auto conv =
           torch::nn::Conv2dOptions(inputs, outputs, options.kernel).padding(options.kernel / 2);
-      convolutions_.push_back(register_module(name, torch::nn::Conv2d(conv)));
+      convolutions_.emplace_back(register_module(name, torch::nn::Conv2d(conv)));
       inputs = outputs;
       pixels_high /= 2;
       pixels_wide /= 2;

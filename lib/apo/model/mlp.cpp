@@ -14,7 +14,7 @@ class Mlp : public Model {
     sizes.push_back(shape.classes);
     for (const int64_t size : sizes) {
       const std::string name = "fc" + std::to_string(layers_.size() + 1);
-      layers_.push_back(register_module(name, torch::nn::Linear(inputs, size)));
+      layers_.emplace_back(register_module(name, torch::nn::Linear(inputs, size)));
       inputs = size;
     }
   }

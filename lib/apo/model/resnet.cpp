@@ -66,7 +66,7 @@ class Resnet : public Model {
             std::make_shared<BasicBlock>(inputs, outputs, stage > 0 && b == 0 ? 2 : 1));
         inputs = outputs;
       }
-      stages_.push_back(register_module("layer" + std::to_string(stage + 1), layer));
+      stages_.emplace_back(register_module("layer" + std::to_string(stage + 1), layer));
     }
     fc_ = register_module("fc", torch::nn::Linear(inputs, shape.classes));
   }

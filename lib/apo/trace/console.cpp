@@ -84,7 +84,7 @@ void Console::draw(const StepRecord& record) {
   std::fflush(stderr);
 }
 
-void Console::clear() {
+void Console::clear() const {
   if (!options_.live) return;
   std::fputs("\r\x1b[K", stderr);
   std::fflush(stderr);

@@ -29,7 +29,7 @@ class Console : public Observer {
 
  private:
   void draw(const StepRecord& record);
-  void clear();
+  void clear() const;
 
   ConsoleOptions options_;
   std::chrono::steady_clock::time_point begin_;
