@@ -28,7 +28,7 @@ train mnist_sgd_apo mnist_mlp_sgd_apo --set train.epochs=6
 train mnist_sgd_fixed mnist_mlp_sgd_apo --set train.epochs=6 "${constant[@]}"
 
 # Narrow ResNets: 500 examples are fitted; on 4,000 (SVHN: $SVHN_EXAMPLES) the loss falls for 10 epochs.
-narrow=(--set model.width=8 --set dataset.augmentation=none --set tuner.lambda=0.001)
+narrow=(--set model.width=8 --set dataset.augmentation=none --set dataset.test_examples=400 --set tuner.lambda=0.001)
 for set in cifar10 cifar100 svhn; do
   config=${set}_resnet34_sgd_apo examples=4000
   if [ "$set" = svhn ]; then
