@@ -85,6 +85,11 @@ class Errors(ApoTrainTest):
         self.assert_fails(2, "--set", "optimizer.learning_rate=auto", "--set", "tuner={name: constant}",
                           says=["optimizer.learning_rate", "apo"])
 
+    def test_only_what_the_optimizer_has_can_be_tuned(self):
+        self.assert_fails(2, "--set", "tuner.tune=[learning_rate, power]",
+                          says=["tuner.tune", "sgd has no 'power'; accepted: learning_rate"])
+        self.assert_fails(2, "--set", "tuner.tune=[learning_rat]", says=["did you mean 'learning_rate'?"])
+
     def test_steps_and_epochs_exclude_each_other(self):
         self.assert_fails(2, "--set", "train.steps=5", says=["train", "either"])
 

@@ -87,6 +87,16 @@ class Run(ApoTrainTest):
         self.run_ok("--set", "optimizer.learning_rate=auto")
         self.assertEqual(self.trace("smoke")["config"]["optimizer"]["learning_rate"], "auto")
 
+    def test_layers_and_several_hyperparameters_have_their_traces(self):
+        self.run_ok("--set", "optimizer={name: rmsprop, learning_rate: 1e-3}", "--set", "tuner.scope=per_layer",
+                    "--set", "tuner.tune=[learning_rate, power, epsilon]", "--set", "tuner.discrepancy=kl")
+        trace = self.trace("smoke")
+        jsonschema.validate(trace, schema("trace"))
+        names = [f"{name}/{layer}" for name in ("learning_rate", "power", "epsilon") for layer in ("fc1", "fc2")]
+        self.assertEqual(list(trace["hyperparameters"]), names)
+        self.assertEqual(list(trace["meta"]["gradient"]), names)
+        self.assertEqual(trace["config"]["tuner"]["meta_optimizer"]["learning_rate"], 0.001)
+
     def test_divergence_is_a_result_with_a_whole_trace(self):
         result = self.start("--set", "optimizer.learning_rate=1e30", "--set", "tuner={name: constant}")
         self.assertEqual(result.returncode, 4)

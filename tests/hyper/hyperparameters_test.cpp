@@ -34,6 +34,12 @@ TEST(Hyperparameters, MovesInTheStoredForm) {
   EXPECT_DOUBLE_EQ(phi.value(1).item<double>(), 0.75);
 }
 
+TEST(Hyperparameters, APlainlyStoredValueStaysInItsRange) {
+  Hyperparameters phi(kSpecs, 1);
+  phi.move(1, phi.stored(1) + 7);
+  EXPECT_EQ(phi.value(1).item<double>(), 1);
+}
+
 TEST(Hyperparameters, DerivativesOfTheTransformsMatchDifferences) {
   for (size_t h = 0; h < kSpecs.size(); ++h) {
     Hyperparameters phi(kSpecs, 1), up(kSpecs, 1), down(kSpecs, 1);

@@ -13,8 +13,10 @@
 namespace apo {
 namespace {
 
+using Case = std::tuple<std::string, std::string, std::string>;  // rule, discrepancy, loss term
+
 /// A pending step of each rule after a few real ones, so that its statistics are not trivial.
-class ProximalObjectiveOf : public testing::TestWithParam<std::string> {
+class ProximalObjectiveOf : public testing::TestWithParam<Case> {
  protected:
   ProximalObjectiveOf() {
     for (int t = 0; t < 3; ++t) {
@@ -40,20 +42,24 @@ class ProximalObjectiveOf : public testing::TestWithParam<std::string> {
 
   test::TinyProblem problem_;
   std::unique_ptr<UpdateRule> rule_ =
-      ChoiceOf<UpdateRule, const RuleSetting&>(update_rules(), GetParam())
+      ChoiceOf<UpdateRule, const RuleSetting&>(update_rules(), std::get<0>(GetParam()))
           .make({.learning_rate = 0.05});
-  std::unique_ptr<Discrepancy> discrepancy_ = make_squared_euclidean({});
+  std::unique_ptr<Discrepancy> discrepancy_ =
+      ChoiceOf<Discrepancy>(discrepancies(), std::get<1>(GetParam())).make();
   Hyperparameters phi_{rule_->hyperparameters(), tunable(*rule_), {0, 0, 0, 0}, 1, at::kCPU};
   Statistics xi_ = rule_->initial_statistics(problem_.parameters());
   Batch x_;
   Batch x_tilde_ = problem_.next_discrepancy_batch();
   TensorList g_;
   PendingStep step_{problem_, *rule_, g_, xi_, x_, x_tilde_};
-  ProximalWeights weights_{.lambda = 0.3, .weight_lambda = 0.2};
+  bool linear_ = std::get<2>(GetParam()) == "linear";
+  ProximalOptions options_{.lambda = 0.3,
+                           .weight_lambda = 0.2,
+                           .loss_term = linear_ ? LossTerm::linear : LossTerm::loss};
 };
 
 TEST_P(ProximalObjectiveOf, GradientsMatchCentralDifferences) {
-  ProximalObjective objective(step_, *discrepancy_, weights_);
+  ProximalObjective objective(step_, *discrepancy_, options_);
   const TensorList analytic = objective.gradient(phi_).gradient;
   for (size_t h = 0; h < phi_.specs().size(); ++h) {
     // Truncation is O(δ²) relative to the curvature, rounding 1e-16 J / δ: both near 1e-10 at δ =
@@ -67,7 +73,7 @@ TEST_P(ProximalObjectiveOf, GradientsMatchCentralDifferences) {
 }
 
 TEST_P(ProximalObjectiveOf, GradientsEqualThoseOfOneGraphThroughTheWhole) {
-  const MetaGradient meta = ProximalObjective(step_, *discrepancy_, weights_).gradient(phi_);
+  const MetaGradient meta = ProximalObjective(step_, *discrepancy_, options_).gradient(phi_);
 
   const TensorList theta = detached(problem_.parameters());
   TensorList leaves;
@@ -76,10 +82,16 @@ TEST_P(ProximalObjectiveOf, GradientsEqualThoseOfOneGraphThroughTheWhole) {
   }
   const TensorList next =
       rule_->propose(theta, g_, xi_, phi_.values_with(phi_.tuned(), leaves), Momentum::ignore);
-  const Tensor loss = problem_.loss(test::TinyProblem::outputs_at(next, x_), x_);
-  const Tensor moved = test::TinyProblem::outputs_at(next, x_tilde_) -
-                       test::TinyProblem::outputs_at(theta, x_tilde_);
-  Tensor objective = loss + 0.3 * moved.square().sum() / 8;
+  const auto loss = [&](const Batch& x) {
+    return [this, &x](const Tensor& z) { return problem_.loss(z, x); };
+  };
+  const Tensor z = test::TinyProblem::outputs_at(theta, x_);
+  const Tensor z_next = test::TinyProblem::outputs_at(next, x_);
+  const Tensor linear = ((z_next - z) * output_gradient(loss(x_), z)).sum();
+  Tensor objective = linear_ ? linear : loss(x_)(z_next);
+  objective = objective + 0.3 * (*discrepancy_)(test::TinyProblem::outputs_at(next, x_tilde_),
+                                                test::TinyProblem::outputs_at(theta, x_tilde_),
+                                                loss(x_tilde_));
   for (size_t i = 0; i < theta.size(); ++i) {
     objective = objective + 0.2 / 2 * (next[i] - theta[i]).square().sum();
   }
@@ -96,7 +108,7 @@ TEST_P(ProximalObjectiveOf, GradientsEqualThoseOfOneGraphThroughTheWhole) {
 TEST_P(ProximalObjectiveOf, LeavesParametersAndBuffersUntouched) {
   const TensorList theta = clone(problem_.parameters());
   const TensorList buffers = clone(problem_.buffers());
-  ProximalObjective objective(step_, *discrepancy_, weights_);
+  ProximalObjective objective(step_, *discrepancy_, options_);
   objective.gradient(phi_);
   objective.value(phi_.values());
   for (size_t i = 0; i < theta.size(); ++i) {
@@ -110,7 +122,7 @@ TEST_P(ProximalObjectiveOf, LayersHaveGradientsThatSumToTheGlobalOne) {
   // With equal values, moving all layers together is moving the global value.
   const Hyperparameters layered(
       rule_->hyperparameters(), tunable(*rule_), {0, 0, 1, 1}, 2, at::kCPU);
-  ProximalObjective objective(step_, *discrepancy_, weights_);
+  ProximalObjective objective(step_, *discrepancy_, options_);
   const TensorList global = objective.gradient(phi_).gradient;
   const TensorList per_layer = objective.gradient(layered).gradient;
   for (size_t h = 0; h < global.size(); ++h) {
@@ -120,10 +132,15 @@ TEST_P(ProximalObjectiveOf, LayersHaveGradientsThatSumToTheGlobalOne) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(UpdateRules,
+INSTANTIATE_TEST_SUITE_P(All,
                          ProximalObjectiveOf,
-                         testing::ValuesIn(test::names(update_rules())),
-                         test::test_name);
+                         testing::Combine(testing::ValuesIn(test::names(update_rules())),
+                                          testing::ValuesIn(test::names(discrepancies())),
+                                          testing::Values("loss", "linear")),
+                         [](const testing::TestParamInfo<Case>& info) {
+                           const auto& [rule, discrepancy, loss_term] = info.param;
+                           return rule + "_" + discrepancy + "_" + loss_term;
+                         });
 
 TEST(Rmsprop, DerivativesAreFiniteWhereAGradientWasAlwaysZero) {
   const auto rule = make_rmsprop({}, {.learning_rate = 0.1});

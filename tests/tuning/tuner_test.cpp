@@ -120,6 +120,33 @@ TEST(ApoTuner, SgdAsMetaOptimizerIsAlgorithm1) {
   EXPECT_NEAR(std::log(apo->trace.tuned[0]), std::log(0.05) - 0.5 * gradient, 1e-14);
 }
 
+TEST(ApoTuner, PerLayerRatesMoveApartAndAreNamedByTheirModules) {
+  ApoOptions options;
+  options.scope = "per_layer";
+  struct Names : Observer {
+    void on_meta(const MetaRecord&, const std::vector<HyperparameterRecord>& values) override {
+      latest = values;
+    }
+    std::vector<HyperparameterRecord> latest;
+  } trace;
+  test::TinyProblem problem;
+  const auto tuner = make_apo(options);
+  train(problem, *make_sgd({}, kSetting), *tuner, {.steps = 100}, {&trace});
+  ASSERT_EQ(trace.latest.size(), 2);
+  EXPECT_EQ(trace.latest[0].name, "learning_rate/fc1");
+  EXPECT_EQ(trace.latest[1].name, "learning_rate/fc2");
+  EXPECT_NE(trace.latest[0].value, trace.latest[1].value);
+}
+
+TEST(ApoTuner, TunesEveryHyperparameterThatIsAskedFor) {
+  ApoOptions options;
+  options.tune = {"learning_rate", "power", "epsilon"};
+  const auto apo =
+      run(*make_apo(options), *make_rmsprop({}, {.learning_rate = 1e-3}), {.steps = 50});
+  ASSERT_EQ(apo->trace.metas.back().gradient.size(), 3);
+  for (const auto& gradient : apo->trace.metas.back().gradient) EXPECT_NE(gradient[0], 0);
+}
+
 TEST(ApoTuner, TheObjectiveIsTheLossPlusLambdaTimesTheDiscrepancy) {
   ApoOptions options;
   options.lambda = 0.25;

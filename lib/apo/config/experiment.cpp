@@ -1,8 +1,12 @@
 #include "apo/config/experiment.h"
 
-#include <cctype>
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <cstdlib>
 #include <regex>
+
+#include "apo/base/text.h"
 
 namespace apo {
 
@@ -54,6 +58,20 @@ void TrainSection::visit(OptionVisitor& visitor) {
                   "how many to keep (reserved: not written yet)");
 }
 
+std::string Experiment::not_tunable() const {
+  std::vector<std::string> tunable;
+  for (const HyperparameterSpec& spec : optimizer.choice.make({})->hyperparameters()) {
+    tunable.push_back(spec.name);
+  }
+  for (const std::string& name : tuner.make()->tuned()) {
+    if (std::count(tunable.begin(), tunable.end(), name) == 0) {
+      return fmt::format(
+          "{} has no '{}'; accepted: {}", optimizer.choice.name(), name, list_or(tunable));
+    }
+  }
+  return "";
+}
+
 void Experiment::visit(OptionVisitor& visitor) {
   visitor.word("name", name, {}, "of the run folder; default: the file's name");
   visitor.require(
@@ -80,6 +98,8 @@ void Experiment::visit(OptionVisitor& visitor) {
   visitor.require(optimizer.learning_rate || tuner.name() == "apo",
                   "optimizer.learning_rate",
                   "auto needs tuner.name: apo, whose objective finds the rate; give a number");
+  const std::string missing = not_tunable();
+  visitor.require(missing.empty(), "tuner.tune", missing);
   visitor.section("train", "how long", [this](OptionVisitor& v) { train.visit(v); });
 }
 

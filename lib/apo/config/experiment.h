@@ -55,6 +55,10 @@ struct Experiment {
   ChoiceOf<Tuner> tuner;
   TrainSection train;
   void visit(OptionVisitor& visitor);
+
+ private:
+  /// Why tuner.tune does not fit the optimizer, or "".
+  std::string not_tunable() const;
 };
 
 }  // namespace apo

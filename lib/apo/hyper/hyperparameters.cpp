@@ -1,6 +1,7 @@
 #include "apo/hyper/hyperparameters.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/clamp.h>
 #include <ATen/ops/eq.h>
 #include <ATen/ops/exp.h>
 #include <ATen/ops/full.h>
@@ -42,6 +43,13 @@ Tensor to_value(Transform transform, const Tensor& stored) {
   throw std::logic_error("unknown transform");
 }
 
+/// A scale stays positive and a share between 0 and 1 by its transform; a value stored plainly is
+/// kept in its range.
+Tensor within(const HyperparameterSpec& spec, const Tensor& stored) {
+  if (spec.transform != Transform::identity) return stored;
+  return stored.clamp(spec.range.lower, spec.range.upper);
+}
+
 }  // namespace
 
 Hyperparameters::Hyperparameters(std::vector<HyperparameterSpec> specs,
@@ -77,7 +85,8 @@ void Hyperparameters::set(size_t h, double value) {
   per_parameter_[h] = spread(values_[h]);
 }
 
-void Hyperparameters::move(size_t h, const Tensor& stored) {
+void Hyperparameters::move(size_t h, const Tensor& target) {
+  const Tensor stored = within(specs_[h], target);
   values_[h] = at::where(stored.eq(stored_[h]), values_[h], to_value(specs_[h].transform, stored));
   stored_[h] = stored.clone();
   per_parameter_[h] = spread(values_[h]);

@@ -61,8 +61,9 @@ class Hyperparameters {
 
   /// Sets every group to one value.
   void set(size_t h, double value);
-  /// Moves the stored form, [groups]; where it equals the old one the value stays exactly.
-  void move(size_t h, const Tensor& stored);
+  /// Moves the stored form to `target`, [groups], or to the nearest of its range; where that equals
+  /// the old one the value stays exactly.
+  void move(size_t h, const Tensor& target);
 
   /// The current values, one per parameter.
   const HyperparameterValues& values() const { return per_parameter_; }

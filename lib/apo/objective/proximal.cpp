@@ -10,32 +10,41 @@ namespace apo {
 
 ProximalObjective::ProximalObjective(const PendingStep& step,
                                      const Discrepancy& discrepancy,
-                                     const ProximalWeights& weights)
+                                     const ProximalOptions& options)
     : step_(step),
       discrepancy_(discrepancy),
-      weights_(weights),
+      options_(options),
       theta_(detached(step.problem.parameters())) {
   const at::NoGradGuard no_grad;
   const SwapGuard buffers(step_.problem.buffers(), clone(step_.problem.buffers()));
   z_tilde_ = step_.problem.outputs(step_.x_tilde);
+  if (options_.loss_term == LossTerm::loss) return;
+  z_ = step_.problem.outputs(step_.x);
+  slope_ = output_gradient([&](const Tensor& z) { return step_.problem.loss(z, step_.x); }, z_);
 }
 
 TensorList ProximalObjective::propose(const HyperparameterValues& phi) const {
   return step_.rule.propose(theta_, step_.g, step_.xi, phi, Momentum::ignore);
 }
 
+Tensor ProximalObjective::loss_term(const Tensor& z_next) const {
+  if (options_.loss_term == LossTerm::linear) return (slope_ * (z_next - z_)).sum();
+  return step_.problem.loss(z_next, step_.x);
+}
+
 ProximalTerms ProximalObjective::terms_at_current_parameters() {
   Problem& problem = step_.problem;
   const SwapGuard buffers(problem.buffers(), clone(problem.buffers()));
   ProximalTerms terms;
-  terms.loss_term = problem.loss(problem.outputs(step_.x), step_.x);
-  terms.discrepancy = discrepancy_(problem.outputs(step_.x_tilde), z_tilde_);
-  terms.objective = terms.loss_term + weights_.lambda * terms.discrepancy;
-  if (weights_.weight_lambda > 0) {
+  const auto loss = [&](const Tensor& z) { return problem.loss(z, step_.x_tilde); };
+  terms.loss_term = loss_term(problem.outputs(step_.x));
+  terms.discrepancy = discrepancy_(problem.outputs(step_.x_tilde), z_tilde_, loss);
+  terms.objective = terms.loss_term + options_.lambda * terms.discrepancy;
+  if (options_.weight_lambda > 0) {
     const TensorList& theta_next = problem.parameters();
     for (size_t i = 0; i < theta_.size(); ++i) {
       const Tensor moved = (theta_next[i] - theta_[i]).square().sum();
-      terms.objective = terms.objective + weights_.weight_lambda / 2 * moved;
+      terms.objective = terms.objective + options_.weight_lambda / 2 * moved;
     }
   }
   return terms;

@@ -7,10 +7,13 @@
 
 namespace apo {
 
-/// λ and λ_w.
-struct ProximalWeights {
-  double lambda = 0;
-  double weight_lambda = 0;
+/// h: the loss itself, or its first-order Taylor term (Eq. 4).
+enum class LossTerm { loss, linear };
+
+struct ProximalOptions {
+  double lambda = 0;         ///< λ
+  double weight_lambda = 0;  ///< λ_w
+  LossTerm loss_term = LossTerm::loss;
 };
 
 /// A base step about to be taken: all that the update rule would use, and both batches.
@@ -37,15 +40,16 @@ struct MetaGradient {
 };
 
 /// The proximal objective of a step (Eq. 11):
-///     J(φ) = ℓ(f(x, θ′)) + λ · D(f(x̃, θ′), f(x̃, θ)) + λ_w · ½‖θ′ − θ‖²,   θ′ = g(θ, ξ, φ) without
-///     momentum
-/// Nothing it does leaves a trace in the problem: parameters and buffers are restored to the bit.
+///     J(φ) = h(f(x, θ′)) + λ · D(f(x̃, θ′), f(x̃, θ)) + λ_w · ½‖θ′ − θ‖²
+/// with θ′ = g(θ, ξ, φ) without momentum, and h = ℓ or, linear, h = ⟨∇_z ℓ(f(x, θ)), f(x, θ′) −
+/// f(x, θ)⟩. Nothing it does leaves a trace in the problem: parameters and buffers are restored to
+/// the bit.
 class ProximalObjective {
  public:
-  /// Keeps references: step, discrepancy must outlive it. Evaluates f(x̃, θ) once.
+  /// Keeps references: step, discrepancy must outlive it. Evaluates the outputs at θ once.
   ProximalObjective(const PendingStep& step,
                     const Discrepancy& discrepancy,
-                    const ProximalWeights& weights);
+                    const ProximalOptions& options);
 
   /// J at φ, by forward passes alone.
   double value(const HyperparameterValues& phi);
@@ -58,12 +62,15 @@ class ProximalObjective {
  private:
   TensorList propose(const HyperparameterValues& phi) const;
   ProximalTerms terms_at_current_parameters();
+  Tensor loss_term(const Tensor& z_next) const;
 
   const PendingStep& step_;
   const Discrepancy& discrepancy_;
-  ProximalWeights weights_;
+  ProximalOptions options_;
   TensorList theta_;  // detached aliases of the parameters before the step
   Tensor z_tilde_;    // f(x̃, θ)
+  Tensor z_;          // f(x, θ), for the linear term
+  Tensor slope_;      // ∇_z ℓ there
 };
 
 }  // namespace apo

@@ -10,7 +10,7 @@ namespace {
 /// Source: APO paper, Eq. 7.
 class SquaredEuclidean : public Discrepancy {
  public:
-  Tensor operator()(const Tensor& z_next, const Tensor& z) const override {
+  Tensor operator()(const Tensor& z_next, const Tensor& z, const OutputLoss&) const override {
     return (z_next - z).square().sum(1).mean();
   }
 };

@@ -19,9 +19,13 @@ class Apo : public Tuner {
   explicit Apo(const ApoOptions& options)
       : options_(options),
         discrepancy_(ChoiceOf<Discrepancy>(discrepancies(), options.discrepancy).make()),
+        objective_{.lambda = options.lambda,
+                   .weight_lambda = options.weight_lambda,
+                   .loss_term = options.loss_term == "linear" ? LossTerm::linear : LossTerm::loss},
         meta_rule_(options.meta_optimizer.make({.learning_rate = options.meta_learning_rate})) {}
 
   std::vector<std::string> tuned() const override { return options_.tune; }
+  bool per_layer() const override { return options_.scope == "per_layer"; }
   int64_t interval() const override { return options_.interval; }
   int64_t discrepancy_batch_size() const override { return options_.discrepancy_batch_size; }
 
@@ -32,7 +36,7 @@ class Apo : public Tuner {
     if (context.step % options_.interval != 0) return std::nullopt;
     const Batch x_tilde = context.problem.next_discrepancy_batch();
     const PendingStep pending = pending_step(context, x_tilde);
-    const MetaGradient meta = ProximalObjective(pending, *discrepancy_, weights()).gradient(phi);
+    const MetaGradient meta = ProximalObjective(pending, *discrepancy_, objective_).gradient(phi);
 
     MetaRecord record = to_record(context.step, meta);
     if (record.skipped) {
@@ -44,10 +48,6 @@ class Apo : public Tuner {
   }
 
  private:
-  ProximalWeights weights() const {
-    return {.lambda = options_.lambda, .weight_lambda = options_.weight_lambda};
-  }
-
   static PendingStep pending_step(const StepContext& context, const Batch& x_tilde) {
     return {context.problem, context.rule, context.g, context.xi, context.x, x_tilde};
   }
@@ -97,6 +97,7 @@ class Apo : public Tuner {
 
   ApoOptions options_;
   std::unique_ptr<Discrepancy> discrepancy_;
+  ProximalOptions objective_;
   std::unique_ptr<UpdateRule> meta_rule_;
   std::optional<Hyperparameters> meta_phi_;
   Statistics meta_xi_;
@@ -109,7 +110,7 @@ std::optional<double> Apo::initial_learning_rate(const StepContext& context,
                                                  const Hyperparameters& phi) {
   const Batch x_tilde = context.problem.next_discrepancy_batch();
   const PendingStep pending = pending_step(context, x_tilde);
-  ProximalObjective objective(pending, *discrepancy_, weights());
+  ProximalObjective objective(pending, *discrepancy_, objective_);
   const size_t eta = phi.index("learning_rate");
   double best_rate = 1e-8;
   double best = std::numeric_limits<double>::infinity();
@@ -125,6 +126,17 @@ std::optional<double> Apo::initial_learning_rate(const StepContext& context,
   return best_rate / context.rule.momentum_gain();
 }
 
+/// The names that some update rule declares.
+std::vector<std::string> tunable_names() {
+  std::vector<std::string> names;
+  for (const auto& member : update_rules()) {
+    for (const HyperparameterSpec& spec : member.recipe()->make({})->hyperparameters()) {
+      if (std::count(names.begin(), names.end(), spec.name) == 0) names.push_back(spec.name);
+    }
+  }
+  return names;
+}
+
 }  // namespace
 
 ApoOptions::ApoOptions() : meta_optimizer(update_rules(), "rmsprop") {}
@@ -132,10 +144,17 @@ ApoOptions::ApoOptions() : meta_optimizer(update_rules(), "rmsprop") {}
 void ApoOptions::visit(OptionVisitor& visitor) {
   visitor.real(
       "lambda", lambda, Range::at_least(0), "λ, weight of the discrepancy; a list is a grid");
-  visitor.integer("interval", interval, Range::at_least(1), "K, base steps per meta step");
-  visitor.words("tune", tune, {"learning_rate"}, "hyperparameters to tune");
-  visitor.word("scope", scope, {"global"}, "what shares a value");
-  visitor.word("loss_term", loss_term, {"loss"}, "h, the loss in the objective");
+  visitor.words(
+      "tune", tune, tunable_names(), "hyperparameters to tune, of those the optimizer has");
+  visitor.word("scope",
+               scope,
+               {"global", "per_layer"},
+               "what shares a value: all, or a module's parameters");
+  if (scope != defaults_for_) take_defaults_of_scope();
+  visitor.integer(
+      "interval", interval, Range::at_least(1), "K, base steps per meta step; per layer: 5");
+  visitor.word(
+      "loss_term", loss_term, {"loss", "linear"}, "h: the loss, or its Taylor term (Eq. 4)");
   visitor.word("discrepancy",
                discrepancy,
                ChoiceOf<Discrepancy>(discrepancies(), discrepancies().front().name).names(),
@@ -147,8 +166,18 @@ void ApoOptions::visit(OptionVisitor& visitor) {
                   "examples in x̃; 0: the batch size");
   visitor.section("meta_optimizer", "what moves the hyperparameters", [this](OptionVisitor& meta) {
     meta.choice(meta_optimizer, "an update rule");
-    meta.real("learning_rate", meta_learning_rate, Range::at_least(0), "of the meta-optimizer");
+    meta.real("learning_rate",
+              meta_learning_rate,
+              Range::at_least(0),
+              "of the meta-optimizer; per layer: 0.001");
   });
+}
+
+/// Many values are a harder problem: smaller and more frequent meta steps (paper, Appendix C).
+void ApoOptions::take_defaults_of_scope() {
+  defaults_for_ = scope;
+  interval = scope == "per_layer" ? 5 : 10;
+  meta_learning_rate = scope == "per_layer" ? 0.001 : 0.1;
 }
 
 std::unique_ptr<Tuner> make_apo(const ApoOptions& options) {

@@ -80,6 +80,10 @@ struct ApoOptions {
   ChoiceOf<UpdateRule, const RuleSetting&> meta_optimizer;
   double meta_learning_rate = 0.1;
   void visit(OptionVisitor& visitor);
+
+ private:
+  void take_defaults_of_scope();
+  std::string defaults_for_ = "global";
 };
 
 std::unique_ptr<Tuner> make_constant(const NoOptions&);
