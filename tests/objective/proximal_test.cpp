@@ -132,15 +132,17 @@ TEST_P(ProximalObjectiveOf, LayersHaveGradientsThatSumToTheGlobalOne) {
   }
 }
 
+std::string case_name(const testing::TestParamInfo<Case>& info) {
+  const auto& [rule, discrepancy, loss_term] = info.param;
+  return rule + "_" + discrepancy + "_" + loss_term;
+}
+
 INSTANTIATE_TEST_SUITE_P(All,
                          ProximalObjectiveOf,
                          testing::Combine(testing::ValuesIn(test::names(update_rules())),
                                           testing::ValuesIn(test::names(discrepancies())),
                                           testing::Values("loss", "linear")),
-                         [](const testing::TestParamInfo<Case>& info) {
-                           const auto& [rule, discrepancy, loss_term] = info.param;
-                           return rule + "_" + discrepancy + "_" + loss_term;
-                         });
+                         case_name);
 
 TEST(Rmsprop, DerivativesAreFiniteWhereAGradientWasAlwaysZero) {
   const auto rule = make_rmsprop({}, {.learning_rate = 0.1});
