@@ -30,14 +30,14 @@ train mnist_sgd_fixed mnist_mlp_sgd_apo --set train.epochs=6 "${constant[@]}"
 # Narrow ResNets: 500 examples are fitted; on 4,000 (SVHN: $SVHN_EXAMPLES) the loss falls for 10 epochs.
 narrow=(--set model.width=8 --set dataset.augmentation=none --set dataset.test_examples=400)
 for set in cifar10 cifar100 svhn; do
-  config=${set}_resnet34_sgd_apo examples=4000 lambda=0.001
+  config=${set}_resnet34_sgd_apo examples=4000 lambda=0.001 fit_epochs=60
   case $set in
-    cifar100) lambda=0.01 ;;
+    cifar100) lambda=0.01 fit_epochs=120 ;;
     svhn) config=svhn_resnet18_rmsprop_apo examples=${SVHN_EXAMPLES:-4000} ;;
   esac
   options=("${narrow[@]}" --set "tuner.lambda=$lambda")
   train "narrow_${set}_fit" "$config" "${options[@]}" \
-    --set dataset.train_examples=500 --set dataset.batch_size=50 --set train.epochs=60
+    --set dataset.train_examples=500 --set dataset.batch_size=50 --set "train.epochs=$fit_epochs"
   options+=(--set "dataset.train_examples=$examples" --set train.epochs=10)
   train "narrow_${set}_apo" "$config" "${options[@]}"
   train "narrow_${set}_fixed" "$config" "${options[@]}" "${constant[@]}"
