@@ -44,7 +44,7 @@ def draw(output, runs):
 def main():
     if len(sys.argv) < 3 or sys.argv[1] in ("-h", "--help"):
         sys.exit(__doc__.strip())
-    draw(sys.argv[1], [argument.split("=", 1) for argument in sys.argv[2:]])
+    draw(sys.argv[1], [argument.rsplit("=", 1) for argument in sys.argv[2:]])
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ narrow=(--set model.width=8 --set dataset.augmentation=none --set dataset.test_e
 for set in cifar10 cifar100 svhn; do
   config=${set}_resnet34_sgd_apo examples=4000 lambda=0.001 fit_epochs=60
   case $set in
-    cifar100) lambda=0.01 fit_epochs=120 ;;
+    cifar100) lambda=0.01 fit_epochs=160 ;;
     svhn) config=svhn_resnet18_rmsprop_apo examples=${SVHN_EXAMPLES:-4000} ;;
   esac
   options=("${narrow[@]}" --set "tuner.lambda=$lambda")
