@@ -61,6 +61,11 @@ class OptionVisitor {
                         std::vector<int64_t>& value,
                         const Range& each,
                         const char* help) = 0;
+  /// Two numbers, [lower, upper], both accepted by `each`; nullopt where the key is absent.
+  virtual void interval(const char* key,
+                        std::optional<Range>& value,
+                        const Range& each,
+                        const char* help) = 0;
   /// A nested mapping.
   virtual void section(const char* key,
                        const char* help,

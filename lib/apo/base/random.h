@@ -13,6 +13,7 @@ enum class RandomStream : uint64_t {
   training_batches,     ///< order and augmentation of x
   discrepancy_batches,  ///< order and augmentation of x̃
   synthetic_data,
+  fisher_targets,  ///< drawn from the predictions
 };
 
 /// A CPU generator that depends only on the arguments; `part` separates epochs and the like.

@@ -60,6 +60,13 @@ class DescribeVisitor : public OptionVisitor {
          accepted_by(each),
          help});
   }
+  void interval(const char* key,
+                std::optional<Range>& value,
+                const Range& each,
+                const char* help) override {
+    const std::string standard = value ? fmt::format("[{}, {}]", value->lower, value->upper) : "";
+    add({key, "[lower, upper]", standard, accepted_by(each), help});
+  }
   void section(const char* key,
                const char* help,
                const std::function<void(OptionVisitor&)>& fields) override {

@@ -11,7 +11,8 @@ namespace apo {
 
 struct OptionDescription {
   std::string key;
-  /// "number", "number or auto", "integer", "true or false", "string", "list of integers", …
+  /// "number", "number or auto", "integer", "true or false", "string", "list of integers", "[lower,
+  /// upper]", …
   std::string type;
   /// The default, as YAML.
   std::string standard;

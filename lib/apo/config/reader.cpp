@@ -108,6 +108,25 @@ class ReadVisitor : public OptionVisitor {
     });
   }
 
+  void interval(const char* key,
+                std::optional<Range>& value,
+                const Range& each,
+                const char*) override {
+    const ConfigNode* node = take(key);
+    if (node == nullptr) return;
+    Range read;
+    if (!node->is_sequence() || node->items.size() != 2) {
+      reject(key, *node, "must be [lower, upper]");
+    } else if (read_real(key, node->items[0], each, "a number", read.lower) &&
+               read_real(key, node->items[1], each, "a number", read.upper)) {
+      if (read.lower <= read.upper) {
+        value = read;
+      } else {
+        reject(key, *node, "must be [lower, upper] with lower <= upper");
+      }
+    }
+  }
+
   void section(const char* key,
                const char*,
                const std::function<void(OptionVisitor&)>& fields) override {

@@ -9,6 +9,7 @@
 #include <ATen/ops/log.h>
 #include <ATen/ops/logit.h>
 #include <ATen/ops/ones_like.h>
+#include <ATen/ops/scalar_tensor.h>
 #include <ATen/ops/sigmoid.h>
 #include <ATen/ops/unbind.h>
 #include <ATen/ops/where.h>
@@ -43,11 +44,12 @@ Tensor to_value(Transform transform, const Tensor& stored) {
   throw std::logic_error("unknown transform");
 }
 
-/// A scale stays positive and a share between 0 and 1 by its transform; a value stored plainly is
-/// kept in its range.
+/// The nearest stored value whose value is in the range.
 Tensor within(const HyperparameterSpec& spec, const Tensor& stored) {
-  if (spec.transform != Transform::identity) return stored;
-  return stored.clamp(spec.range.lower, spec.range.upper);
+  const auto bound = [&spec](double value) {
+    return to_stored(spec.transform, at::scalar_tensor(value, at::kDouble)).item<double>();
+  };
+  return stored.clamp(bound(spec.range.lower), bound(spec.range.upper));
 }
 
 }  // namespace

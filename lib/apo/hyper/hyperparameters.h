@@ -22,7 +22,7 @@ struct HyperparameterSpec {
   std::string name;
   Transform transform = Transform::identity;
   double initial = 0;
-  Range range;
+  Range range;  ///< where the configured value may lie, and where a tuned one stays
 };
 
 /// φ as an update formula reads it: [h][i] is the value of hyperparameter h for parameter i, a

@@ -4,6 +4,7 @@
 
 #include "apo/base/error.h"
 #include "apo/model/model.h"
+#include "apo/model/taps.h"
 
 namespace apo {
 namespace {
@@ -37,9 +38,9 @@ class Cnn : public Model {
   Tensor forward(const Tensor& x) override {
     Tensor z = x;
     for (auto& convolution : convolutions_) {
-      z = at::max_pool2d(convolution->forward(z).relu(), 2);
+      z = at::max_pool2d(tapped(convolution, z).relu(), 2);
     }
-    return fc_->forward(z.flatten(1));
+    return tapped(fc_, z.flatten(1));
   }
 
  private:

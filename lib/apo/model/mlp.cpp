@@ -1,6 +1,7 @@
 #include <torch/nn/modules/linear.h>
 
 #include "apo/model/model.h"
+#include "apo/model/taps.h"
 
 namespace apo {
 namespace {
@@ -22,7 +23,7 @@ class Mlp : public Model {
   Tensor forward(const Tensor& x) override {
     Tensor z = x.flatten(1);
     for (size_t i = 0; i < layers_.size(); ++i) {
-      z = layers_[i]->forward(z);
+      z = tapped(layers_[i], z);
       if (i + 1 < layers_.size()) z = z.relu();
     }
     return z;

@@ -8,6 +8,7 @@
 #include <array>
 
 #include "apo/model/model.h"
+#include "apo/model/taps.h"
 
 namespace apo {
 namespace {
@@ -30,15 +31,15 @@ class BasicBlock : public torch::nn::Module {
         conv2_(register_module("conv2", convolution(outputs, outputs, 3, 1))),
         bn2_(register_module("bn2", torch::nn::BatchNorm2d(outputs))) {
     if (stride == 1 && inputs == outputs) return;
-    downsample_ = register_module("downsample",
-                                  torch::nn::Sequential(convolution(inputs, outputs, 1, stride),
-                                                        torch::nn::BatchNorm2d(outputs)));
+    projection_ = convolution(inputs, outputs, 1, stride);
+    norm_ = torch::nn::BatchNorm2d(outputs);
+    register_module("downsample", torch::nn::Sequential(projection_, norm_));
   }
 
   Tensor forward(const Tensor& x) {
-    const Tensor inner = bn1_->forward(conv1_->forward(x)).relu_();
-    const Tensor shortcut = downsample_.is_empty() ? x : downsample_->forward(x);
-    return bn2_->forward(conv2_->forward(inner)).add_(shortcut).relu_();
+    const Tensor inner = bn1_->forward(tapped(conv1_, x)).relu_();
+    const Tensor shortcut = projection_.is_empty() ? x : norm_->forward(tapped(projection_, x));
+    return bn2_->forward(tapped(conv2_, inner)).add_(shortcut).relu_();
   }
 
  private:
@@ -46,7 +47,8 @@ class BasicBlock : public torch::nn::Module {
   torch::nn::BatchNorm2d bn1_;
   torch::nn::Conv2d conv2_;
   torch::nn::BatchNorm2d bn2_;
-  torch::nn::Sequential downsample_{nullptr};
+  torch::nn::Conv2d projection_{nullptr};  // with norm_: downsample
+  torch::nn::BatchNorm2d norm_{nullptr};
 };
 
 /// Residual network in its CIFAR form: a 3 × 3 stem without max-pooling, four stages of basic
@@ -72,9 +74,9 @@ class Resnet : public Model {
   }
 
   Tensor forward(const Tensor& x) override {
-    Tensor z = bn1_->forward(conv1_->forward(x)).relu_();
+    Tensor z = bn1_->forward(tapped(conv1_, x)).relu_();
     for (auto& stage : stages_) z = stage->forward(z);
-    return fc_->forward(at::adaptive_avg_pool2d(z, {1, 1}).flatten(1));
+    return tapped(fc_, at::adaptive_avg_pool2d(z, {1, 1}).flatten(1));
   }
 
  private:

@@ -24,7 +24,7 @@ ProximalObjective::ProximalObjective(const PendingStep& step,
 }
 
 TensorList ProximalObjective::propose(const HyperparameterValues& phi) const {
-  return step_.rule.propose(theta_, step_.g, step_.xi, phi, Momentum::ignore);
+  return step_.rule.propose(theta_, step_.g, step_.xi, phi, options_.momentum);
 }
 
 Tensor ProximalObjective::loss_term(const Tensor& z_next) const {

@@ -14,6 +14,7 @@ struct ProximalOptions {
   double lambda = 0;         ///< λ
   double weight_lambda = 0;  ///< λ_w
   LossTerm loss_term = LossTerm::loss;
+  Momentum momentum = Momentum::ignore;  ///< of θ′; the paper tunes as if there were none
 };
 
 /// A base step about to be taken: all that the update rule would use, and both batches.
@@ -41,9 +42,9 @@ struct MetaGradient {
 
 /// The proximal objective of a step (Eq. 11):
 ///     J(φ) = h(f(x, θ′)) + λ · D(f(x̃, θ′), f(x̃, θ)) + λ_w · ½‖θ′ − θ‖²
-/// with θ′ = g(θ, ξ, φ) without momentum, and h = ℓ or, linear, h = ⟨∇_z ℓ(f(x, θ)), f(x, θ′) −
-/// f(x, θ)⟩. Nothing it does leaves a trace in the problem: parameters and buffers are restored to
-/// the bit.
+/// with θ′ = g(θ, ξ, φ), without momentum unless asked for, and h = ℓ or, linear, h = ⟨∇_z ℓ(f(x,
+/// θ)), f(x, θ′) − f(x, θ)⟩. Nothing it does leaves a trace in the problem: parameters and buffers
+/// are restored to the bit.
 class ProximalObjective {
  public:
   /// Keeps references: step, discrepancy must outlive it. Evaluates the outputs at θ once.

@@ -4,7 +4,15 @@
 
 #include <algorithm>
 
+#include "apo/base/error.h"
+
 namespace apo {
+
+std::vector<LayerMoments> Problem::curvature(const Batch&, Fisher, uint64_t) {
+  throw Error(ErrorKind::config,
+              "optimizer.name = kfac: the problem has no linear or convolutional layers; accepted: "
+              "the other optimizers");
+}
 
 TensorList gradient(const Tensor& scalar, const TensorList& parameters) {
   return torch::autograd::grad({scalar}, parameters);

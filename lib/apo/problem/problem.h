@@ -9,6 +9,7 @@
 
 #include "apo/base/tensors.h"
 #include "apo/data/stream.h"
+#include "apo/problem/curvature.h"
 
 namespace apo {
 
@@ -45,6 +46,10 @@ class Problem {
   virtual Tensor loss(const Tensor& z, const Batch& x) = 0;
   /// How many of the batch z classifies rightly, a scalar; undefined where there are no classes.
   virtual Tensor correct(const Tensor& z, const Batch& x) = 0;
+
+  /// The second moments of the layers on a batch, for rules that estimate curvature; `draw` numbers
+  /// the drawing of targets. Leaves buffers untouched.
+  virtual std::vector<LayerMoments> curvature(const Batch& x, Fisher fisher, uint64_t draw);
 
   /// Means over a whole part in evaluation mode; nothing where the problem has no such part.
   virtual std::optional<Metrics> evaluate(Part part) = 0;

@@ -6,11 +6,15 @@
 #include <ATen/ops/argmax.h>
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/eq.h>
+#include <ATen/ops/multinomial.h>
+#include <ATen/ops/softmax.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
 
+#include "apo/base/guards.h"
 #include "apo/model/model.h"
+#include "apo/model/taps.h"
 
 namespace apo {
 namespace {
@@ -84,6 +88,15 @@ class Supervised : public Problem {
     return z.detach().argmax(1).eq(x.targets).sum();
   }
 
+  std::vector<LayerMoments> curvature(const Batch& x, Fisher fisher, uint64_t draw) override {
+    const at::AutoGradMode with_gradients(true);
+    const SwapGuard buffers(buffers_, clone(buffers_));
+    const TapScope scope;
+    const Tensor z = outputs(x);
+    const Batch seen{x.inputs, fisher == Fisher::empirical ? x.targets : drawn_targets(z, draw)};
+    return layer_moments(scope.taps(), loss(z, seen), parameters_);
+  }
+
   std::optional<Metrics> evaluate(Part part) override {
     const at::NoGradGuard no_grad;
     const Split& split = part == Part::train ? train_ : test_;
@@ -106,6 +119,13 @@ class Supervised : public Problem {
  private:
   Split to_device(const Split& split) const {
     return {split.images.to(options_.device), split.labels.to(options_.device)};
+  }
+
+  /// One target for each example, from the network's own predictions.
+  Tensor drawn_targets(const Tensor& z, uint64_t draw) const {
+    at::Generator generator = make_generator(options_.seed, RandomStream::fisher_targets, draw);
+    const Tensor predictions = z.detach().to(at::kCPU, at::kDouble).softmax(1);
+    return predictions.multinomial(1, false, generator).squeeze(1).to(z.device());
   }
 
   StreamOptions stream_options(RandomStream stream) const {

@@ -17,8 +17,14 @@ Hyperparameters make_hyperparameters(const UpdateRule& rule, const Tuner& tuner,
   std::vector<int64_t> group_of = layers_of(problem.parameter_names(), layers);
   if (!tuner.per_layer()) std::fill(group_of.begin(), group_of.end(), 0);
   const int64_t groups = tuner.per_layer() ? static_cast<int64_t>(layers.size()) : 1;
+  std::vector<HyperparameterSpec> specs = rule.hyperparameters();
+  for (const auto& [name, range] : tuner.bounds()) {
+    for (HyperparameterSpec& spec : specs) {
+      if (spec.name == name) spec.range = range;
+    }
+  }
   const at::Device device = problem.parameters().front().device();
-  return {rule.hyperparameters(), tuner.tuned(), std::move(group_of), groups, device};
+  return {std::move(specs), tuner.tuned(), std::move(group_of), groups, device};
 }
 
 class Trainer {
@@ -56,8 +62,9 @@ class Trainer {
     const Tensor z = problem_.outputs(x);
     const Tensor loss = problem_.loss(z, x);
     const TensorList g = rule_.decayed(theta(), gradient(loss, theta()));
+    rule_.observe_curvature(problem_, x, xi_);
     rule_.observe(g, xi_);
-    tune({t_, problem_, rule_, g, xi_, x});
+    tune({t_, problem_, rule_, g, xi_, x, loss});
     step(rule_, theta(), g, xi_, phi_.values());
     log_.push({t_, z.size(0), loss, problem_.correct(z, x), learning_rate()});
   }

@@ -1,19 +1,25 @@
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/full_like.h>
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "apo/objective/proximal.h"
+#include "apo/tuning/meta_optimizer.h"
+#include "apo/tuning/rate_search.h"
 #include "apo/tuning/tuner.h"
 
 namespace apo {
 namespace {
 
+/// A step that leaves the network this many times worse than it was untrained undoes the training.
+constexpr double kUndone = 2;
+
 /// Amortized Proximal Optimization: every K steps one gradient step of the meta-optimizer on J(φ).
 ///     φ ← meta-optimizer(φ, ∇_φ J)
 /// Source: APO paper, Eq. 11 and Algorithm 1.
+/// Differs, unless form is `paper`: where the step would undo the training, that is where ℓ plus
+/// the rise of J exceeds twice the untrained network's loss ℓ₀, or is not finite, the rate comes
+/// from a line search on J instead, and the meta-optimizer never sees the gradient.
 class Apo : public Tuner {
  public:
   explicit Apo(const ApoOptions& options)
@@ -21,28 +27,47 @@ class Apo : public Tuner {
         discrepancy_(ChoiceOf<Discrepancy>(discrepancies(), options.discrepancy).make()),
         objective_{.lambda = options.lambda,
                    .weight_lambda = options.weight_lambda,
-                   .loss_term = options.loss_term == "linear" ? LossTerm::linear : LossTerm::loss},
-        meta_rule_(options.meta_optimizer.make({.learning_rate = options.meta_learning_rate})) {}
+                   .loss_term = options.loss_term == "linear" ? LossTerm::linear : LossTerm::loss,
+                   .momentum = options.through_momentum ? Momentum::apply : Momentum::ignore},
+        meta_optimizer_(
+            options.meta_optimizer.make({.learning_rate = options.meta_learning_rate})) {}
 
   std::vector<std::string> tuned() const override { return options_.tune; }
   bool per_layer() const override { return options_.scope == "per_layer"; }
   int64_t interval() const override { return options_.interval; }
   int64_t discrepancy_batch_size() const override { return options_.discrepancy_batch_size; }
 
+  std::map<std::string, Range> bounds() const override {
+    std::map<std::string, Range> given;
+    for (const auto& [name, range] : options_.bounds) {
+      if (range) given[name] = *range;
+    }
+    return given;
+  }
+
+  /// J's minimiser on the first batch. With momentum the search is for the effective step
+  /// η / (1 − μ), for one step does not show how much momentum will add.
   std::optional<double> initial_learning_rate(const StepContext& context,
-                                              const Hyperparameters& phi) override;
+                                              const Hyperparameters& phi) override {
+    const Batch x_tilde = context.problem.next_discrepancy_batch();
+    const PendingStep pending = pending_step(context, x_tilde);
+    ProximalObjective objective(pending, *discrepancy_, objective_);
+    return to_double(search_all_rates(objective, phi)[0]) / context.rule.momentum_gain();
+  }
 
   std::optional<MetaRecord> before_step(const StepContext& context, Hyperparameters& phi) override {
     if (context.step % options_.interval != 0) return std::nullopt;
     const Batch x_tilde = context.problem.next_discrepancy_batch();
     const PendingStep pending = pending_step(context, x_tilde);
-    const MetaGradient meta = ProximalObjective(pending, *discrepancy_, objective_).gradient(phi);
+    ProximalObjective objective(pending, *discrepancy_, objective_);
+    const MetaGradient meta = objective.gradient(phi);
 
     MetaRecord record = to_record(context.step, meta);
-    if (record.skipped) {
-      shrink_learning_rate(phi);
+    record.skipped = !is_finite(record) || undoes_training(record, to_double(context.loss));
+    if (!record.skipped) {
+      meta_optimizer_.step(phi, meta.gradient);
     } else {
-      descend(phi, meta.gradient);
+      shrink_learning_rate(context, objective, phi);
     }
     return record;
   }
@@ -70,89 +95,93 @@ class Apo : public Tuner {
       record.gradient.emplace_back(numbers.begin() + next, numbers.begin() + next + groups);
       next += groups;
     }
-    record.skipped =
-        !std::all_of(numbers.begin(), numbers.end(), [](double v) { return std::isfinite(v); });
     return record;
   }
 
-  /// A step whose J is not finite was too large: η ← η · exp(−meta rate). The meta-optimizer never
-  /// sees it.
-  void shrink_learning_rate(Hyperparameters& phi) const {
-    const size_t eta = phi.index("learning_rate");
-    phi.move(eta, phi.stored(eta) - options_.meta_learning_rate);
+  static bool is_finite(const MetaRecord& record) {
+    const auto finite = [](double v) { return std::isfinite(v); };
+    return finite(record.objective) &&
+           std::all_of(record.gradient.begin(), record.gradient.end(), [&](const auto& groups) {
+             return std::all_of(groups.begin(), groups.end(), finite);
+           });
   }
 
-  void descend(Hyperparameters& phi, const TensorList& gradient) {
-    TensorList stored;
-    for (const size_t h : phi.tuned()) stored.push_back(phi.stored(h));
-    if (!meta_phi_) {
-      meta_phi_.emplace(meta_rule_->hyperparameters(), stored.size());
-      meta_xi_ = meta_rule_->initial_statistics(stored);
+  bool undoes_training(const MetaRecord& record, double loss) {
+    if (options_.form == "paper") return false;
+    if (!untrained_loss_) untrained_loss_ = loss;
+    const double unmoved = options_.loss_term == "linear" ? 0 : loss;  // J of no step at all
+    return loss + record.objective - unmoved > kUndone * *untrained_loss_;
+  }
+
+  /// The step was too large. The paper's form: η ← η · exp(−meta rate).
+  void shrink_learning_rate(const StepContext& context,
+                            ProximalObjective& objective,
+                            Hyperparameters& phi) const {
+    const size_t eta = phi.index("learning_rate");
+    if (options_.form == "paper" || options_.meta_learning_rate == 0) {
+      phi.move(eta, phi.stored(eta) - options_.meta_learning_rate);
+    } else {
+      const Tensor rates = search_smaller_rates(objective, phi);
+      phi.move(eta, (rates / context.rule.momentum_gain()).log());
     }
-    meta_rule_->observe(gradient, meta_xi_);
-    const TensorList next =
-        meta_rule_->propose(stored, gradient, meta_xi_, meta_phi_->values(), Momentum::apply);
-    for (size_t k = 0; k < next.size(); ++k) phi.move(phi.tuned()[k], next[k]);
   }
 
   ApoOptions options_;
   std::unique_ptr<Discrepancy> discrepancy_;
   ProximalOptions objective_;
-  std::unique_ptr<UpdateRule> meta_rule_;
-  std::optional<Hyperparameters> meta_phi_;
-  Statistics meta_xi_;
+  MetaOptimizer meta_optimizer_;
+  std::optional<double> untrained_loss_;
 };
 
-/// J on a logarithmic grid of rates, 1e-8…1e2 at four per decade, by forward passes; its minimiser.
-/// With momentum the grid is in the effective step η / (1 − μ), for one step does not show how much
-/// momentum will add.
-std::optional<double> Apo::initial_learning_rate(const StepContext& context,
-                                                 const Hyperparameters& phi) {
-  const Batch x_tilde = context.problem.next_discrepancy_batch();
-  const PendingStep pending = pending_step(context, x_tilde);
-  ProximalObjective objective(pending, *discrepancy_, objective_);
-  const size_t eta = phi.index("learning_rate");
-  double best_rate = 1e-8;
-  double best = std::numeric_limits<double>::infinity();
-  for (int quarter_decades = 0; quarter_decades <= 40; ++quarter_decades) {
-    const double rate = std::pow(10, -8 + quarter_decades / 4.0);
-    const double value =
-        objective.value(phi.values_with({eta}, {at::full_like(phi.value(eta), rate)}));
-    if (value < best) {  // false for NaN
-      best = value;
-      best_rate = rate;
-    }
-  }
-  return best_rate / context.rule.momentum_gain();
-}
-
-/// The names that some update rule declares.
-std::vector<std::string> tunable_names() {
-  std::vector<std::string> names;
+/// What some update rule declares, each name once.
+std::vector<HyperparameterSpec> tunable() {
+  std::vector<HyperparameterSpec> specs;
   for (const auto& member : update_rules()) {
     for (const HyperparameterSpec& spec : member.recipe()->make({})->hyperparameters()) {
-      if (std::count(names.begin(), names.end(), spec.name) == 0) names.push_back(spec.name);
+      const auto same = [&spec](const HyperparameterSpec& s) { return s.name == spec.name; };
+      if (std::none_of(specs.begin(), specs.end(), same)) specs.push_back(spec);
     }
   }
+  return specs;
+}
+
+std::vector<std::string> names_of(const std::vector<HyperparameterSpec>& specs) {
+  std::vector<std::string> names;
+  for (const HyperparameterSpec& spec : specs) names.push_back(spec.name);
   return names;
 }
 
 }  // namespace
 
-ApoOptions::ApoOptions() : meta_optimizer(update_rules(), "rmsprop") {}
+ApoOptions::ApoOptions() : meta_optimizer(meta_rules(), "rmsprop") {}
 
 void ApoOptions::visit(OptionVisitor& visitor) {
   visitor.real(
       "lambda", lambda, Range::at_least(0), "λ, weight of the discrepancy; a list is a grid");
+  visitor.word("form",
+               form,
+               {"robust", "paper"},
+               "robust: a line search where a step would undo the training, and a bias-corrected "
+               "meta-optimizer; paper: neither");
+  if (form != defaults_for_form_) take_defaults_of_form();
+  const std::vector<HyperparameterSpec> specs = tunable();
   visitor.words(
-      "tune", tune, tunable_names(), "hyperparameters to tune, of those the optimizer has");
+      "tune", tune, names_of(specs), "hyperparameters to tune, of those the optimizer has");
+  visitor.section("bounds", "where a tuned hyperparameter stays", [&](OptionVisitor& each) {
+    for (const HyperparameterSpec& spec : specs) {
+      each.interval(spec.name.c_str(), bounds[spec.name], spec.range, "lower and upper bound");
+    }
+  });
   visitor.word("scope",
                scope,
                {"global", "per_layer"},
                "what shares a value: all, or a module's parameters");
-  if (scope != defaults_for_) take_defaults_of_scope();
+  if (scope != defaults_for_scope_) take_defaults_of_scope();
   visitor.integer(
       "interval", interval, Range::at_least(1), "K, base steps per meta step; per layer: 5");
+  visitor.flag("through_momentum",
+               through_momentum,
+               "look through the real update; else tune as if there were no momentum");
   visitor.word(
       "loss_term", loss_term, {"loss", "linear"}, "h: the loss, or its Taylor term (Eq. 4)");
   visitor.word("discrepancy",
@@ -173,9 +202,14 @@ void ApoOptions::visit(OptionVisitor& visitor) {
   });
 }
 
+void ApoOptions::take_defaults_of_form() {
+  defaults_for_form_ = form;
+  meta_optimizer = UpdateRuleChoice(form == "paper" ? paper_meta_rules() : meta_rules(), "rmsprop");
+}
+
 /// Many values are a harder problem: smaller and more frequent meta steps (paper, Appendix C).
 void ApoOptions::take_defaults_of_scope() {
-  defaults_for_ = scope;
+  defaults_for_scope_ = scope;
   interval = scope == "per_layer" ? 5 : 10;
   meta_learning_rate = scope == "per_layer" ? 0.001 : 0.1;
 }

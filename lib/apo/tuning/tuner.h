@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,6 +23,7 @@ struct StepContext {
   const TensorList& g;
   const Statistics& xi;
   const Batch& x;
+  const Tensor& loss;  ///< ℓ(f(x, θ)), a scalar
 };
 
 /// One meta step, on the host.
@@ -32,7 +34,7 @@ struct MetaRecord {
   double discrepancy = 0;
   /// ∂J/∂(stored φ): [k][group] for the k-th tuned hyperparameter.
   std::vector<std::vector<double>> gradient;
-  /// J or its gradient was not finite: the step counted as too large.
+  /// The meta-optimizer did not see this gradient: the step counted as too large.
   bool skipped = false;
 };
 
@@ -42,6 +44,8 @@ class Tuner {
 
   /// Names of the hyperparameters that it moves by gradients.
   virtual std::vector<std::string> tuned() const { return {}; }
+  /// Where the tuned ones stay, for those that have bounds.
+  virtual std::map<std::string, Range> bounds() const { return {}; }
   /// True: one value per layer instead of one for all.
   virtual bool per_layer() const { return false; }
   /// Base steps per meta step; 0: there are no meta steps.
@@ -69,21 +73,26 @@ struct StepDecayOptions {
 
 struct ApoOptions {
   ApoOptions();
+  std::string form = "robust";
   double lambda = 1e-3;
   int64_t interval = 10;
   std::vector<std::string> tune = {"learning_rate"};
+  std::map<std::string, std::optional<Range>> bounds;
   std::string scope = "global";
+  bool through_momentum = false;
   std::string loss_term = "loss";
   std::string discrepancy = "squared_euclidean";
   double weight_lambda = 0;
   int64_t discrepancy_batch_size = 0;
-  ChoiceOf<UpdateRule, const RuleSetting&> meta_optimizer;
+  UpdateRuleChoice meta_optimizer;
   double meta_learning_rate = 0.1;
   void visit(OptionVisitor& visitor);
 
  private:
+  void take_defaults_of_form();
   void take_defaults_of_scope();
-  std::string defaults_for_ = "global";
+  std::string defaults_for_form_ = "robust";
+  std::string defaults_for_scope_ = "global";
 };
 
 std::unique_ptr<Tuner> make_constant(const NoOptions&);

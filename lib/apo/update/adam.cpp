@@ -18,7 +18,7 @@ class Adam : public ElementwiseRule {
  public:
   Adam(const AdamOptions& options, const RuleSetting& setting)
       : ElementwiseRule(
-            2, setting.learning_rate, options.decoupled_weight_decay ? 0 : setting.weight_decay),
+            2, {setting.learning_rate, options.decoupled_weight_decay ? 0 : setting.weight_decay}),
         options_(options),
         decoupled_decay_(options.decoupled_weight_decay ? setting.weight_decay : 0) {}
 

@@ -22,10 +22,7 @@ Statistics ElementwiseRule::initial_statistics(const TensorList& theta) const {
 }
 
 TensorList ElementwiseRule::decayed(const TensorList& theta, TensorList g) const {
-  if (coupled_decay_ == 0) return g;
-  const at::NoGradGuard no_grad;
-  for (size_t i = 0; i < g.size(); ++i) g[i] = g[i].add(theta[i], coupled_decay_);
-  return g;
+  return with_coupled_decay(theta, std::move(g), setting_.weight_decay);
 }
 
 void ElementwiseRule::observe(const TensorList& g, Statistics& xi) const {

@@ -10,9 +10,8 @@ namespace apo {
 /// Carries a per-parameter formula over the lists of UpdateRule.
 class ElementwiseRule : public UpdateRule {
  public:
-  /// coupled_decay: the w of g + w θ.
-  ElementwiseRule(size_t slots, double learning_rate, double coupled_decay)
-      : slots_(slots), learning_rate_(learning_rate), coupled_decay_(coupled_decay) {}
+  /// setting.weight_decay: the w of g + w θ.
+  ElementwiseRule(size_t slots, const RuleSetting& setting) : slots_(slots), setting_(setting) {}
 
   Statistics initial_statistics(const TensorList& theta) const override;
   TensorList decayed(const TensorList& theta, TensorList g) const override;
@@ -29,9 +28,7 @@ class ElementwiseRule : public UpdateRule {
   using Slots = std::span<const Tensor>;
 
   /// η, the first hyperparameter of every rule.
-  HyperparameterSpec learning_rate() const {
-    return {"learning_rate", Transform::log, learning_rate_, Range::above(0)};
-  }
+  HyperparameterSpec learning_rate() const { return learning_rate_spec(setting_); }
 
   /// ξ ← statistics updated with g, in place.
   virtual void accumulate(const Tensor& g, Slots xi) const {
@@ -48,8 +45,7 @@ class ElementwiseRule : public UpdateRule {
 
  private:
   size_t slots_;
-  double learning_rate_;
-  double coupled_decay_;
+  RuleSetting setting_;
 };
 
 }  // namespace apo

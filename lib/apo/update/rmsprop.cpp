@@ -22,7 +22,7 @@ Tensor raised(const Tensor& s, const Tensor& power) {
 class Rmsprop : public ElementwiseRule {
  public:
   Rmsprop(const RmspropOptions& options, const RuleSetting& setting)
-      : ElementwiseRule(1, setting.learning_rate, setting.weight_decay), options_(options) {}
+      : ElementwiseRule(1, setting), options_(options) {}
 
   std::vector<HyperparameterSpec> hyperparameters() const override {
     return {learning_rate(),

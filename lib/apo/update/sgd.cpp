@@ -10,8 +10,7 @@ namespace {
 /// φ: η learning_rate.
 class Sgd : public ElementwiseRule {
  public:
-  explicit Sgd(const RuleSetting& setting)
-      : ElementwiseRule(0, setting.learning_rate, setting.weight_decay) {}
+  explicit Sgd(const RuleSetting& setting) : ElementwiseRule(0, setting) {}
 
   std::vector<HyperparameterSpec> hyperparameters() const override { return {learning_rate()}; }
 

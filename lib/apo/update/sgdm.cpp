@@ -12,8 +12,7 @@ namespace {
 class Sgdm : public ElementwiseRule {
  public:
   Sgdm(const SgdmOptions& options, const RuleSetting& setting)
-      : ElementwiseRule(1, setting.learning_rate, setting.weight_decay),
-        momentum_(options.momentum) {}
+      : ElementwiseRule(1, setting), momentum_(options.momentum) {}
 
   std::vector<HyperparameterSpec> hyperparameters() const override { return {learning_rate()}; }
   double momentum_gain() const override { return 1 / (1 - momentum_); }

@@ -1,8 +1,20 @@
 #include "apo/update/update_rule.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 
 namespace apo {
+
+HyperparameterSpec learning_rate_spec(const RuleSetting& setting) {
+  return {"learning_rate", Transform::log, setting.learning_rate, Range::above(0)};
+}
+
+TensorList with_coupled_decay(const TensorList& theta, TensorList g, double w) {
+  if (w == 0) return g;
+  const at::NoGradGuard no_grad;
+  for (size_t i = 0; i < g.size(); ++i) g[i] = g[i].add(theta[i], w);
+  return g;
+}
 
 void step(const UpdateRule& rule,
           TensorList& theta,

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,10 +14,29 @@
 
 namespace apo {
 
+class Problem;
+struct Batch;
+
+/// A running second moment M = W diag(λ) Wᵀ, decomposed now and then.
+struct KroneckerFactor {
+  Tensor moment;   ///< M
+  Tensor values;   ///< λ
+  Tensor vectors;  ///< W
+};
+
+/// What K-FAC remembers of a layer with weight θ[weight] and, if it has one, bias θ[bias].
+struct KroneckerBlock {
+  size_t weight;
+  std::optional<size_t> bias;
+  KroneckerFactor inputs;            ///< Ω
+  KroneckerFactor output_gradients;  ///< Γ
+};
+
 /// ξ: what a rule remembers. slots[s] is one list per kind of statistic (momentum, second moment).
 struct Statistics {
   int64_t updates = 0;  ///< gradients observed
   std::vector<TensorList> slots;
+  std::vector<KroneckerBlock> blocks;
 };
 
 /// Whether a proposed step carries momentum. APO tunes as if there were none (paper, section 5).
@@ -36,6 +56,9 @@ class UpdateRule {
   /// What the rule takes for the gradient: g itself, or g + w θ with coupled weight decay. Under
   /// no-grad.
   virtual TensorList decayed(const TensorList& theta, TensorList g) const = 0;
+  /// ξ ← curvature seen on batch x, for the rules that estimate it. Called before observe. Throws
+  /// Error(config) where the problem has no layers to estimate it from.
+  virtual void observe_curvature(Problem&, const Batch&, Statistics&) const {}
   /// ξ ← statistics updated with g.
   virtual void observe(const TensorList& g, Statistics& xi) const = 0;
   /// θ′, a pure formula: no argument changes, and derivatives in φ flow where its values ask for
@@ -62,6 +85,11 @@ struct RuleSetting {
   double weight_decay = 0;
 };
 
+/// η, the first hyperparameter of every rule.
+HyperparameterSpec learning_rate_spec(const RuleSetting& setting);
+/// g + w θ, under no-grad; g itself for w = 0.
+TensorList with_coupled_decay(const TensorList& theta, TensorList g, double w);
+
 struct SgdmOptions {
   double momentum = 0.9;
   void visit(OptionVisitor& visitor);
@@ -83,12 +111,27 @@ struct AdamOptions {
   void visit(OptionVisitor& visitor);
 };
 
+struct KfacOptions {
+  double damping = 1e-3;
+  std::string damping_style = "exact";
+  std::string fisher = "sampled";
+  double factor_decay = 0.95;
+  int64_t factor_interval = 10;
+  int64_t inverse_interval = 20;
+  int64_t warmup_batches = 20;
+  double momentum = 0;
+  double kl_clip = 0;
+  void visit(OptionVisitor& visitor);
+};
+
 std::unique_ptr<UpdateRule> make_sgd(const NoOptions&, const RuleSetting&);
 std::unique_ptr<UpdateRule> make_sgdm(const SgdmOptions&, const RuleSetting&);
 std::unique_ptr<UpdateRule> make_rmsprop(const RmspropOptions&, const RuleSetting&);
 std::unique_ptr<UpdateRule> make_adam(const AdamOptions&, const RuleSetting&);
+std::unique_ptr<UpdateRule> make_kfac(const KfacOptions&, const RuleSetting&);
 
 using UpdateRuleRegistry = Registry<UpdateRule, const RuleSetting&>;
+using UpdateRuleChoice = ChoiceOf<UpdateRule, const RuleSetting&>;
 const UpdateRuleRegistry& update_rules();
 
 }  // namespace apo

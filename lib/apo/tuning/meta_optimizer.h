@@ -1,0 +1,31 @@
+// The meta-optimizer: an update rule applied to φ.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "apo/update/update_rule.h"
+
+namespace apo {
+
+/// The rules that can move hyperparameters. RMSprop corrects the bias of its statistic here, so that
+/// no first step is ten times the meta learning rate.
+const UpdateRuleRegistry& meta_rules();
+/// The same with every default as in the paper: RMSprop without bias correction.
+const UpdateRuleRegistry& paper_meta_rules();
+
+/// φ ← meta-optimizer(φ, ∇_φ J), on the stored form of the tuned hyperparameters.
+class MetaOptimizer {
+ public:
+  explicit MetaOptimizer(std::unique_ptr<UpdateRule> rule) : rule_(std::move(rule)) {}
+
+  /// gradient: ∂J/∂(stored φ), one [groups] tensor per tuned hyperparameter.
+  void step(Hyperparameters& phi, const TensorList& gradient);
+
+ private:
+  std::unique_ptr<UpdateRule> rule_;
+  std::optional<Hyperparameters> phi_;  ///< the rule's own
+  Statistics xi_;
+};
+
+}  // namespace apo

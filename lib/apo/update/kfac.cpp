@@ -1,0 +1,191 @@
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/linalg_eigh.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/outer.h>
+
+#include "apo/problem/problem.h"
+#include "apo/update/update_rule.h"
+
+namespace apo {
+namespace {
+
+/// K-FAC: natural gradient with a Kronecker-factored Fisher matrix, one block a layer.
+///     Ω ← β Ω + (1 − β) Ω_x;  Γ ← β Γ + (1 − β) Γ_x             every factor_interval steps
+///     Ω = U diag(a) Uᵀ;  Γ = V diag(b) Vᵀ                        every inverse_interval steps
+///     P g = V [(Vᵀ g U) / (b aᵀ + γ)] Uᵀ = (Ω ⊗ Γ + γ I)⁻¹ g      exact damping
+///     P g = V [(Vᵀ g U) / ((b + √γ)(a + √γ)ᵀ)] Uᵀ                 factored damping, without π
+///     v ← μ v + g;  θ′ = θ − η ν P v;  momentum ignored: g in place of v
+/// with ν = min(1, √(κ / (η² Σ gᵀ P g))) under KL clipping, else 1. g of a layer: its weight's
+/// gradient as [out, in], its bias's as one more column. Parameters without a block, which are
+/// BatchNorm's, take the plain gradient.
+/// φ: η learning_rate, γ damping. In the eigenbases damping acts elementwise, so ∂θ′/∂γ is exact.
+/// Source: Martens & Grosse 2015; Grosse & Martens 2016; KL clipping: Ba et al. 2017.
+/// Differs: the factors begin as means over warmup_batches batches, for one batch's Fisher matrix
+/// fits that batch; momentum gathers gradients before, not after, preconditioning.
+class Kfac : public UpdateRule {
+ public:
+  Kfac(const KfacOptions& options, const RuleSetting& setting)
+      : options_(options),
+        setting_(setting),
+        fisher_(options.fisher == "empirical" ? Fisher::empirical : Fisher::sampled) {}
+
+  std::vector<HyperparameterSpec> hyperparameters() const override {
+    return {learning_rate_spec(setting_),
+            {"damping", Transform::log, options_.damping, Range::above(0)}};
+  }
+
+  double momentum_gain() const override { return 1 / (1 - options_.momentum); }
+
+  Statistics initial_statistics(const TensorList& theta) const override {
+    Statistics xi;
+    if (options_.momentum > 0) xi.slots.push_back(zeros_like(theta));
+    return xi;
+  }
+
+  TensorList decayed(const TensorList& theta, TensorList g) const override {
+    return with_coupled_decay(theta, std::move(g), setting_.weight_decay);
+  }
+
+  void observe_curvature(Problem& problem, const Batch& x, Statistics& xi) const override {
+    const at::NoGradGuard no_grad;
+    if (xi.updates == 0) warm_up(problem, xi);
+    if (xi.updates % options_.factor_interval == 0) {
+      const auto draw = static_cast<uint64_t>(options_.warmup_batches + xi.updates);
+      accumulate(problem.curvature(x, fisher_, draw), options_.factor_decay, xi);
+    }
+    if (xi.updates % options_.inverse_interval == 0) decompose(xi);
+  }
+
+  void observe(const TensorList& g, Statistics& xi) const override {
+    const at::NoGradGuard no_grad;
+    ++xi.updates;
+    if (options_.momentum == 0) return;
+    for (size_t i = 0; i < g.size(); ++i) xi.slots[0][i].mul_(options_.momentum).add_(g[i]);
+  }
+
+  TensorList propose(const TensorList& theta,
+                     const TensorList& g,
+                     const Statistics& xi,
+                     const HyperparameterValues& phi,
+                     Momentum momentum) const override {
+    const bool gathered = momentum == Momentum::apply && options_.momentum > 0;
+    const TensorList& direction = gathered ? xi.slots[0] : g;
+    TensorList natural = direction;
+    for (const KroneckerBlock& block : xi.blocks) precondition(block, direction, phi, natural);
+    const Tensor shrink = options_.kl_clip > 0 ? kl_scale(g, natural, phi) : Tensor();
+    TensorList proposed;
+    for (size_t i = 0; i < theta.size(); ++i) {
+      const Tensor step = shrink.defined() ? shrink * natural[i] : natural[i];
+      proposed.push_back(theta[i] - phi[0][i] * step);
+    }
+    return proposed;
+  }
+
+ private:
+  void warm_up(Problem& problem, Statistics& xi) const {
+    for (int64_t n = 0; n < options_.warmup_batches; ++n) {
+      const Batch x = problem.next_discrepancy_batch();
+      const double decay = static_cast<double>(n) / static_cast<double>(n + 1);  // a plain mean
+      accumulate(problem.curvature(x, fisher_, static_cast<uint64_t>(n)), decay, xi);
+    }
+  }
+
+  static void accumulate(const std::vector<LayerMoments>& moments, double decay, Statistics& xi) {
+    if (xi.blocks.empty()) {
+      for (const LayerMoments& layer : moments) {
+        xi.blocks.push_back({.weight = layer.weight,
+                             .bias = layer.bias,
+                             .inputs = {layer.inputs, {}, {}},
+                             .output_gradients = {layer.output_gradients, {}, {}}});
+      }
+      return;
+    }
+    for (size_t i = 0; i < moments.size(); ++i) {
+      xi.blocks[i].inputs.moment.mul_(decay).add_(moments[i].inputs, 1 - decay);
+      xi.blocks[i].output_gradients.moment.mul_(decay).add_(moments[i].output_gradients, 1 - decay);
+    }
+  }
+
+  static void decompose(Statistics& xi) {
+    for (KroneckerBlock& block : xi.blocks) {
+      for (KroneckerFactor* factor : {&block.inputs, &block.output_gradients}) {
+        std::tie(factor->values, factor->vectors) = at::linalg_eigh(factor->moment);
+        factor->values.clamp_min_(0);  // of a moment; below it is rounding
+      }
+    }
+  }
+
+  Tensor denominator(const Tensor& a, const Tensor& b, const Tensor& damping) const {
+    if (options_.damping_style == "exact") return at::outer(b, a) + damping;
+    const Tensor root = damping.sqrt();
+    return at::outer(b + root, a + root);
+  }
+
+  void precondition(const KroneckerBlock& block,
+                    const TensorList& g,
+                    const HyperparameterValues& phi,
+                    TensorList& natural) const {
+    const Tensor& u = block.inputs.vectors;
+    const Tensor& v = block.output_gradients.vectors;
+    const Tensor& weight = g[block.weight];
+    Tensor joint = weight.flatten(1);
+    if (block.bias) joint = at::cat({joint, g[*block.bias].unsqueeze(1)}, 1);
+    const Tensor below =
+        denominator(block.inputs.values, block.output_gradients.values, phi[1][block.weight]);
+    const Tensor rotated = at::matmul(v.t(), at::matmul(joint, u));
+    joint = at::matmul(v, at::matmul(rotated / below, u.t()));
+    const int64_t in = weight[0].numel();
+    natural[block.weight] = joint.narrow(1, 0, in).view_as(weight);
+    if (block.bias) natural[*block.bias] = joint.select(1, in);
+  }
+
+  Tensor kl_scale(const TensorList& g,
+                  const TensorList& natural,
+                  const HyperparameterValues& phi) const {
+    Tensor change;
+    for (size_t i = 0; i < g.size(); ++i) {
+      const Tensor of_parameter = phi[0][i].square() * (g[i] * natural[i]).sum();
+      change = change.defined() ? change + of_parameter : of_parameter;
+    }
+    return (options_.kl_clip / change.clamp_min(1e-30)).sqrt().clamp_max(1);
+  }
+
+  KfacOptions options_;
+  RuleSetting setting_;
+  Fisher fisher_;
+};
+
+}  // namespace
+
+void KfacOptions::visit(OptionVisitor& visitor) {
+  visitor.real("damping", damping, Range::above(0), "γ, added to the Fisher matrix");
+  visitor.word("damping_style",
+               damping_style,
+               {"exact", "factored"},
+               "Ω ⊗ Γ + γ I, or (Ω + √γ I) ⊗ (Γ + √γ I)");
+  visitor.word("fisher",
+               fisher,
+               {"sampled", "empirical"},
+               "gradients of targets drawn from the predictions, or of the training targets");
+  visitor.real("factor_decay", factor_decay, Range::half_open(0, 1), "β, decay of the factors");
+  visitor.integer(
+      "factor_interval", factor_interval, Range::at_least(1), "steps between factor updates");
+  visitor.integer("inverse_interval",
+                  inverse_interval,
+                  Range::at_least(1),
+                  "steps between eigendecompositions");
+  visitor.integer("warmup_batches",
+                  warmup_batches,
+                  Range::at_least(0),
+                  "batches whose mean the factors begin with");
+  visitor.real("momentum", momentum, Range::half_open(0, 1), "μ, of the gradients");
+  visitor.real("kl_clip", kl_clip, Range::at_least(0), "κ, bound of η² Σ gᵀ P g; 0: none");
+}
+
+std::unique_ptr<UpdateRule> make_kfac(const KfacOptions& options, const RuleSetting& setting) {
+  return std::make_unique<Kfac>(options, setting);
+}
+
+}  // namespace apo
