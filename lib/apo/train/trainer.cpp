@@ -71,8 +71,9 @@ class Trainer {
 
   void tune(const StepContext& context) {
     meta_clock_.start();
-    if (t_ == 0 && options_.auto_learning_rate) {
-      const auto rate = tuner_.initial_learning_rate(context, phi_);
+    if (t_ == 0) {
+      const bool given = !options_.auto_learning_rate;
+      const auto rate = tuner_.initial_learning_rate(context, phi_, given);
       if (rate) phi_.set(phi_.index("learning_rate"), *rate);
     }
     const std::optional<MetaRecord> meta = tuner_.before_step(context, phi_);
