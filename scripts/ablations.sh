@@ -4,7 +4,7 @@
 #   FOLDER   of the runs; default: runs/ablations
 #   PART     of: robustness momentum hyperparameters layers discrepancies kfac; default: all
 # Needs MNIST and Fashion-MNIST (scripts/download_data.sh, or $APO_DATA_ROOT for MNIST and $FASHION_MNIST_ROOT).
-# Two hours on two cores.
+# $THREADS: of each run; default: all cores. Two hours on two cores.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 runs=${1:-runs/ablations}
@@ -22,7 +22,7 @@ train() {
     echo "$name: kept"
     return
   fi
-  "$apo_train" --config "configs/$config.yaml" --set "name=$name" --output "$runs" --overwrite --progress off "$@" || code=$?
+  "$apo_train" --threads "${THREADS:-0}" --config "configs/$config.yaml" --set "name=$name" --output "$runs" --overwrite --progress off "$@" || code=$?
   [ "$code" = 0 ] || [ "$code" = 4 ] || exit "$code"
 }
 
@@ -51,12 +51,13 @@ cnn() {
 }
 
 robustness() {
-  local form optimizer rate
-  for form in robust paper; do
-    for optimizer in rmsprop sgd sgdm adam; do
-      for rate in auto 1e-1 1e-2 1e-3 1e-5 1e-7; do
-        mlp "robustness_${form}_${optimizer}_$rate" "$optimizer" "$rate" "$(lambda_of "$optimizer")" --set "tuner.form=$form"
-      done
+  local optimizer rate
+  for optimizer in rmsprop sgd sgdm adam; do
+    for rate in auto 1e-1 1e-2 1e-3 1e-5 1e-7; do
+      mlp "robustness_robust_${optimizer}_$rate" "$optimizer" "$rate" "$(lambda_of "$optimizer")"
+    done
+    for rate in 1e-1 1e-2 1e-7; do
+      mlp "robustness_paper_${optimizer}_$rate" "$optimizer" "$rate" "$(lambda_of "$optimizer")" --set tuner.form=paper
     done
   done
 }
