@@ -7,6 +7,7 @@
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/eq.h>
 #include <ATen/ops/multinomial.h>
+#include <ATen/ops/nan_to_num.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/zeros.h>
 
@@ -124,7 +125,7 @@ class Supervised : public Problem {
   /// One target for each example, from the network's own predictions.
   Tensor drawn_targets(const Tensor& z, uint64_t draw) const {
     at::Generator generator = make_generator(options_.seed, RandomStream::fisher_targets, draw);
-    const Tensor predictions = z.detach().to(at::kCPU, at::kDouble).softmax(1);
+    const Tensor predictions = z.detach().to(at::kCPU, at::kDouble).softmax(1).nan_to_num(1);
     return predictions.multinomial(1, false, generator).squeeze(1).to(z.device());
   }
 

@@ -15,6 +15,9 @@ namespace {
 
 /// A step that leaves the network this many times worse than it was untrained undoes the training.
 constexpr double kUndone = 2;
+/// Between the rates that are tried at the start, and the least of them.
+constexpr double kTrialFactor = 2;
+constexpr double kSmallestRate = 1e-8;
 
 /// Amortized Proximal Optimization: every K steps one gradient step of the meta-optimizer on J(φ).
 ///     φ ← meta-optimizer(φ, ∇_φ J)
@@ -73,7 +76,7 @@ class Apo : public Tuner {
     const double gain = context.rule.momentum_gain();
     const Tensor effective = phi.value(phi.index("learning_rate")) * gain;
     if (given && is_near_minimum(objective, phi, effective)) return std::nullopt;
-    return to_double(search_all_rates(objective, phi)[0]) / gain;
+    return tried(to_double(search_all_rates(objective, phi)[0]) / gain, context, phi);
   }
 
   std::optional<MetaRecord> before_step(const StepContext& context, Hyperparameters& phi) override {
@@ -94,6 +97,17 @@ class Apo : public Tuner {
   }
 
  private:
+  /// The rate, or the first below it with which the base steps until the next meta step, of which J
+  /// sees but one, do not undo the training.
+  double tried(double rate, const StepContext& context, Hyperparameters phi) const {
+    const double limit = kUndone * to_double(context.loss);
+    for (; rate > kSmallestRate; rate /= kTrialFactor) {
+      phi.set(phi.index("learning_rate"), rate);
+      if (survives_trial(context, phi, options_.interval, limit)) return rate;
+    }
+    return rate;
+  }
+
   /// Whether line searches may move η: not where it is meant to stay.
   bool searches() const {
     return options_.form == "robust" && options_.meta_learning_rate > 0 &&

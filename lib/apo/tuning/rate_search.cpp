@@ -6,6 +6,8 @@
 #include <cmath>
 #include <limits>
 
+#include "apo/base/guards.h"
+
 namespace apo {
 namespace {
 
@@ -61,6 +63,28 @@ bool is_near_minimum(ProximalObjective& objective,
     return !(value_at(objective, phi, rates * factor) <= here);  // not finite is larger, too
   };
   return std::isfinite(here) && larger(0.1) && larger(10);
+}
+
+bool survives_trial(const StepContext& context,
+                    const Hyperparameters& phi,
+                    int64_t steps,
+                    double limit) {
+  Problem& problem = context.problem;
+  TensorList& theta = problem.parameters();
+  const SwapGuard parameters(theta, detached(theta));
+  const SwapGuard buffers(problem.buffers(), clone(problem.buffers()));
+  Statistics xi = clone(context.xi);
+  TensorList g = context.g;
+  for (int64_t t = 1;; ++t) {
+    step(context.rule, theta, g, xi, phi.values());
+    const Batch x = problem.next_discrepancy_batch();
+    const Tensor loss = problem.loss(problem.outputs(x), x);
+    if (!(to_double(loss) <= limit)) return false;  // so is NaN
+    if (t == steps) return true;
+    g = context.rule.decayed(theta, gradient(loss, theta));
+    context.rule.observe_curvature(problem, x, xi);
+    context.rule.observe(g, xi);
+  }
 }
 
 }  // namespace apo

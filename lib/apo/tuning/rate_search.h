@@ -2,6 +2,7 @@
 #pragma once
 
 #include "apo/objective/proximal.h"
+#include "apo/tuning/tuner.h"
 
 namespace apo {
 
@@ -16,5 +17,13 @@ Tensor search_smaller_rates(ProximalObjective& objective, const Hyperparameters&
 /// Whether J has its minimum within a factor ten of `rates`, [groups]: smaller there than at a
 /// tenth and at ten times of them.
 bool is_near_minimum(ProximalObjective& objective, const Hyperparameters& phi, const Tensor& rates);
+
+/// Whether the loss stays below `limit` in a trial: `steps` base steps from where the run is, the
+/// first of them the pending one, at φ, the others on batches of x̃'s stream. Restores everything
+/// but that stream.
+bool survives_trial(const StepContext& context,
+                    const Hyperparameters& phi,
+                    int64_t steps,
+                    double limit);
 
 }  // namespace apo

@@ -17,7 +17,7 @@ namespace apo {
 namespace {
 
 /// K-FAC: natural gradient with a Kronecker-factored Fisher matrix, one block a layer.
-///     Ω ← β Ω + (1 − β) Ω_x;  Γ ← β Γ + (1 − β) Γ_x             every factor_interval steps
+///     Ω ← βₖ Ω + (1 − βₖ) Ω_x, βₖ = min(β, 1 − 1/k), Γ alike     every factor_interval steps
 ///     Ω = U diag(a) Uᵀ;  Γ = V diag(b) Vᵀ                        every inverse_interval steps
 ///     P g = V [(Vᵀ g U) / (b aᵀ + γ)] Uᵀ = (Ω ⊗ Γ + γ I)⁻¹ g      exact damping
 ///     P g = V [(Vᵀ g U) / ((b + √γ)(a + √γ)ᵀ)] Uᵀ                 factored damping, without π
@@ -28,7 +28,8 @@ namespace {
 /// φ: η learning_rate, γ damping. In the eigenbases damping acts elementwise, so ∂θ′/∂γ is exact.
 /// Source: Martens & Grosse 2015; Grosse & Martens 2016; KL clipping: Ba et al. 2017.
 /// Differs: the factors begin as means over warmup_batches batches, for one batch's Fisher matrix
-/// fits that batch; momentum gathers gradients before, not after, preconditioning.
+/// fits that batch; both intervals begin as steps 0, 1, 2, 4, 8…; momentum gathers gradients
+/// before, not after, preconditioning.
 class Kfac : public UpdateRule {
  public:
   Kfac(const KfacOptions& options, const RuleSetting& setting)
@@ -56,11 +57,13 @@ class Kfac : public UpdateRule {
   void observe_curvature(Problem& problem, const Batch& x, Statistics& xi) const override {
     const at::NoGradGuard no_grad;
     if (xi.updates == 0) warm_up(problem, xi);
-    if (xi.updates % options_.factor_interval == 0) {
+    if (is_due(xi.updates, options_.factor_interval)) {
       const auto draw = static_cast<uint64_t>(options_.warmup_batches + xi.updates);
-      accumulate(problem.curvature(x, fisher_, draw), options_.factor_decay, xi);
+      const double mean = 1 - 1 / static_cast<double>(++xi.curvature_updates);
+      const double decay = std::min(options_.factor_decay, mean);
+      accumulate(problem.curvature(x, fisher_, draw), decay, xi);
     }
-    if (xi.updates % options_.inverse_interval == 0) decompose(xi);
+    if (is_due(xi.updates, options_.inverse_interval)) decompose(xi);
   }
 
   void observe(const TensorList& g, Statistics& xi) const override {
@@ -89,7 +92,14 @@ class Kfac : public UpdateRule {
   }
 
  private:
+  /// Every `interval` steps, and at first, while θ moves fast, at steps 0, 1, 2, 4, 8…
+  static bool is_due(int64_t step, int64_t interval) {
+    const bool power_of_two = (step & (step - 1)) == 0;
+    return step % interval == 0 || (step < interval && power_of_two);
+  }
+
   void warm_up(Problem& problem, Statistics& xi) const {
+    if (options_.warmup_batches > 0) xi.curvature_updates = 1;  // all of them count as one
     for (int64_t n = 0; n < options_.warmup_batches; ++n) {
       const Batch x = problem.next_discrepancy_batch();
       const double decay = static_cast<double>(n) / static_cast<double>(n + 1);  // a plain mean

@@ -34,10 +34,14 @@ struct KroneckerBlock {
 
 /// ξ: what a rule remembers. slots[s] is one list per kind of statistic (momentum, second moment).
 struct Statistics {
-  int64_t updates = 0;  ///< gradients observed
+  int64_t updates = 0;            ///< gradients observed
+  int64_t curvature_updates = 0;  ///< and of these, curvatures
   std::vector<TensorList> slots;
   std::vector<KroneckerBlock> blocks;
 };
+
+/// Deep copies of all tensors.
+Statistics clone(const Statistics& xi);
 
 /// Whether a proposed step carries momentum. APO tunes as if there were none (paper, section 5).
 enum class Momentum { apply, ignore };
