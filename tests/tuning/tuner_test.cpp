@@ -164,17 +164,18 @@ TEST(ApoTuner, AnObjectiveThatIsNotFiniteCountsAsTooLargeAStep) {
   test::TinyProblem problem;
   const auto tuner = make_apo(options);
   const Batch x = problem.next_batch();
-  const TensorList g = gradient(problem.loss(problem.outputs(x), x), problem.parameters());
+  const Tensor loss = problem.loss(problem.outputs(x), x);
+  const TensorList g = gradient(loss, problem.parameters());
   const Statistics xi = rule->initial_statistics(problem.parameters());
   Hyperparameters phi(rule->hyperparameters(), {"learning_rate"}, {0, 0, 0, 0}, 1, at::kCPU);
   const double before = phi.stored(0).item<double>();
-  const auto meta = tuner->before_step({0, problem, *rule, g, xi, x}, phi);
+  const auto meta = tuner->before_step({0, problem, *rule, g, xi, x, loss}, phi);
   ASSERT_TRUE(meta->skipped);
   EXPECT_NEAR(phi.stored(0).item<double>(), before - 0.1, 1e-12);
 
   // The meta-optimizer has not seen it: its first real step is as long as ever.
   phi.set(0, 0.05);
-  const auto next = tuner->before_step({10, problem, *rule, g, xi, x}, phi);
+  const auto next = tuner->before_step({10, problem, *rule, g, xi, x, loss}, phi);
   ASSERT_FALSE(next->skipped);
   EXPECT_NEAR(std::abs(std::log(phi.value(0).item<double>() / 0.05)), 1, 1e-5);
 }

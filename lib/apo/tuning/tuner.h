@@ -95,9 +95,27 @@ struct ApoOptions {
   std::string defaults_for_scope_ = "global";
 };
 
+struct HypergradientOptions {
+  std::string form = "additive";
+  double rate = 1e-3;
+  void visit(OptionVisitor& visitor);
+
+ private:
+  std::string defaults_for_form_ = "additive";
+};
+
+struct SmdOptions {
+  double meta_rate = 0.1;
+  double decay = 0.99;
+  double floor = 0.5;
+  void visit(OptionVisitor& visitor);
+};
+
 std::unique_ptr<Tuner> make_constant(const NoOptions&);
 std::unique_ptr<Tuner> make_step_decay(const StepDecayOptions&);
 std::unique_ptr<Tuner> make_apo(const ApoOptions&);
+std::unique_ptr<Tuner> make_hypergradient(const HypergradientOptions&);
+std::unique_ptr<Tuner> make_smd(const SmdOptions&);
 
 const Registry<Tuner>& tuners();
 
