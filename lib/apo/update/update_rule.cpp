@@ -5,6 +5,19 @@
 
 namespace apo {
 
+Statistics clone(const Statistics& xi) {
+  Statistics copy = xi;
+  for (TensorList& slot : copy.slots) slot = clone(slot);
+  for (KroneckerBlock& block : copy.blocks) {
+    for (KroneckerFactor* factor : {&block.inputs, &block.output_gradients}) {
+      for (Tensor* tensor : {&factor->moment, &factor->values, &factor->vectors}) {
+        if (tensor->defined()) *tensor = tensor->clone();
+      }
+    }
+  }
+  return copy;
+}
+
 HyperparameterSpec learning_rate_spec(const RuleSetting& setting) {
   return {"learning_rate", Transform::log, setting.learning_rate, Range::above(0)};
 }

@@ -39,6 +39,9 @@ struct Statistics {
   std::vector<KroneckerBlock> blocks;
 };
 
+/// Deep copies of all tensors.
+Statistics clone(const Statistics& xi);
+
 /// Whether a proposed step carries momentum. APO tunes as if there were none (paper, section 5).
 enum class Momentum { apply, ignore };
 
