@@ -54,7 +54,11 @@ class Smd : public Tuner {
 }  // namespace
 
 void SmdOptions::visit(OptionVisitor& visitor) {
-  visitor.real("meta_rate", meta_rate, Range::at_least(0), "μ, of the gains");
+  visitor.real("meta_rate",
+               meta_rate,
+               Range::at_least(0),
+               "μ, of the gains; of the order of the inverse of g ∘ v, and v explodes where it is "
+               "too large");
   visitor.real(
       "decay", decay, {.lower = 0, .upper = 1}, "λ, how long the past counts; 1: for ever");
   visitor.real("floor",
