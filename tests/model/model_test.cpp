@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "apo/base/error.h"
+#include "apo/model/taps.h"
 #include "support/registry_names.h"
 
 namespace apo {
@@ -79,6 +80,26 @@ TEST_P(Models, InitialiseFromTheGlobalGeneratorAlone) {
   for (size_t i = 0; i < first->parameters().size(); ++i) {
     EXPECT_TRUE(first->parameters()[i].equal(second->parameters()[i]));
   }
+}
+
+TEST_P(Models, TapEveryLayerWithAMatrixOfWeights) {
+  const auto model = ChoiceOf<Model, const ModelShape&>(models(), GetParam()).make({});
+  const TapScope scope;
+  model->forward(at::randn({2, 1, 28, 28}));
+  size_t with_matrix = 0;
+  for (const Tensor& parameter : model->parameters()) with_matrix += parameter.dim() > 1;
+  EXPECT_EQ(scope.taps().size(), with_matrix);
+}
+
+TEST_P(Models, TapNothingOutsideOfAScope) {
+  const auto model = ChoiceOf<Model, const ModelShape&>(models(), GetParam()).make({});
+  { const TapScope scope; }
+  const TapScope before_and_after;
+  {
+    const TapScope inner;
+    model->forward(at::randn({1, 1, 28, 28}));
+  }
+  EXPECT_TRUE(before_and_after.taps().empty());
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Models, testing::ValuesIn(test::names(models())), test::test_name);

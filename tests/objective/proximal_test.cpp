@@ -13,7 +13,8 @@
 namespace apo {
 namespace {
 
-using Case = std::tuple<std::string, std::string, std::string>;  // rule, discrepancy, loss term
+using Case =
+    std::tuple<std::string, std::string, std::string, Momentum>;  // rule, discrepancy, loss term
 
 /// A pending step of each rule after a few real ones, so that its statistics are not trivial.
 class ProximalObjectiveOf : public testing::TestWithParam<Case> {
@@ -22,6 +23,7 @@ class ProximalObjectiveOf : public testing::TestWithParam<Case> {
     for (int t = 0; t < 3; ++t) {
       x_ = problem_.next_batch();
       g_ = gradient(problem_.loss(problem_.outputs(x_), x_), problem_.parameters());
+      rule_->observe_curvature(problem_, x_, xi_);
       rule_->observe(g_, xi_);
       if (t < 2) apo::step(*rule_, problem_.parameters(), g_, xi_, phi_.values());
     }
@@ -33,11 +35,21 @@ class ProximalObjectiveOf : public testing::TestWithParam<Case> {
     return names;
   }
 
-  /// J with stored hyperparameter h moved by `delta`.
-  double objective_at(ProximalObjective& objective, size_t h, double delta) {
-    Hyperparameters moved = phi_;
-    moved.move(h, phi_.stored(h) + delta);
-    return objective.value(moved.values());
+  /// ∂J/∂(stored h of a group) by central differences. Truncation is O(δ²) relative to the
+  /// curvature, rounding 1e-16 J / δ: both near 1e-10 at δ = 1e-5.
+  static double numeric_gradient(ProximalObjective& objective,
+                                 const Hyperparameters& phi,
+                                 size_t h,
+                                 int64_t group) {
+    constexpr double kDelta = 1e-5;
+    const auto objective_at = [&](double delta) {
+      Hyperparameters moved = phi;
+      Tensor target = phi.stored(h).clone();
+      target[group] += delta;
+      moved.move(h, target);
+      return objective.value(moved.values());
+    };
+    return (objective_at(kDelta) - objective_at(-kDelta)) / (2 * kDelta);
   }
 
   test::TinyProblem problem_;
@@ -47,6 +59,7 @@ class ProximalObjectiveOf : public testing::TestWithParam<Case> {
   std::unique_ptr<Discrepancy> discrepancy_ =
       ChoiceOf<Discrepancy>(discrepancies(), std::get<1>(GetParam())).make();
   Hyperparameters phi_{rule_->hyperparameters(), tunable(*rule_), {0, 0, 0, 0}, 1, at::kCPU};
+  Hyperparameters layered_{rule_->hyperparameters(), tunable(*rule_), {0, 0, 1, 1}, 2, at::kCPU};
   Statistics xi_ = rule_->initial_statistics(problem_.parameters());
   Batch x_;
   Batch x_tilde_ = problem_.next_discrepancy_batch();
@@ -55,20 +68,21 @@ class ProximalObjectiveOf : public testing::TestWithParam<Case> {
   bool linear_ = std::get<2>(GetParam()) == "linear";
   ProximalOptions options_{.lambda = 0.3,
                            .weight_lambda = 0.2,
-                           .loss_term = linear_ ? LossTerm::linear : LossTerm::loss};
+                           .loss_term = linear_ ? LossTerm::linear : LossTerm::loss,
+                           .momentum = std::get<3>(GetParam())};
 };
 
 TEST_P(ProximalObjectiveOf, GradientsMatchCentralDifferences) {
   ProximalObjective objective(step_, *discrepancy_, options_);
-  const TensorList analytic = objective.gradient(phi_).gradient;
-  for (size_t h = 0; h < phi_.specs().size(); ++h) {
-    // Truncation is O(δ²) relative to the curvature, rounding 1e-16 J / δ: both near 1e-10 at δ =
-    // 1e-5.
-    const double delta = 1e-5;
-    const double numeric =
-        (objective_at(objective, h, delta) - objective_at(objective, h, -delta)) / (2 * delta);
-    const double tolerance = 1e-6 * std::abs(numeric) + 1e-10;
-    EXPECT_NEAR(analytic[h].item<double>(), numeric, tolerance) << phi_.specs()[h].name;
+  for (const Hyperparameters& phi : {phi_, layered_}) {
+    const TensorList analytic = objective.gradient(phi).gradient;
+    for (size_t h = 0; h < phi.specs().size(); ++h) {
+      for (int64_t group = 0; group < phi.groups(); ++group) {
+        const double numeric = numeric_gradient(objective, phi, h, group);
+        EXPECT_NEAR(analytic[h][group].item<double>(), numeric, 1e-6 * std::abs(numeric) + 1e-10)
+            << phi.specs()[h].name << " of group " << group;
+      }
+    }
   }
 }
 
@@ -81,7 +95,7 @@ TEST_P(ProximalObjectiveOf, GradientsEqualThoseOfOneGraphThroughTheWhole) {
     leaves.push_back(phi_.value(h).clone().requires_grad_());
   }
   const TensorList next =
-      rule_->propose(theta, g_, xi_, phi_.values_with(phi_.tuned(), leaves), Momentum::ignore);
+      rule_->propose(theta, g_, xi_, phi_.values_with(phi_.tuned(), leaves), options_.momentum);
   const auto loss = [&](const Batch& x) {
     return [this, &x](const Tensor& z) { return problem_.loss(z, x); };
   };
@@ -120,11 +134,9 @@ TEST_P(ProximalObjectiveOf, LeavesParametersAndBuffersUntouched) {
 
 TEST_P(ProximalObjectiveOf, LayersHaveGradientsThatSumToTheGlobalOne) {
   // With equal values, moving all layers together is moving the global value.
-  const Hyperparameters layered(
-      rule_->hyperparameters(), tunable(*rule_), {0, 0, 1, 1}, 2, at::kCPU);
   ProximalObjective objective(step_, *discrepancy_, options_);
   const TensorList global = objective.gradient(phi_).gradient;
-  const TensorList per_layer = objective.gradient(layered).gradient;
+  const TensorList per_layer = objective.gradient(layered_).gradient;
   for (size_t h = 0; h < global.size(); ++h) {
     ASSERT_EQ(per_layer[h].numel(), 2);
     const double expected = global[h].item<double>();
@@ -133,15 +145,17 @@ TEST_P(ProximalObjectiveOf, LayersHaveGradientsThatSumToTheGlobalOne) {
 }
 
 std::string case_name(const testing::TestParamInfo<Case>& info) {
-  const auto& [rule, discrepancy, loss_term] = info.param;
-  return rule + "_" + discrepancy + "_" + loss_term;
+  const auto& [rule, discrepancy, loss_term, momentum] = info.param;
+  const std::string through = momentum == Momentum::apply ? "_through_momentum" : "";
+  return rule + "_" + discrepancy + "_" + loss_term + through;
 }
 
 INSTANTIATE_TEST_SUITE_P(All,
                          ProximalObjectiveOf,
                          testing::Combine(testing::ValuesIn(test::names(update_rules())),
                                           testing::ValuesIn(test::names(discrepancies())),
-                                          testing::Values("loss", "linear")),
+                                          testing::Values("loss", "linear"),
+                                          testing::Values(Momentum::ignore, Momentum::apply)),
                          case_name);
 
 TEST(Rmsprop, DerivativesAreFiniteWhereAGradientWasAlwaysZero) {

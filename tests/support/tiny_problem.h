@@ -3,14 +3,18 @@
 #pragma once
 
 #include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/matmul.h>
+#include <ATen/ops/multinomial.h>
 #include <ATen/ops/rand.h>
 #include <ATen/ops/randint.h>
 #include <ATen/ops/randn.h>
+#include <ATen/ops/softmax.h>
 #include <ATen/ops/tanh.h>
 
 #include "apo/base/random.h"
+#include "apo/model/taps.h"
 #include "apo/problem/problem.h"
 
 namespace apo::test {
@@ -50,6 +54,21 @@ class TinyProblem : public Problem {
   }
   Tensor correct(const Tensor& z, const Batch& x) override {
     return z.detach().argmax(1).eq(x.targets).sum();
+  }
+  std::vector<LayerMoments> curvature(const Batch& x, Fisher fisher, uint64_t draw) override {
+    const at::AutoGradMode with_gradients(true);
+    const TensorList& theta = parameters_;
+    const Tensor inner = at::matmul(x.inputs, theta[0].t()) + theta[1];
+    const Tensor hidden = inner.tanh();
+    const Tensor z = at::matmul(hidden, theta[2].t()) + theta[3];
+    Tensor targets = x.targets;
+    if (fisher == Fisher::sampled) {
+      at::Generator generator = make_generator(0, RandomStream::fisher_targets, draw);
+      targets = z.detach().softmax(1).multinomial(1, false, generator).squeeze(1);
+    }
+    const std::vector<LayerTap> taps = {{theta[0], theta[1], x.inputs, inner, {}, {}, {}},
+                                        {theta[2], theta[3], hidden.detach(), z, {}, {}, {}}};
+    return layer_moments(taps, loss(z, {x.inputs, targets}), theta);
   }
   std::optional<Metrics> evaluate(Part) override {
     ++evaluations;

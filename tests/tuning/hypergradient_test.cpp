@@ -86,7 +86,7 @@ TEST(Hypergradient, AtTheOptimumNothingMoves) {
   }
 }
 
-/// Rules with every kind of decay, for SGD, SGDm and Adam are named by the paper.
+/// The registered rules and, for its decoupled decay, AdamW.
 class HypergradientWithRule : public testing::TestWithParam<std::string> {
  protected:
   static std::unique_ptr<UpdateRule> make_rule(double weight_decay) {
@@ -119,6 +119,7 @@ TEST_P(HypergradientWithRule, FollowsTheDerivativeOfTheLossThroughTheRealUpdate)
       phi.set(0, phi.value(0).item<double>() - beta * h);
     }
     EXPECT_NEAR(eta[t], phi.value(0).item<double>(), 1e-14) << t;  // rounding in sums of 40 numbers
+    rule->observe_curvature(twin, x, xi);
     rule->observe(g, xi);
     leaf = phi.value(0).clone().requires_grad_();
     const TensorList theta = clone(twin.parameters());
@@ -150,7 +151,7 @@ TEST_P(HypergradientWithRule, RaisesATinyRate) {
 
 INSTANTIATE_TEST_SUITE_P(All,
                          HypergradientWithRule,
-                         testing::Values("sgd", "sgdm", "rmsprop", "adam", "adamw"),
+                         testing::Values("sgd", "sgdm", "rmsprop", "adam", "adamw", "kfac"),
                          test::test_name);
 
 }  // namespace

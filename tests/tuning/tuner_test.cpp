@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "apo/train/trainer.h"
+#include "apo/tuning/meta_optimizer.h"
 #include "support/registry_names.h"
 #include "support/tiny_problem.h"
 
@@ -43,6 +44,14 @@ std::vector<double> rates(const Run& run) {
 }
 
 const RuleSetting kSetting{.learning_rate = 0.05};
+
+/// The paper's form, as the configuration selects it.
+ApoOptions papers() {
+  ApoOptions options;
+  options.form = "paper";
+  options.meta_optimizer = UpdateRuleChoice(paper_meta_rules(), "rmsprop");
+  return options;
+}
 
 class TunersWithRule : public testing::TestWithParam<std::string> {
  protected:
@@ -88,7 +97,7 @@ TEST_P(TunersWithRule, ALargeLambdaLowersTheRateAndAZeroOneRaisesATinyRate) {
 }
 
 TEST_P(TunersWithRule, ApoWorksWithEveryMetaOptimizer) {
-  for (const std::string& meta : test::names(update_rules())) {
+  for (const std::string& meta : test::names(meta_rules())) {
     ApoOptions options;
     options.meta_optimizer.select(meta);
     const auto apo = run(*make_apo(options), *rule_, {.steps = 30});
@@ -102,17 +111,21 @@ INSTANTIATE_TEST_SUITE_P(All,
                          testing::ValuesIn(test::names(update_rules())),
                          test::test_name);
 
-TEST(ApoTuner, FirstRmspropMetaStepMovesLogRateByTenMetaRatesSignTimes) {
+TEST(ApoTuner, ThePapersFirstMetaStepMovesLogRateByTenMetaRates) {
   // Without bias correction s = (1 − γ) G², so the first step of the meta-optimizer is 0.1 / √0.01
   // = 1.
-  ApoOptions options;
-  const auto apo = run(*make_apo(options), *make_sgd({}, kSetting), {.steps = 1});
+  const auto apo = run(*make_apo(papers()), *make_sgd({}, kSetting), {.steps = 1});
   const double gradient = apo->trace.metas[0].gradient[0][0];
   EXPECT_NEAR(std::log(apo->trace.tuned[0] / 0.05), gradient < 0 ? 1 : -1, 1e-5);
 }
 
+TEST(ApoTuner, TheRobustFormsFirstMetaStepMovesLogRateByTheMetaRate) {
+  const auto apo = run(*make_apo({}), *make_sgd({}, {.learning_rate = 0.5}), {.steps = 1});
+  EXPECT_NEAR(std::abs(std::log(apo->trace.tuned[0] / 0.5)), 0.1, 1e-5);
+}
+
 TEST(ApoTuner, SgdAsMetaOptimizerIsAlgorithm1) {
-  ApoOptions options;
+  ApoOptions options = papers();
   options.meta_optimizer.select("sgd");
   options.meta_learning_rate = 0.5;
   const auto apo = run(*make_apo(options), *make_sgd({}, kSetting), {.steps = 1});
@@ -159,7 +172,7 @@ TEST(ApoTuner, TheObjectiveIsTheLossPlusLambdaTimesTheDiscrepancy) {
 
 TEST(ApoTuner, AnObjectiveThatIsNotFiniteCountsAsTooLargeAStep) {
   // θ′ overflows, though the loss before the step is finite.
-  ApoOptions options;
+  const ApoOptions options = papers();
   const auto rule = make_sgd({}, {.learning_rate = std::numeric_limits<double>::max()});
   test::TinyProblem problem;
   const auto tuner = make_apo(options);
@@ -178,6 +191,74 @@ TEST(ApoTuner, AnObjectiveThatIsNotFiniteCountsAsTooLargeAStep) {
   const auto next = tuner->before_step({10, problem, *rule, g, xi, x, loss}, phi);
   ASSERT_FALSE(next->skipped);
   EXPECT_NEAR(std::abs(std::log(phi.value(0).item<double>() / 0.05)), 1, 1e-5);
+}
+
+TEST(ApoTuner, AFirstRateFarFromTheMinimumGivesWayToTheOneThatAutoFinds) {
+  const auto sgd_from = [](double rate) { return make_sgd({}, {.learning_rate = rate}); };
+  const auto found = run(*make_apo({}), *sgd_from(1), {.steps = 30, .auto_learning_rate = true});
+  for (const double rate : {1e-7, 1e-5, 1e4}) {
+    EXPECT_EQ(rates(*run(*make_apo({}), *sgd_from(rate), {.steps = 30})), rates(*found)) << rate;
+    const double papers_first =
+        rates(*run(*make_apo(papers()), *sgd_from(rate), {.steps = 1})).front();
+    EXPECT_LT(std::abs(std::log(papers_first / rate)), 1.001) << rate;
+  }
+  const double near = rates(*run(*make_apo({}), *sgd_from(0.5), {.steps = 1})).front();
+  EXPECT_LT(std::abs(std::log(near / 0.5)), 0.101);
+}
+
+TEST(ApoTuner, AStepThatWouldUndoTheTrainingIsSearchedAnewAndNotSeenByTheMetaOptimizer) {
+  const auto rule = make_sgd({}, kSetting);
+  test::TinyProblem problem;
+  const auto tuner = make_apo({});
+  const Batch x = problem.next_batch();
+  const Tensor loss = problem.loss(problem.outputs(x), x);
+  const TensorList g = gradient(loss, problem.parameters());
+  const Statistics xi = rule->initial_statistics(problem.parameters());
+  Hyperparameters phi(rule->hyperparameters(), {"learning_rate"}, {0, 0, 0, 0}, 1, at::kCPU);
+  phi.set(0, 1e3);
+  const auto meta = tuner->before_step({0, problem, *rule, g, xi, x, loss}, phi);
+  ASSERT_GT(meta->objective, 2 * loss.item<double>());
+  EXPECT_TRUE(meta->skipped);
+  const double searched = phi.value(0).item<double>();
+  EXPECT_LT(searched, 10);
+  const auto next = tuner->before_step({10, problem, *rule, g, xi, x, loss}, phi);
+  EXPECT_FALSE(next->skipped);
+  EXPECT_LT(next->objective, loss.item<double>());
+  // Its first step: as long as ever.
+  EXPECT_NEAR(std::abs(std::log(phi.value(0).item<double>() / searched)), 0.1, 1e-5);
+}
+
+TEST(ApoTuner, ATunedHyperparameterStaysWithinItsBounds) {
+  ApoOptions options;
+  options.lambda = 0;
+  options.bounds["learning_rate"] = Range::between(0.04, 0.06);
+  EXPECT_DOUBLE_EQ(rates(*run(*make_apo(options), *make_sgd({}, kSetting), {.steps = 60})).back(),
+                   0.06);
+  options.lambda = 1e4;
+  EXPECT_DOUBLE_EQ(rates(*run(*make_apo(options), *make_sgd({}, kSetting), {.steps = 60})).back(),
+                   0.04);
+}
+
+TEST(ApoTuner, ThroughMomentumTheObjectiveIsThatOfTheStepThatIsTaken) {
+  // λ = 0: the objective at a meta step is the loss of its batch after the real update.
+  ApoOptions options;
+  options.lambda = 0;
+  options.interval = 1;
+  options.meta_learning_rate = 0;
+  options.through_momentum = true;
+  test::TinyProblem problem;
+  const auto rule = make_sgdm({}, kSetting);
+  struct LossAfter : Observer {
+    void on_meta(const MetaRecord& meta, const std::vector<HyperparameterRecord>&) override {
+      predicted = meta.objective;
+    }
+    double predicted = 0;
+  } trace;
+  test::TinyProblem batches;
+  Batch last;
+  for (int t = 0; t < 5; ++t) last = batches.next_batch();
+  train(problem, *rule, *make_apo(options), {.steps = 5}, {&trace});
+  EXPECT_NEAR(problem.loss(problem.outputs(last), last).item<double>(), trace.predicted, 1e-14);
 }
 
 TEST(ApoTuner, AutoTakesTheMinimiserOfTheObjectiveOnTheGrid) {

@@ -11,6 +11,7 @@
 
 #include "apo/base/random.h"
 #include "support/registry_names.h"
+#include "support/tiny_problem.h"
 
 namespace apo {
 namespace {
@@ -116,9 +117,12 @@ TEST_P(UpdateRules, DeclareTheLearningRateFirst) {
 }
 
 TEST_P(UpdateRules, ProposeChangesNoneOfItsArguments) {
-  const TensorList theta = random_parameters(1);
-  const TensorList g = random_parameters(2);
+  test::TinyProblem problem;
+  const Batch x = problem.next_batch();
+  const TensorList theta = detached(problem.parameters());
+  const TensorList g = gradient(problem.loss(problem.outputs(x), x), problem.parameters());
   Statistics xi = rule_->initial_statistics(theta);
+  rule_->observe_curvature(problem, x, xi);
   rule_->observe(g, xi);
   const TensorList theta_before = clone(theta), g_before = clone(g);
   std::vector<TensorList> slots_before;

@@ -21,7 +21,8 @@ TapScope::~TapScope() {
 
 Tensor tapped(torch::nn::Linear& layer, const Tensor& x) {
   const Tensor z = layer->forward(x);
-  if (open_scope != nullptr) open_scope->add({layer->weight, layer->bias, x.detach(), z, {}, {}, {}});
+  if (open_scope != nullptr)
+    open_scope->add({layer->weight, layer->bias, x.detach(), z, {}, {}, {}});
   return z;
 }
 

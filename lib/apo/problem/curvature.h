@@ -27,7 +27,8 @@ struct LayerMoments {
   Tensor output_gradients;     ///< Γ: [out, out]
 };
 
-/// The moments of every tapped layer. loss: the batch mean, whose graph holds the taps; it is freed.
+/// The moments of every tapped layer. loss: the batch mean, whose graph holds the taps; it is
+/// freed.
 std::vector<LayerMoments> layer_moments(const std::vector<LayerTap>& taps,
                                         const Tensor& loss,
                                         const TensorList& parameters);

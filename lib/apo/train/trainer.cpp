@@ -74,8 +74,9 @@ void Trainer::take_step() {
 
 void Trainer::tune(const StepContext& context) {
   meta_clock_.start();
-  if (t_ == 0 && options_.auto_learning_rate) {
-    const auto found = tuner_.initial_learning_rate(context, phi_);
+  if (t_ == 0) {
+    const bool given = !options_.auto_learning_rate;
+    const auto found = tuner_.initial_learning_rate(context, phi_, given);
     if (found) set_learning_rate(*found);
   }
   const std::optional<MetaRecord> meta = tuner_.before_step(context, phi_);

@@ -17,9 +17,10 @@ constexpr double kUndone = 2;
 /// Amortized Proximal Optimization: every K steps one gradient step of the meta-optimizer on J(φ).
 ///     φ ← meta-optimizer(φ, ∇_φ J)
 /// Source: APO paper, Eq. 11 and Algorithm 1.
-/// Differs, unless form is `paper`: where the step would undo the training, that is where ℓ plus
-/// the rise of J exceeds twice the untrained network's loss ℓ₀, or is not finite, the rate comes
-/// from a line search on J instead, and the meta-optimizer never sees the gradient.
+/// Differs, unless form is `paper`, by two line searches on J. A first rate more than a factor ten
+/// away from J's minimiser gives way to it. And where a step would undo the training, that is where
+/// ℓ plus the rise of J exceeds twice the untrained network's loss ℓ₀, or is not finite, the rate
+/// is searched anew, below, and the meta-optimizer never sees the gradient.
 class Apo : public Tuner {
  public:
   explicit Apo(const ApoOptions& options)
@@ -45,14 +46,19 @@ class Apo : public Tuner {
     return given;
   }
 
-  /// J's minimiser on the first batch. With momentum the search is for the effective step
-  /// η / (1 − μ), for one step does not show how much momentum will add.
+  /// J's minimiser on the first batch, unless a rate is given and near it. With momentum the search
+  /// is for the effective step η / (1 − μ), for one step does not show how much momentum will add.
   std::optional<double> initial_learning_rate(const StepContext& context,
-                                              const Hyperparameters& phi) override {
+                                              const Hyperparameters& phi,
+                                              bool given) override {
+    if (given && !searches()) return std::nullopt;
     const Batch x_tilde = context.problem.next_discrepancy_batch();
     const PendingStep pending = pending_step(context, x_tilde);
     ProximalObjective objective(pending, *discrepancy_, objective_);
-    return to_double(search_all_rates(objective, phi)[0]) / context.rule.momentum_gain();
+    const double gain = context.rule.momentum_gain();
+    const Tensor effective = phi.value(phi.index("learning_rate")) * gain;
+    if (given && is_near_minimum(objective, phi, effective)) return std::nullopt;
+    return to_double(search_all_rates(objective, phi)[0]) / gain;
   }
 
   std::optional<MetaRecord> before_step(const StepContext& context, Hyperparameters& phi) override {
@@ -73,6 +79,12 @@ class Apo : public Tuner {
   }
 
  private:
+  /// Whether line searches may move η: not where it is meant to stay.
+  bool searches() const {
+    return options_.form == "robust" && options_.meta_learning_rate > 0 &&
+           std::count(options_.tune.begin(), options_.tune.end(), "learning_rate") > 0;
+  }
+
   static PendingStep pending_step(const StepContext& context, const Batch& x_tilde) {
     return {context.problem, context.rule, context.g, context.xi, context.x, x_tilde};
   }
@@ -107,7 +119,7 @@ class Apo : public Tuner {
   }
 
   bool undoes_training(const MetaRecord& record, double loss) {
-    if (options_.form == "paper") return false;
+    if (!searches()) return false;
     if (!untrained_loss_) untrained_loss_ = loss;
     const double unmoved = options_.loss_term == "linear" ? 0 : loss;  // J of no step at all
     return loss + record.objective - unmoved > kUndone * *untrained_loss_;
@@ -118,11 +130,11 @@ class Apo : public Tuner {
                             ProximalObjective& objective,
                             Hyperparameters& phi) const {
     const size_t eta = phi.index("learning_rate");
-    if (options_.form == "paper" || options_.meta_learning_rate == 0) {
-      phi.move(eta, phi.stored(eta) - options_.meta_learning_rate);
-    } else {
+    if (searches()) {
       const Tensor rates = search_smaller_rates(objective, phi);
       phi.move(eta, (rates / context.rule.momentum_gain()).log());
+    } else {
+      phi.move(eta, phi.stored(eta) - options_.meta_learning_rate);
     }
   }
 
@@ -161,8 +173,8 @@ void ApoOptions::visit(OptionVisitor& visitor) {
   visitor.word("form",
                form,
                {"robust", "paper"},
-               "robust: a line search where a step would undo the training, and a bias-corrected "
-               "meta-optimizer; paper: neither");
+               "robust: line searches where the first rate is far off or a step would undo the "
+               "training, and a bias-corrected meta-optimizer; paper: neither");
   if (form != defaults_for_form_) take_defaults_of_form();
   const std::vector<HyperparameterSpec> specs = tunable();
   visitor.words(

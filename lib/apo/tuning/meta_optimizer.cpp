@@ -41,8 +41,7 @@ void MetaOptimizer::step(Hyperparameters& phi, const TensorList& gradient) {
     xi_ = rule_->initial_statistics(stored);
   }
   rule_->observe(gradient, xi_);
-  const TensorList next =
-      rule_->propose(stored, gradient, xi_, phi_->values(), Momentum::apply);
+  const TensorList next = rule_->propose(stored, gradient, xi_, phi_->values(), Momentum::apply);
   for (size_t k = 0; k < next.size(); ++k) phi.move(phi.tuned()[k], next[k]);
 }
 

@@ -15,15 +15,18 @@ double power_of_ten(int quarters) {
   return std::pow(10, static_cast<double>(quarters) / kPerDecade);
 }
 
+double value_at(ProximalObjective& objective, const Hyperparameters& phi, const Tensor& rates) {
+  return objective.value(phi.values_with({phi.index("learning_rate")}, {rates}));
+}
+
 /// The candidate with the smallest J; the first where none is finite.
 Tensor minimiser(ProximalObjective& objective,
                  const Hyperparameters& phi,
                  const TensorList& candidates) {
-  const size_t eta = phi.index("learning_rate");
   Tensor best = candidates.front();
   double smallest = std::numeric_limits<double>::infinity();
   for (const Tensor& rates : candidates) {
-    const double value = objective.value(phi.values_with({eta}, {rates}));
+    const double value = value_at(objective, phi, rates);
     if (value < smallest) {  // false for NaN
       smallest = value;
       best = rates;
@@ -48,6 +51,16 @@ Tensor search_smaller_rates(ProximalObjective& objective, const Hyperparameters&
   TensorList candidates;
   for (int q = -8 * kPerDecade; q < 0; ++q) candidates.push_back(current * power_of_ten(q));
   return minimiser(objective, phi, candidates);
+}
+
+bool is_near_minimum(ProximalObjective& objective,
+                     const Hyperparameters& phi,
+                     const Tensor& rates) {
+  const double here = value_at(objective, phi, rates);
+  const auto larger = [&](double factor) {
+    return !(value_at(objective, phi, rates * factor) <= here);  // not finite is larger, too
+  };
+  return std::isfinite(here) && larger(0.1) && larger(10);
 }
 
 }  // namespace apo

@@ -13,4 +13,8 @@ Tensor search_all_rates(ProximalObjective& objective, const Hyperparameters& phi
 /// ratios between layers stay. [groups].
 Tensor search_smaller_rates(ProximalObjective& objective, const Hyperparameters& phi);
 
+/// Whether J has its minimum within a factor ten of `rates`, [groups]: smaller there than at a
+/// tenth and at ten times of them.
+bool is_near_minimum(ProximalObjective& objective, const Hyperparameters& phi, const Tensor& rates);
+
 }  // namespace apo

@@ -64,9 +64,12 @@ class Tuner {
   /// Examples in x̃; 0: as many as in x.
   virtual int64_t discrepancy_batch_size() const { return 0; }
 
-  /// A learning rate to begin with, for `learning_rate: auto`; called at step 0 before before_step.
-  /// nullopt: this tuner cannot find one.
-  virtual std::optional<double> initial_learning_rate(const StepContext&, const Hyperparameters&) {
+  /// A better learning rate to begin with than φ's, which is `given` by the user or, for
+  /// `learning_rate: auto`, means nothing; called at step 0 before before_step. nullopt: φ's.
+  virtual std::optional<double> initial_learning_rate(const StepContext&,
+                                                      const Hyperparameters&,
+                                                      bool given) {
+    (void)given;
     return std::nullopt;
   }
   /// Decides φ for the coming base step; what it returns goes to the trace.

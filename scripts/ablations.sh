@@ -1,0 +1,114 @@
+#!/usr/bin/env bash
+# Trains what docs/ablations.md reports, then writes that page. Runs that are there already are kept.
+# Usage: scripts/ablations.sh [FOLDER] [PART…]
+#   FOLDER   of the runs; default: runs/ablations
+#   PART     of: robustness momentum hyperparameters layers discrepancies kfac; default: all
+# Needs MNIST and Fashion-MNIST (scripts/download_data.sh, or $APO_DATA_ROOT for MNIST and $FASHION_MNIST_ROOT).
+# $THREADS: of each run; default: all cores. Two hours on two cores.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+runs=${1:-runs/ablations}
+shift || true
+parts=("$@")
+[ ${#parts[@]} -gt 0 ] || parts=(robustness momentum hyperparameters layers discrepancies kfac)
+apo_train=${APO_TRAIN:-build/default/bin/apo-train}
+fashion=${FASHION_MNIST_ROOT:-/usr/share/datasets/fashion-mnist}
+
+# train NAME CONFIG [more…]; a run that diverges is a result, too.
+train() {
+  local name=$1 config=$2 code=0
+  shift 2
+  if [ -e "$runs/$name/summary.json" ]; then
+    echo "$name: kept"
+    return
+  fi
+  "$apo_train" --threads "${THREADS:-0}" --config "configs/$config.yaml" --set "name=$name" --output "$runs" --overwrite --progress off "$@" || code=$?
+  [ "$code" = 0 ] || [ "$code" = 4 ] || exit "$code"
+}
+
+# mlp NAME OPTIMIZER RATE LAMBDA [more…]: five epochs of MNIST.
+mlp() {
+  local name=$1 optimizer=$2 rate=$3 lambda=$4
+  shift 4
+  train "$name" mnist_mlp_rmsprop_apo --set train.epochs=5 --set train.evaluate_every=5 \
+    --set "optimizer={name: $optimizer, learning_rate: $rate}" --set "tuner.lambda=$lambda" "$@"
+}
+
+lambda_of() {
+  case $1 in
+    rmsprop) echo 1e-5 ;;
+    sgd | adam) echo 1e-3 ;;
+    sgdm) echo 0.1 ;;
+  esac
+}
+
+# cnn NAME OPTIMIZER TUNER [more…]: ten epochs of Fashion-MNIST.
+cnn() {
+  local name=$1 optimizer=$2 tuner=$3
+  shift 3
+  train "$name" fashionmnist_cnn_rmsprop_apo --set train.epochs=10 --set "dataset.root=$fashion" \
+    --set "optimizer=$optimizer" --set "tuner=$tuner" "$@"
+}
+
+robustness() {
+  local optimizer rate
+  for optimizer in rmsprop sgd sgdm adam; do
+    for rate in auto 1e-1 1e-2 1e-3 1e-5 1e-7; do
+      mlp "robustness_robust_${optimizer}_$rate" "$optimizer" "$rate" "$(lambda_of "$optimizer")"
+    done
+    for rate in 1e-1 1e-2 1e-7; do
+      mlp "robustness_paper_${optimizer}_$rate" "$optimizer" "$rate" "$(lambda_of "$optimizer")" --set tuner.form=paper
+    done
+  done
+}
+
+momentum() {
+  local lambda
+  for lambda in 1e-1 1e-2 1e-3 1e-4; do
+    mlp "momentum_sgdm_ignored_$lambda" sgdm 1e-2 "$lambda"
+    mlp "momentum_sgdm_through_$lambda" sgdm 1e-2 "$lambda" --set tuner.through_momentum=true
+    mlp "momentum_adam_ignored_$lambda" adam 1e-3 "$lambda"
+    mlp "momentum_adam_through_$lambda" adam 1e-3 "$lambda" --set tuner.through_momentum=true
+  done
+}
+
+hyperparameters() {
+  local seed
+  for seed in 0 1 2; do
+    mlp "hyperparameters_one_$seed" rmsprop 1e-4 1e-5 --set "seed=$seed"
+    mlp "hyperparameters_three_$seed" rmsprop 1e-4 1e-5 --set "seed=$seed" --set 'tuner.tune=[learning_rate, power, epsilon]'
+  done
+}
+
+layers() {
+  local scope
+  for scope in global per_layer; do
+    mlp "layers_sgd_$scope" sgd 1e-1 1e-3 --set "tuner.scope=$scope"
+    mlp "layers_rmsprop_$scope" rmsprop 1e-4 1e-5 --set "tuner.scope=$scope"
+  done
+}
+
+discrepancies() {
+  local discrepancy lambda
+  for discrepancy in squared_euclidean bregman kl second_order; do
+    for lambda in 1e-1 1e-2 1e-3 1e-4; do
+      mlp "discrepancies_${discrepancy}_$lambda" sgd 1e-1 "$lambda" --set "tuner.discrepancy=$discrepancy"
+    done
+  done
+}
+
+kfac() {
+  local rate
+  for rate in 1e-3 1e-2 1e-4 1e-1; do
+    cnn "kfac_fixed_$rate" "{name: kfac, learning_rate: $rate, damping: 1e-3}" '{name: constant}'
+  done
+  for lambda in 1e-1 1e-2; do
+    cnn "kfac_apo_$lambda" '{name: kfac, learning_rate: 1e-3, damping: 1e-3}' \
+      "{name: apo, lambda: $lambda, tune: [learning_rate, damping]}"
+  done
+  cnn kfac_rmsprop_fixed '{name: rmsprop, learning_rate: 1e-3}' '{name: constant}'
+  cnn kfac_rmsprop_apo '{name: rmsprop, learning_rate: 1e-4}' '{name: apo, lambda: 1e-4}'
+}
+
+for part in "${parts[@]}"; do "$part"; done
+[ ! -e scripts/ablations_page.py ] || python3 scripts/ablations_page.py "$runs" >docs/ablations.md
