@@ -64,7 +64,7 @@ robustness() {
 
 momentum() {
   local lambda
-  for lambda in 1e-1 1e-2 1e-3 1e-4; do
+  for lambda in 1e-1 1e-2 1e-3; do
     mlp "momentum_sgdm_ignored_$lambda" sgdm 1e-2 "$lambda"
     mlp "momentum_sgdm_through_$lambda" sgdm 1e-2 "$lambda" --set tuner.through_momentum=true
     mlp "momentum_adam_ignored_$lambda" adam 1e-3 "$lambda"
@@ -91,23 +91,30 @@ layers() {
 discrepancies() {
   local discrepancy lambda
   for discrepancy in squared_euclidean bregman kl second_order; do
-    for lambda in 1e-1 1e-2 1e-3 1e-4; do
+    for lambda in 1e-2 1e-3 1e-4; do
       mlp "discrepancies_${discrepancy}_$lambda" sgd 1e-1 "$lambda" --set "tuner.discrepancy=$discrepancy"
     done
   done
 }
 
+# kfac_fixed RATE
+kfac_fixed() {
+  cnn "kfac_fixed_$1" "{name: kfac, learning_rate: $1, damping: 1e-3}" '{name: constant}'
+}
+
+# kfac_apo LAMBDA
+kfac_apo() {
+  cnn "kfac_apo_$1" '{name: kfac, learning_rate: 1e-3, damping: 1e-3}' "{name: apo, lambda: $1, tune: [learning_rate, damping]}"
+}
+
 kfac() {
-  local rate
-  for rate in 1e-3 1e-2 1e-4 1e-1; do
-    cnn "kfac_fixed_$rate" "{name: kfac, learning_rate: $rate, damping: 1e-3}" '{name: constant}'
-  done
-  for lambda in 1e-1 1e-2; do
-    cnn "kfac_apo_$lambda" '{name: kfac, learning_rate: 1e-3, damping: 1e-3}' \
-      "{name: apo, lambda: $lambda, tune: [learning_rate, damping]}"
-  done
-  cnn kfac_rmsprop_fixed '{name: rmsprop, learning_rate: 1e-3}' '{name: constant}'
+  kfac_fixed 1e-3
+  kfac_apo 1e-1
+  kfac_fixed 1e-2
   cnn kfac_rmsprop_apo '{name: rmsprop, learning_rate: 1e-4}' '{name: apo, lambda: 1e-4}'
+  kfac_apo 3e-2
+  kfac_fixed 1e-4
+  kfac_fixed 1e-1
 }
 
 for part in "${parts[@]}"; do "$part"; done

@@ -65,6 +65,13 @@ TEST(Reader, OverridesGoThroughTheSameChecks) {
             "--set tunr.lambda=1: unknown key 'tunr'; did you mean 'tuner'?");
 }
 
+TEST(Reader, ReadsAnInterval) {
+  const Workshop workshop = read("limits: {span: [1e-8, 10]}");
+  EXPECT_EQ(workshop.span->lower, 1e-8);
+  EXPECT_EQ(workshop.span->upper, 10);
+  EXPECT_EQ(read("").span, std::nullopt);
+}
+
 struct BadValue {
   std::string text;
   std::string message;
@@ -123,6 +130,12 @@ INSTANTIATE_TEST_SUITE_P(
         BadValue{"tuner: {rate: fast}\n", "1:15: tuner.rate = 'fast': must be a number or auto"},
         BadValue{"tuner: {rate: 0}\n", "1:15: tuner.rate = 0: must be > 0"},
         BadValue{"tool:\n  sizes: [4, 0]\n", "2:14: tool.sizes = 0: must be >= 1"},
+        BadValue{"limits: {span: 3}\n", "1:16: limits.span = 3: must be [lower, upper]"},
+        BadValue{"limits: {span: [1, 2, 3]}\n",
+                 "1:16: limits.span: must be [lower, upper], not a list"},
+        BadValue{"limits: {span: [0, 1]}\n", "1:17: limits.span = 0: must be > 0"},
+        BadValue{"limits: {span: [2, 1]}\n",
+                 "1:16: limits.span: must be [lower, upper] with lower <= upper, not a list"},
         BadValue{"tool:\n  sizes: [4, [1]]\n",
                  "2:14: tool.sizes: must be an integer, not a list"}));
 

@@ -42,6 +42,7 @@ TEST(MarkdownReference, HasATablePerSectionAndMember) {
            "| `sizes` | list of integers | `[10, 20]` | >= 1 | Heads \\| in the box |\n\n## "
            "`limits`",
            "| `low` | integer | `0` |  | Least |\n",
+           "| `span` | [lower, upper] |  | > 0 | From, to |\n",
        }) {
     EXPECT_THAT(text, testing::HasSubstr(part));
   }

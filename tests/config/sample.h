@@ -47,6 +47,7 @@ struct Workshop {
   ChoiceOf<Tool> tool{tools(), "hammer"};
   int64_t low = 0;
   int64_t high = 10;
+  std::optional<Range> span;
 
   void visit(OptionVisitor& visitor) {
     visitor.word("name", name, {}, "What it is called");
@@ -63,6 +64,7 @@ struct Workshop {
     visitor.section("limits", "Bounds", [this](OptionVisitor& fields) {
       fields.integer("low", low, Range::any(), "Least");
       fields.integer("high", high, Range::any(), "Greatest");
+      fields.interval("span", span, Range::above(0), "From, to");
       fields.require(low <= high, "low", "must be <= high");
     });
     visitor.require(seed != 13 || tool.name() == "hammer", "tool.name", "must be lucky");

@@ -90,6 +90,15 @@ class Errors(ApoTrainTest):
                           says=["tuner.tune", "sgd has no 'power'; accepted: learning_rate"])
         self.assert_fails(2, "--set", "tuner.tune=[learning_rat]", says=["did you mean 'learning_rate'?"])
 
+    def test_bounds_must_hold_the_first_value_of_something_tuned(self):
+        self.assert_fails(2, "--set", "tuner.bounds={learning_rate: [1e-8, 1e-6]}",
+                          says=["tuner.bounds", "lies outside of [1e-08, 1e-06]"])
+        self.assert_fails(2, "--set", "tuner.bounds={damping: [1, 2]}",
+                          says=["tuner.bounds", "'damping' is not tuned; accepted: learning_rate"])
+
+    def test_a_meta_optimizer_is_no_kfac(self):
+        self.assert_fails(2, "--set", "tuner.meta_optimizer.name=kfac", says=["accepted: rmsprop, sgd, sgdm, adam"])
+
     def test_steps_and_epochs_exclude_each_other(self):
         self.assert_fails(2, "--set", "train.steps=5", says=["train", "either"])
 

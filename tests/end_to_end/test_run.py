@@ -97,6 +97,17 @@ class Run(ApoTrainTest):
         self.assertEqual(list(trace["meta"]["gradient"]), names)
         self.assertEqual(trace["config"]["tuner"]["meta_optimizer"]["learning_rate"], 0.001)
 
+    def test_kfac_finds_its_rate_and_tunes_rate_and_damping_of_each_layer(self):
+        for model in ("{name: mlp, hidden: [8]}", "{name: cnn, channels: [2]}", "{name: resnet18, width: 2}"):
+            self.run_ok("--overwrite", "--set", f"model={model}", "--set", "train.epochs=0", "--set", "train.steps=12",
+                        "--set", "optimizer={name: kfac, learning_rate: auto, warmup_batches: 2, inverse_interval: 5}",
+                        "--set", "tuner.tune=[learning_rate, damping]", "--set", "tuner.scope=per_layer",
+                        "--set", "tuner.bounds={damping: [1e-6, 1]}")
+            trace = self.trace("smoke")
+            jsonschema.validate(trace, schema("trace"))
+            self.assertIn("damping/fc" if "mlp" not in model else "damping/fc2", trace["hyperparameters"])
+            self.assertEqual(self.json("smoke", "summary.json")["status"], "finished")
+
     def test_divergence_is_a_result_with_a_whole_trace(self):
         result = self.start("--set", "optimizer.learning_rate=1e30", "--set", "tuner={name: constant}")
         self.assertEqual(result.returncode, 4)

@@ -158,22 +158,5 @@ INSTANTIATE_TEST_SUITE_P(All,
                                           testing::Values(Momentum::ignore, Momentum::apply)),
                          case_name);
 
-TEST(Rmsprop, DerivativesAreFiniteWhereAGradientWasAlwaysZero) {
-  const auto rule = make_rmsprop({}, {.learning_rate = 0.1});
-  const TensorList theta = {at::ones({2}, at::kDouble)};
-  const TensorList g = {at::zeros({2}, at::kDouble)};
-  Statistics xi = rule->initial_statistics(theta);
-  rule->observe(g, xi);
-  const Hyperparameters phi(
-      rule->hyperparameters(), {"learning_rate", "power", "epsilon"}, {0}, 1, at::kCPU);
-  TensorList leaves;
-  for (size_t h = 0; h < 3; ++h) leaves.push_back(phi.value(h).clone().requires_grad_());
-  const TensorList next =
-      rule->propose(theta, g, xi, phi.values_with({0, 1, 2}, leaves), Momentum::ignore);
-  for (const Tensor& derivative : torch::autograd::grad({next[0].sum()}, leaves)) {
-    EXPECT_EQ(derivative.item<double>(), 0);
-  }
-}
-
 }  // namespace
 }  // namespace apo

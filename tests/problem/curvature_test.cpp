@@ -53,8 +53,7 @@ TEST(LayerMoments, OfOneExampleAreItsGradientsOuterProduct) {
 
 TEST(LayerMoments, OfAConvolutionAreSumsOverItsPatches) {
   constexpr int64_t kBatch = 2, kIn = 2, kOut = 3, kSize = 5, kKernel = 3, kStride = 2;
-  torch::nn::Conv2d layer(
-      torch::nn::Conv2dOptions(kIn, kOut, kKernel).padding(1).stride(kStride));
+  torch::nn::Conv2d layer(torch::nn::Conv2dOptions(kIn, kOut, kKernel).padding(1).stride(kStride));
   layer->to(at::kDouble);
   const Tensor x = at::randn({kBatch, kIn, kSize, kSize}, generator(), at::kDouble);
   const TapScope scope;
@@ -70,10 +69,8 @@ TEST(LayerMoments, OfAConvolutionAreSumsOverItsPatches) {
   for (int64_t n = 0; n < kBatch; ++n) {
     for (int64_t i = 0; i < across; ++i) {
       for (int64_t j = 0; j < across; ++j) {
-        const Tensor patch = padded[n]
-                                 .narrow(1, i * kStride, kKernel)
-                                 .narrow(2, j * kStride, kKernel)
-                                 .flatten();
+        const Tensor patch =
+            padded[n].narrow(1, i * kStride, kKernel).narrow(2, j * kStride, kKernel).flatten();
         const Tensor a = at::cat({patch, at::ones({1}, at::kDouble)});
         const Tensor d = dz[n].select(1, i).select(1, j);
         omega += at::outer(a, a) / kBatch;
@@ -96,8 +93,8 @@ struct Classifier {
     data.test = data.train;
     std::shared_ptr<Model> model =
         make_mlp({.hidden = {}}, {.channels = 1, .height = 2, .width = 2, .classes = kClasses});
-    problem = make_supervised(
-        model, data, {.batch_size = kExamples, .precision = Precision::float64});
+    problem =
+        make_supervised(model, data, {.batch_size = kExamples, .precision = Precision::float64});
     x = problem->next_batch();
   }
   std::unique_ptr<Problem> problem;
@@ -112,8 +109,10 @@ TEST(Fisher, SampledTargetsFollowThePredictions) {
   const Tensor expected = at::diag_embed(p).mean(0) - p.t().matmul(p) / Classifier::kExamples;
   const auto drawn = at.problem->curvature(at.x, Fisher::sampled, 1)[0].output_gradients;
   EXPECT_LT(largest(drawn - expected), 0.064);
-  EXPECT_GT(largest(drawn - at.problem->curvature(at.x, Fisher::sampled, 2)[0].output_gradients), 0);
-  EXPECT_EQ(largest(drawn - at.problem->curvature(at.x, Fisher::sampled, 1)[0].output_gradients), 0);
+  EXPECT_GT(largest(drawn - at.problem->curvature(at.x, Fisher::sampled, 2)[0].output_gradients),
+            0);
+  EXPECT_EQ(largest(drawn - at.problem->curvature(at.x, Fisher::sampled, 1)[0].output_gradients),
+            0);
 }
 
 TEST(Fisher, TheEmpiricalOneUsesTheTrainingTargets) {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "apo/base/error.h"
 #include "apo/train/trainer.h"
 #include "apo/tuning/meta_optimizer.h"
 #include "support/registry_names.h"
@@ -103,6 +104,17 @@ TEST_P(TunersWithRule, ApoWorksWithEveryMetaOptimizer) {
     const auto apo = run(*make_apo(options), *rule_, {.steps = 30});
     EXPECT_TRUE(std::isfinite(rates(*apo).back())) << meta;
     EXPECT_NE(rates(*apo).back(), 0.05) << meta;
+  }
+}
+
+TEST_P(TunersWithRule, AutoStartsFromARateThatLowersTheObjectiveInEitherScope) {
+  for (const char* scope : {"global", "per_layer"}) {
+    ApoOptions options;
+    options.scope = scope;
+    options.meta_learning_rate = 0;
+    const auto found = run(*make_apo(options), *rule_, {.steps = 1, .auto_learning_rate = true});
+    EXPECT_LT(found->trace.metas[0].objective, found->trace.steps[0].loss) << scope;
+    EXPECT_NE(rates(*found)[0], 0.05) << scope;
   }
 }
 
@@ -259,6 +271,25 @@ TEST(ApoTuner, ThroughMomentumTheObjectiveIsThatOfTheStepThatIsTaken) {
   for (int t = 0; t < 5; ++t) last = batches.next_batch();
   train(problem, *rule, *make_apo(options), {.steps = 5}, {&trace});
   EXPECT_NEAR(problem.loss(problem.outputs(last), last).item<double>(), trace.predicted, 1e-14);
+}
+
+TEST(ApoTuner, RefusesADiscrepancyOfClassesForARegression) {
+  struct Regression : test::TinyProblem {
+    bool has_classes() const override { return false; }
+  } problem;
+  ApoOptions options;
+  make_apo(options)->check(problem);
+  options.discrepancy = "kl";
+  make_apo(options)->check(test::TinyProblem());
+  try {
+    make_apo(options)->check(problem);
+    ADD_FAILURE() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::config);
+    EXPECT_STREQ(error.what(),
+                 "tuner.discrepancy = kl: the problem is a regression, whose outputs are no "
+                 "log-probabilities; accepted: squared_euclidean, bregman or second_order");
+  }
 }
 
 TEST(ApoTuner, AutoTakesTheMinimiserOfTheObjectiveOnTheGrid) {

@@ -45,8 +45,7 @@ class LinearRegression : public test::TinyProblem {
   std::vector<LayerMoments> curvature(const Batch& x, Fisher, uint64_t) override {
     const at::AutoGradMode with_gradients(true);
     const Tensor z = outputs(x);
-    const Tensor noise =
-        std::sqrt(kOut) * at::eye(kOut, at::kDouble).repeat({kBatch / kOut, 1});
+    const Tensor noise = std::sqrt(kOut) * at::eye(kOut, at::kDouble).repeat({kBatch / kOut, 1});
     const LayerTap tap{theta_[0], theta_[1], x.inputs, z, {}, {}, {}};
     return layer_moments({tap}, loss(z, {x.inputs, z.detach() + noise}), theta_);
   }
@@ -56,7 +55,8 @@ class LinearRegression : public test::TinyProblem {
   TensorList theta_;
 };
 
-/// The step's change of θ as one vector: per output the weights, then its bias, as K-FAC orders them.
+/// The step's change of θ as one vector: per output the weights, then its bias, as K-FAC orders
+/// them.
 Tensor joint_vector(const TensorList& theta) {
   return at::cat({theta[0], theta[1].unsqueeze(1)}, 1).flatten();
 }
@@ -94,13 +94,14 @@ TEST(Kfac, WithoutDampingItIsTheNaturalGradientStepOfALinearNetwork) {
   for (int64_t n = 0; n < kBatch; ++n) {
     TensorList rows;
     for (int64_t k = 0; k < kOut; ++k) {
-      rows.push_back(joint_vector(torch::autograd::grad(
-          {z[n][k]}, at.problem.parameters(), {}, true)));
+      rows.push_back(
+          joint_vector(torch::autograd::grad({z[n][k]}, at.problem.parameters(), {}, true)));
     }
     const Tensor jacobian = at::stack(rows);
     gauss_newton += at::matmul(jacobian.t(), jacobian) / kBatch;
   }
-  const Tensor expected = joint_vector(at.theta) - at::linalg_solve(gauss_newton, joint_vector(at.g));
+  const Tensor expected =
+      joint_vector(at.theta) - at::linalg_solve(gauss_newton, joint_vector(at.g));
   EXPECT_LT((joint_vector(at.proposal()) - expected).abs().max().item<double>(), 1e-10);
   // The problem is quadratic with unit curvature in the outputs, so that step ends at the optimum.
   step(*at.rule, at.problem.parameters(), at.g, at.xi, at.phi.values());
@@ -149,7 +150,8 @@ TEST(Kfac, MomentumGathersGradientsAndMayBeIgnored) {
 
 TEST(Kfac, TheFactorsBeginAsTheMeanOfTheWarmUpBatches) {
   test::TinyProblem problem, twin;
-  const auto rule = make_kfac({.fisher = "empirical", .factor_decay = 0.5, .warmup_batches = 3}, {});
+  const auto rule =
+      make_kfac({.fisher = "empirical", .factor_decay = 0.5, .warmup_batches = 3}, {});
   Statistics xi = rule->initial_statistics(problem.parameters());
   const Batch x = problem.next_batch();
   rule->observe_curvature(problem, x, xi);

@@ -4,6 +4,7 @@
 #include <ATen/ops/equal.h>
 #include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
 #include <torch/optim/adam.h>
 #include <torch/optim/adamw.h>
 #include <torch/optim/rmsprop.h>
@@ -138,6 +139,27 @@ TEST_P(UpdateRules, ProposeChangesNoneOfItsArguments) {
         EXPECT_TRUE(at::equal(xi.slots[s][i], slots_before[s][i]));
       }
     }
+  }
+}
+
+TEST_P(UpdateRules, DerivativesAreFiniteWhereAGradientWasAlwaysZero) {
+  const TensorList theta = {at::ones({2}, at::kDouble)};
+  const TensorList g = {at::zeros({2}, at::kDouble)};
+  Statistics xi = rule_->initial_statistics(theta);
+  rule_->observe(g, xi);
+  const Hyperparameters phi(rule_->hyperparameters(), 1);
+  std::vector<size_t> all;
+  TensorList leaves;
+  for (size_t h = 0; h < phi.specs().size(); ++h) {
+    all.push_back(h);
+    leaves.push_back(phi.value(h).clone().requires_grad_());
+  }
+  const TensorList next =
+      rule_->propose(theta, g, xi, phi.values_with(all, leaves), Momentum::ignore);
+  for (const Tensor& derivative :
+       torch::autograd::grad({next[0].sum()}, leaves, {}, {}, false, true)) {
+    if (!derivative.defined()) continue;  // it has none
+    EXPECT_EQ(derivative.item<double>(), 0);
   }
 }
 

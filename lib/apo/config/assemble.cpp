@@ -87,6 +87,7 @@ Assembly assemble_on(const Dataset& dataset, const Experiment& experiment) {
   assembly.tuner = experiment.tuner.make();
   assembly.problem = make_supervised(
       make_model(experiment, dataset), dataset, problem_options(experiment, assembly));
+  assembly.tuner->check(*assembly.problem);
   for (const Tensor& parameter : assembly.problem->parameters()) {
     assembly.parameters += parameter.numel();
   }

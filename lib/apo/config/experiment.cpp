@@ -72,6 +72,28 @@ std::string Experiment::not_tunable() const {
   return "";
 }
 
+std::string Experiment::bad_bounds() const {
+  const std::unique_ptr<Tuner> made = tuner.make();
+  const std::vector<std::string> tuned = made->tuned();
+  for (const auto& [name, range] : made->bounds()) {
+    if (std::count(tuned.begin(), tuned.end(), name) == 0) {
+      return fmt::format("'{}' is not tuned; accepted: {}", name, list_or(tuned));
+    }
+    const bool is_auto = name == "learning_rate" && !optimizer.learning_rate;
+    for (const HyperparameterSpec& spec :
+         optimizer.choice.make({.learning_rate = optimizer.learning_rate.value_or(1)})
+             ->hyperparameters()) {
+      if (spec.name != name || is_auto || range.contains(spec.initial)) continue;
+      return fmt::format("optimizer.{} = {} lies outside of [{}, {}]",
+                         name,
+                         spec.initial,
+                         range.lower,
+                         range.upper);
+    }
+  }
+  return "";
+}
+
 void Experiment::visit(OptionVisitor& visitor) {
   visitor.word("name", name, {}, "of the run folder; default: the file's name");
   visitor.require(
@@ -103,6 +125,8 @@ void Experiment::visit(OptionVisitor& visitor) {
                   "smd keeps a gain for every weight of plain gradient descent; accepted: sgd");
   const std::string missing = not_tunable();
   visitor.require(missing.empty(), "tuner.tune", missing);
+  const std::string outside = bad_bounds();
+  visitor.require(outside.empty(), "tuner.bounds", outside);
   visitor.section("train", "how long", [this](OptionVisitor& v) { train.visit(v); });
 }
 

@@ -59,6 +59,8 @@ struct Experiment {
  private:
   /// Why tuner.tune does not fit the optimizer, or "".
   std::string not_tunable() const;
+  /// Why tuner.bounds does not fit what is tuned, or "".
+  std::string bad_bounds() const;
 };
 
 }  // namespace apo

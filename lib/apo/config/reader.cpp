@@ -114,16 +114,18 @@ class ReadVisitor : public OptionVisitor {
                 const char*) override {
     const ConfigNode* node = take(key);
     if (node == nullptr) return;
-    Range read;
     if (!node->is_sequence() || node->items.size() != 2) {
       reject(key, *node, "must be [lower, upper]");
-    } else if (read_real(key, node->items[0], each, "a number", read.lower) &&
-               read_real(key, node->items[1], each, "a number", read.upper)) {
-      if (read.lower <= read.upper) {
-        value = read;
-      } else {
-        reject(key, *node, "must be [lower, upper] with lower <= upper");
-      }
+      return;
+    }
+    Range read;
+    const bool right = read_real(key, node->items[0], each, "a number", read.lower) &&
+                       read_real(key, node->items[1], each, "a number", read.upper);
+    if (!right) return;
+    if (read.lower <= read.upper) {
+      value = read;
+    } else {
+      reject(key, *node, "must be [lower, upper] with lower <= upper");
     }
   }
 

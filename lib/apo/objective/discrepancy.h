@@ -15,6 +15,8 @@ using OutputLoss = std::function<Tensor(const Tensor& z)>;
 class Discrepancy {
  public:
   virtual ~Discrepancy() = default;
+  /// Whether z must be log-probabilities of classes.
+  virtual bool needs_classes() const { return false; }
   /// The batch mean of the per-example discrepancy, a scalar that is 0 for z′ = z.
   /// z′, z: [B, outputs]; differentiable in z′. `loss` is that of the same batch.
   virtual Tensor operator()(const Tensor& z_next,

@@ -44,6 +44,8 @@ class Problem {
   virtual Tensor outputs(const Batch& x) = 0;
   /// ℓ: the batch mean, a scalar of at least float32.
   virtual Tensor loss(const Tensor& z, const Batch& x) = 0;
+  /// Whether z are un-normalised log-probabilities of classes.
+  virtual bool has_classes() const { return true; }
   /// How many of the batch z classifies rightly, a scalar; undefined where there are no classes.
   virtual Tensor correct(const Tensor& z, const Batch& x) = 0;
 

@@ -35,7 +35,7 @@ void Console::on_meta(const MetaRecord& record, const std::vector<Hyperparameter
   skip_reported_ = true;
   clear();
   options_.log(
-      fmt::format("warning: the objective at step {} is not finite: the step counts as too "
+      fmt::format("warning: by the objective step {} would be far too "
                   "large and the learning rate is reduced; further cases are only counted",
                   record.step));
 }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "apo/base/error.h"
+#include "apo/base/text.h"
 #include "apo/objective/proximal.h"
 #include "apo/tuning/meta_optimizer.h"
 #include "apo/tuning/rate_search.h"
@@ -44,6 +46,19 @@ class Apo : public Tuner {
       if (range) given[name] = *range;
     }
     return given;
+  }
+
+  void check(const Problem& problem) const override {
+    if (problem.has_classes() || !discrepancy_->needs_classes()) return;
+    std::vector<std::string> accepted;
+    for (const auto& member : discrepancies()) {
+      if (!member.recipe()->make()->needs_classes()) accepted.push_back(member.name);
+    }
+    throw Error(ErrorKind::config,
+                "tuner.discrepancy = " + options_.discrepancy +
+                    ": the problem is a regression, whose outputs are no log-probabilities; "
+                    "accepted: " +
+                    list_or(accepted));
   }
 
   /// J's minimiser on the first batch, unless a rate is given and near it. With momentum the search

@@ -64,6 +64,8 @@ class Tuner {
   /// Examples in x̃; 0: as many as in x.
   virtual int64_t discrepancy_batch_size() const { return 0; }
 
+  /// Throws Error(config) where the problem cannot be tuned so.
+  virtual void check(const Problem&) const {}
   /// A better learning rate to begin with than φ's, which is `given` by the user or, for
   /// `learning_rate: auto`, means nothing; called at step 0 before before_step. nullopt: φ's.
   virtual std::optional<double> initial_learning_rate(const StepContext&,

@@ -1,9 +1,14 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/full_like.h>
+#include <ATen/ops/isfinite.h>
 #include <ATen/ops/linalg_eigh.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/outer.h>
+#include <c10/util/Exception.h>
+
+#include <cmath>
 
 #include "apo/problem/problem.h"
 #include "apo/update/update_rule.h"
@@ -110,11 +115,27 @@ class Kfac : public UpdateRule {
 
   static void decompose(Statistics& xi) {
     for (KroneckerBlock& block : xi.blocks) {
-      for (KroneckerFactor* factor : {&block.inputs, &block.output_gradients}) {
-        std::tie(factor->values, factor->vectors) = at::linalg_eigh(factor->moment);
-        factor->values.clamp_min_(0);  // of a moment; below it is rounding
-      }
+      for (KroneckerFactor* factor : {&block.inputs, &block.output_gradients}) decompose(*factor);
     }
+  }
+
+  /// In the moment's own type, or where LAPACK fails on that in float64. A moment that is not
+  /// finite gives a step that is not, which ends the run as diverged.
+  static void decompose(KroneckerFactor& factor) {
+    const Tensor& moment = factor.moment;
+    if (!moment.isfinite().all().item<bool>()) {
+      factor.vectors = at::full_like(moment, std::nan(""));
+      factor.values = factor.vectors.diagonal().clone();
+      return;
+    }
+    try {
+      std::tie(factor.values, factor.vectors) = at::linalg_eigh(moment);
+    } catch (const c10::LinAlgError&) {
+      const auto [values, vectors] = at::linalg_eigh(moment.to(at::kDouble));
+      factor.values = values.to(moment.scalar_type());
+      factor.vectors = vectors.to(moment.scalar_type());
+    }
+    factor.values.clamp_min_(0);  // below it is rounding
   }
 
   Tensor denominator(const Tensor& a, const Tensor& b, const Tensor& damping) const {

@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+"""Writes docs/ablations.md from the runs of scripts/ablations.sh: scripts/ablations_page.py FOLDER > docs/ablations.md"""
+
+import json
+import math
+import pathlib
+import statistics
+import sys
+
+RATES = ["auto", "1e-1", "1e-2", "1e-3", "1e-5", "1e-7"]
+MOMENTUM_LAMBDAS = ["1e-1", "1e-2", "1e-3"]
+DISCREPANCY_LAMBDAS = ["1e-2", "1e-3", "1e-4"]
+
+
+class Runs:
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+
+    def losses(self, name):
+        """Training loss of each epoch; [] where the run is missing."""
+        return self.epochs(name).get("train_loss", [])
+
+    def epochs(self, name):
+        path = self.folder / name / "trace.json"
+        return json.loads(path.read_text())["epochs"] if path.exists() else {}
+
+    def final(self, name):
+        """The last epoch's training loss; infinite where the run diverged, None where it is missing."""
+        path = self.folder / name / "summary.json"
+        if not path.exists():
+            return None
+        if json.loads(path.read_text())["status"] == "diverged":
+            return math.inf
+        return self.losses(name)[-1]
+
+
+def number(value):
+    if value is None:
+        return "–"
+    if math.isinf(value):
+        return "diverged"
+    return f"{value:.2g}" if value < 1e-3 else f"{value:.4f}"
+
+
+def table(head, rows):
+    print("| " + " | ".join(head) + " |\n|" + "---|" * len(head))
+    for row in rows:
+        print("| " + " | ".join(row) + " |")
+    print()
+
+
+def robustness(runs):
+    print("## From any initial learning rate\n")
+    print("MNIST, MLP 784-1000-1000-10, 5 epochs, interval 10, squared Euclidean discrepancy; λ 1e-5 for RMSprop, 1e-3 for SGD and Adam, "
+          "0.1 for SGDm. Training loss of the fifth epoch.\n")
+    rows = []
+    for optimizer in ("rmsprop", "sgd", "sgdm", "adam"):
+        found = {rate: runs.final(f"robustness_robust_{optimizer}_{rate}") for rate in RATES}
+        known = [loss for loss in found.values() if loss is not None]
+        worst = max(known) / min(known)
+        rows.append([optimizer, "robust", *(number(found[rate]) for rate in RATES), f"{worst:.2f}"])
+        paper = {rate: runs.final(f"robustness_paper_{optimizer}_{rate}") for rate in RATES}
+        rows.append([optimizer, "paper", *(number(paper[rate]) for rate in RATES), ""])
+    table(["optimizer", "`tuner.form`", *(f"from {rate}" for rate in RATES), "worst / best"], rows)
+
+
+def momentum(runs):
+    print("## Momentum: ignored by the meta step, or looked through\n")
+    rows = []
+    for optimizer, rate in (("sgdm", "1e-2"), ("adam", "1e-3")):
+        for way in ("ignored", "through"):
+            losses = [runs.final(f"momentum_{optimizer}_{way}_{lam}") for lam in MOMENTUM_LAMBDAS]
+            rates = [runs.epochs(f"momentum_{optimizer}_{way}_{lam}").get("learning_rate", [None])[-1] for lam in MOMENTUM_LAMBDAS]
+            cells = [number(loss) + (f" (η {rate:.2g})" if rate else "") for loss, rate in zip(losses, rates)]
+            rows.append([f"{optimizer} from {rate}", way, *cells])
+    table(["optimizer", "momentum", *(f"λ {lam}" for lam in MOMENTUM_LAMBDAS)], rows)
+
+
+def hyperparameters(runs):
+    print("## RMSprop: η alone, and {η, ρ, ε} together\n")
+    rows = []
+    for name, label in (("one", "η"), ("three", "η, ρ, ε")):
+        seeds = [runs.losses(f"hyperparameters_{name}_{seed}") for seed in range(3)]
+        by_epoch = list(zip(*seeds))
+        spread = statistics.mean(statistics.stdev(losses) / statistics.mean(losses) for losses in by_epoch)
+        rows.append([label, *(number(statistics.mean(losses)) for losses in by_epoch), f"{100 * spread:.0f} %"])
+    print("Mean training loss of each epoch over 3 seeds, RMSprop from 1e-4, λ 1e-5. Spread: standard deviation over the seeds as a share "
+          "of the mean, averaged over the epochs.\n")
+    table(["tuned", *(f"epoch {e + 1}" for e in range(len(rows[0]) - 2)), "spread"], rows)
+
+
+def layers(runs):
+    print("## One rate, or one per layer\n")
+    rows = []
+    for optimizer, start in (("sgd", "0.1, λ 1e-3"), ("rmsprop", "1e-4, λ 1e-5")):
+        whole, parts = (runs.final(f"layers_{optimizer}_{scope}") for scope in ("global", "per_layer"))
+        rows.append([f"{optimizer} from {start}", number(whole), number(parts), f"{parts / whole:.2f}"])
+    table(["optimizer", "global", "per layer (meta learning rate 0.001, interval 5)", "ratio"], rows)
+
+
+def discrepancies(runs):
+    print("## Discrepancies, and the λ that each of them needs\n")
+    print("SGD from 0.1, 5 epochs; training loss of the fifth.\n")
+    rows = []
+    for name in ("squared_euclidean", "bregman", "kl", "second_order"):
+        losses = [runs.final(f"discrepancies_{name}_{lam}") for lam in DISCREPANCY_LAMBDAS]
+        best = DISCREPANCY_LAMBDAS[losses.index(min(losses))]
+        rows.append([name, *(number(loss) for loss in losses), best])
+    table(["discrepancy", *(f"λ {lam}" for lam in DISCREPANCY_LAMBDAS), "best λ"], rows)
+
+
+def kfac(runs):
+    print("## K-FAC on Fashion-MNIST (paper, Fig. 7d)\n")
+    print("CNN with 16 and 32 filters of size 5, batch 100; training loss of each epoch.\n")
+    names = sorted(path.name for path in runs.folder.glob("kfac_*"))
+    rows = []
+    for name in names:
+        losses = runs.losses(name)
+        accuracy = [a for a in runs.epochs(name).get("test_accuracy", []) if a is not None]
+        rate = runs.epochs(name).get("learning_rate", [None])[-1]
+        cells = [number(losses[e - 1]) if len(losses) >= e else "–" for e in (1, 2, 5, 10)]
+        last = number(runs.final(name)) if len(losses) < 10 else cells[-1]
+        rows.append([name.removeprefix("kfac_"), *cells[:-1], last, f"{100 * max(accuracy):.1f} %" if accuracy else "–",
+                     f"{rate:.2g}" if rate else "–"])
+    table(["run", "epoch 1", "2", "5", "10", "best test accuracy", "η at the end"], rows)
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    runs = Runs(sys.argv[1])
+    print("# Variants of the method, measured\n")
+    print("Written by `scripts/ablations.sh`, which trains every run named here. Losses are means over an epoch's steps.\n")
+    for part in (robustness, momentum, hyperparameters, layers, discrepancies, kfac):
+        part(runs)
+
+
+if __name__ == "__main__":
+    main()
