@@ -33,7 +33,9 @@ void dry_run(const Experiment& experiment) {
   const double base = summary.wall_seconds - meta;
   const int64_t interval = assembly.tuner->interval();
   const double meta_per_step = interval > 0 ? meta / static_cast<double>(interval) : 0;
-  const double total = static_cast<double>(steps) * (base + meta_per_step);
+  const auto population = assembly.tuner->population();
+  const double runs = population ? static_cast<double>(population->population) : 1;
+  const double total = runs * static_cast<double>(steps) * (base + meta_per_step);
   fmt::print("{}: ready\n", experiment.name);
   fmt::print("  device       {}, {} threads\n", assembly.device.str(), assembly.threads);
   fmt::print("  parameters   {}\n", assembly.parameters);
@@ -42,6 +44,7 @@ void dry_run(const Experiment& experiment) {
   fmt::print("  steps        {} ({} an epoch)\n", steps, assembly.problem->steps_per_epoch());
   fmt::print("  base step    {:.1f} ms\n", 1e3 * base);
   if (interval > 0) fmt::print("  meta step    {:.1f} ms, every {} steps\n", 1e3 * meta, interval);
+  if (population) fmt::print("  population   {} runs, in turns\n", population->population);
   fmt::print("  training     about {}, evaluation not counted\n", duration(total));
 }
 

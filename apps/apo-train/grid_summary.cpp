@@ -57,7 +57,9 @@ Json summarize_grid(const std::string& name, const Json& axes, const std::vector
   return {{"format", "apo-grid"}, {"version", 1}, {"name", name}, {"axes", axes}, {"runs", rows}};
 }
 
-std::string grid_table(const Json& grid, const std::filesystem::path& folder) {
+std::string grid_table(const Json& grid,
+                       const std::filesystem::path& folder,
+                       const std::string& file) {
   size_t width = 3;
   for (const Json& run : grid["runs"])
     width = std::max(width, run["label"].get<std::string>().size());
@@ -78,9 +80,9 @@ std::string grid_table(const Json& grid, const std::filesystem::path& folder) {
   if (sort_key(best) < std::numeric_limits<double>::infinity()) {
     table += fmt::format("\nbest by final training loss: {}\n", best["label"].get<std::string>());
   }
-  return table + fmt::format("traces: {}/*/trace.json, the ranking: {}/grid.json\n",
+  return table + fmt::format("traces: {}/*/trace.json, the ranking: {}\n",
                              folder.string(),
-                             folder.string());
+                             (folder / file).string());
 }
 
 }  // namespace apo

@@ -22,7 +22,10 @@ nlohmann::ordered_json summarize_grid(const std::string& name,
                                       const nlohmann::ordered_json& axes,
                                       const std::vector<EndedRun>& runs);
 
-/// The same as a table for the terminal, with the best run and the folder of the traces below.
-std::string grid_table(const nlohmann::ordered_json& grid, const std::filesystem::path& folder);
+/// The same as a table for the terminal, with the best run and the folder of the traces below;
+/// `file` is where the ranking is written.
+std::string grid_table(const nlohmann::ordered_json& grid,
+                       const std::filesystem::path& folder,
+                       const std::string& file = "grid.json");
 
 }  // namespace apo

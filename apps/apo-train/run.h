@@ -6,6 +6,7 @@
 #include <string>
 
 #include "apo/config/experiment.h"
+#include "apo/train/observer.h"
 
 namespace apo {
 
@@ -16,11 +17,21 @@ struct RunSettings {
   std::string log_level = "info";
 };
 
-/// Trains, and writes the folder's files. Returns the exit code: 0 finished, 4 diverged, 128 +
-/// signal interrupted. `config` is the resolved configuration. Throws Error.
+/// Trains, and writes the folder's files. Returns the exit code. `config` is the resolved
+/// configuration. Throws Error.
 int run(const Experiment& experiment,
         const nlohmann::ordered_json& config,
         const RunSettings& settings);
+
+/// The same for an experiment whose tuner works on a population: a run folder for each member in
+/// the settings' folder, and what is said of all of them beside. Returns the exit code of a grid:
+/// 0, 5 where some member diverged, 128 + signal.
+int run_population(const Experiment& experiment,
+                   const nlohmann::ordered_json& config,
+                   const RunSettings& settings);
+
+/// 0 finished, 4 diverged, 128 + signal interrupted.
+int exit_code_of(const RunSummary& summary);
 
 /// Everything but training: loads the data, builds the model, takes a base and a meta step, and
 /// prints what a run would need. Writes nothing. Throws Error.

@@ -14,7 +14,7 @@ class CommandLine(ApoTrainTest):
     def test_list_names_every_family(self):
         listing = self.run_ok("--list", config=None).stdout
         for name in ("fashion_mnist", "cifar100", "svhn", "synthetic", "resnet34", "rmsprop", "adam",
-                     "step_decay", "squared_euclidean", "momentum", "lambda"):
+                     "step_decay", "hypergradient", "smd", "pbt", "squared_euclidean", "momentum", "lambda"):
             self.assertIn(name, listing)
 
     def test_the_configuration_reference_is_what_the_program_accepts(self):

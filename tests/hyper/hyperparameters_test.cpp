@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -65,6 +66,23 @@ TEST(Hyperparameters, SettingAValueReachesEveryLayer) {
   phi.set(0, 0.7);
   for (size_t i = 0; i < 3; ++i) EXPECT_EQ(phi.values()[0][i].item<double>(), 0.7);
   EXPECT_DOUBLE_EQ(phi.stored(0)[1].item<double>(), std::log(0.7));
+}
+
+TEST(Hyperparameters, EveryLayerCanBeSetAlone) {
+  Hyperparameters phi = two_layers();
+  phi.set(0, at::tensor({0.3, 0.7}, at::kDouble));
+  EXPECT_EQ(phi.values()[0][1].item<double>(), 0.3);
+  EXPECT_EQ(phi.values()[0][2].item<double>(), 0.7);
+}
+
+TEST(Hyperparameters, ElementsCanHaveValuesOfTheirOwnWhoseGeometricMeanIsTheValue) {
+  Hyperparameters phi(kSpecs, 2);
+  phi.set_elementwise(0,
+                      {at::tensor({1.0, 2.0, 4.0}, at::kDouble), at::tensor({0.125}, at::kDouble)});
+  EXPECT_DOUBLE_EQ(phi.values()[0][0][2].item<double>(), 4);
+  EXPECT_NEAR(phi.value(0).item<double>(), 1, 1e-15);  // 1 · 2 · 4 / 8
+  phi.set(0, 0.7);
+  EXPECT_EQ(phi.values()[0][0].item<double>(), 0.7);
 }
 
 }  // namespace

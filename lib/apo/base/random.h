@@ -14,6 +14,7 @@ enum class RandomStream : uint64_t {
   discrepancy_batches,  ///< order and augmentation of x̃
   synthetic_data,
   fisher_targets,  ///< drawn from the predictions
+  population,      ///< initial rates, whom to copy, how to explore
 };
 
 /// A CPU generator that depends only on the arguments; `part` separates epochs and the like.

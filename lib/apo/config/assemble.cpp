@@ -56,6 +56,45 @@ int64_t bytes(const Split& split) {
   return static_cast<int64_t>(split.images.nbytes() + split.labels.nbytes());
 }
 
+int threads_of(const Experiment& experiment) {
+  return experiment.threads > 0 ? static_cast<int>(experiment.threads) : usable_cores();
+}
+
+/// Before anything is loaded, so that a device that is not there is the first thing to be said.
+void set_up_process(const Experiment& experiment) {
+  resolve_device(experiment.device);
+  at::set_num_threads(threads_of(experiment));
+  const bool tf32 = experiment.precision == "tf32";
+  at::globalContext().setAllowTF32CuBLAS(tf32);
+  at::globalContext().setAllowTF32CuDNN(tf32);
+}
+
+std::unique_ptr<Dataset> load(const Experiment& experiment) {
+  return experiment.dataset.choice.make({.root = experiment.dataset.root,
+                                         .train_examples = experiment.dataset.train_examples,
+                                         .test_examples = experiment.dataset.test_examples,
+                                         .seed = static_cast<uint64_t>(experiment.seed)});
+}
+
+Assembly assemble_on(const Dataset& dataset, const Experiment& experiment) {
+  Assembly assembly;
+  assembly.device = resolve_device(experiment.device);
+  assembly.threads = threads_of(experiment);
+  assembly.data_bytes = bytes(dataset.train) + bytes(dataset.test);
+  assembly.rule = experiment.optimizer.choice.make(
+      {.learning_rate = experiment.optimizer.learning_rate.value_or(1e-3),
+       .weight_decay = experiment.optimizer.weight_decay});
+  assembly.tuner = experiment.tuner.make();
+  assembly.problem = make_supervised(
+      make_model(experiment, dataset), dataset, problem_options(experiment, assembly));
+  assembly.tuner->check(*assembly.problem);
+  for (const Tensor& parameter : assembly.problem->parameters()) {
+    assembly.parameters += parameter.numel();
+  }
+  assembly.options = train_options(experiment, *assembly.problem);
+  return assembly;
+}
+
 }  // namespace
 
 at::Device resolve_device(const std::string& word) {
@@ -72,32 +111,40 @@ at::Device resolve_device(const std::string& word) {
 }
 
 Assembly assemble(const Experiment& experiment) {
-  Assembly assembly;
-  assembly.device = resolve_device(experiment.device);
-  assembly.threads = experiment.threads > 0 ? static_cast<int>(experiment.threads) : usable_cores();
-  at::set_num_threads(assembly.threads);
-  const bool tf32 = experiment.precision == "tf32";
-  at::globalContext().setAllowTF32CuBLAS(tf32);
-  at::globalContext().setAllowTF32CuDNN(tf32);
+  set_up_process(experiment);
+  return assemble_on(*load(experiment), experiment);
+}
 
-  const std::unique_ptr<Dataset> dataset =
-      experiment.dataset.choice.make({.root = experiment.dataset.root,
-                                      .train_examples = experiment.dataset.train_examples,
-                                      .test_examples = experiment.dataset.test_examples,
-                                      .seed = static_cast<uint64_t>(experiment.seed)});
-  assembly.data_bytes = bytes(dataset->train) + bytes(dataset->test);
-  assembly.rule = experiment.optimizer.choice.make(
-      {.learning_rate = experiment.optimizer.learning_rate.value_or(1e-3),
-       .weight_decay = experiment.optimizer.weight_decay});
-  assembly.tuner = experiment.tuner.make();
-  assembly.problem = make_supervised(
-      make_model(experiment, *dataset), *dataset, problem_options(experiment, assembly));
-  assembly.tuner->check(*assembly.problem);
-  for (const Tensor& parameter : assembly.problem->parameters()) {
-    assembly.parameters += parameter.numel();
+Range initial_range(const Experiment& experiment) {
+  const double rate = experiment.optimizer.learning_rate.value_or(1e-3);
+  return experiment.tuner.make()->population()->initial_range.value_or(
+      Range::between(rate / 10, rate * 10));
+}
+
+std::vector<PlannedMember> population_of(const Experiment& experiment) {
+  std::vector<PlannedMember> planned;
+  const std::optional<PbtOptions> pbt = experiment.tuner.make()->population();
+  if (!pbt) return planned;
+  const auto seed = static_cast<uint64_t>(experiment.seed);
+  for (const double rate : initial_rates(pbt->population, initial_range(experiment), seed)) {
+    // Populations of other seeds share no member's seed.
+    const uint64_t own = seed * static_cast<uint64_t>(pbt->population) + planned.size();
+    planned.push_back({static_cast<int64_t>(own & INT64_MAX), rate});
   }
-  assembly.options = train_options(experiment, *assembly.problem);
-  return assembly;
+  return planned;
+}
+
+std::vector<Assembly> assemble_population(const Experiment& experiment) {
+  set_up_process(experiment);
+  const std::unique_ptr<Dataset> dataset = load(experiment);
+  std::vector<Assembly> assemblies;
+  for (const PlannedMember& planned : population_of(experiment)) {
+    Experiment member = experiment;
+    member.seed = planned.seed;
+    member.optimizer.learning_rate = planned.learning_rate;
+    assemblies.push_back(assemble_on(*dataset, member));
+  }
+  return assemblies;
 }
 
 }  // namespace apo

@@ -3,9 +3,10 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "apo/config/experiment.h"
-#include "apo/train/trainer.h"
+#include "apo/train/population.h"
 
 namespace apo {
 
@@ -25,8 +26,21 @@ struct Assembly {
 /// Throws Error(config) where the device does not exist or this build cannot use it.
 at::Device resolve_device(const std::string& word);
 
+/// One run of a population: the experiment with a seed and an initial rate of its own.
+struct PlannedMember {
+  int64_t seed = 0;
+  double learning_rate = 0;
+};
+
+/// The members that the experiment's tuner asks for; none where it works on a single run.
+std::vector<PlannedMember> population_of(const Experiment& experiment);
+/// From which the initial rates are drawn. Pre: the tuner has a population.
+Range initial_range(const Experiment& experiment);
+
 /// Loads the data, builds the model from the seed, makes the rest. Sets the process's threads and
 /// precision. Throws Error: config (what cannot be together), data.
 Assembly assemble(const Experiment& experiment);
+/// The same for each member of a population, with one copy of the data.
+std::vector<Assembly> assemble_population(const Experiment& experiment);
 
 }  // namespace apo

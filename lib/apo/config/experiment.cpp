@@ -120,6 +120,9 @@ void Experiment::visit(OptionVisitor& visitor) {
   visitor.require(optimizer.learning_rate || tuner.name() == "apo",
                   "optimizer.learning_rate",
                   "auto needs tuner.name: apo, whose objective finds the rate; give a number");
+  visitor.require(optimizer.choice.name() == "sgd" || tuner.name() != "smd",
+                  "optimizer.name",
+                  "smd keeps a gain for every weight of plain gradient descent; accepted: sgd");
   const std::string missing = not_tunable();
   visitor.require(missing.empty(), "tuner.tune", missing);
   const std::string outside = bad_bounds();

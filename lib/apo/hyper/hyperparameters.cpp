@@ -13,6 +13,7 @@
 #include <ATen/ops/sigmoid.h>
 #include <ATen/ops/unbind.h>
 #include <ATen/ops/where.h>
+#include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
 #include <stdexcept>
@@ -82,9 +83,24 @@ size_t Hyperparameters::index(const std::string& name) const {
 }
 
 void Hyperparameters::set(size_t h, double value) {
-  values_[h] = at::full_like(values_[h], value);
-  stored_[h] = to_stored(specs_[h].transform, values_[h]);
-  per_parameter_[h] = spread(values_[h]);
+  set(h, at::full_like(values_[h], value));
+}
+
+void Hyperparameters::set(size_t h, const Tensor& value) {
+  values_[h] = value;
+  stored_[h] = to_stored(specs_[h].transform, value);
+  per_parameter_[h] = spread(value);
+}
+
+void Hyperparameters::set_elementwise(size_t h, TensorList values) {
+  Tensor sum_of_logs = at::zeros_like(values_[h]);
+  int64_t elements = 0;
+  for (const Tensor& value : values) {
+    sum_of_logs += value.log().sum(at::kDouble);
+    elements += value.numel();
+  }
+  set(h, (sum_of_logs / static_cast<double>(elements)).exp());
+  per_parameter_[h] = std::move(values);
 }
 
 void Hyperparameters::move(size_t h, const Tensor& target) {

@@ -26,7 +26,7 @@ struct HyperparameterSpec {
 };
 
 /// φ as an update formula reads it: [h][i] is the value of hyperparameter h for parameter i, a
-/// 0-dim tensor. h counts in the rule's declared order.
+/// 0-dim tensor, or one of the parameter's shape. h counts in the rule's declared order.
 using HyperparameterValues = std::vector<TensorList>;
 
 /// The values of φ and their stored forms, in float64: the tuned ones on the parameters' device, so
@@ -61,6 +61,11 @@ class Hyperparameters {
 
   /// Sets every group to one value.
   void set(size_t h, double value);
+  /// Sets the groups' values, [groups].
+  void set(size_t h, const Tensor& value);
+  /// Gives every element of every parameter a value of its own: one tensor per parameter, of its
+  /// shape. value(h) is then their geometric mean, in every group.
+  void set_elementwise(size_t h, TensorList values);
   /// Moves the stored form to `target`, [groups], or to the nearest of its range; where that equals
   /// the old one the value stays exactly.
   void move(size_t h, const Tensor& target);

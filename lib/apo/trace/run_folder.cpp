@@ -10,7 +10,7 @@ namespace {
 
 /// What a run writes. config.yaml, which marks the folder as a run's, goes last.
 constexpr const char* kFiles[] = {
-    "trace.jsonl", "trace.json", "summary.json", "log.txt", "config.yaml"};
+    "trace.jsonl", "trace.json", "summary.json", "population.json", "log.txt", "config.yaml"};
 
 }  // namespace
 

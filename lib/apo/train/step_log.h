@@ -30,6 +30,8 @@ class StepLog {
 
   /// The step whose loss was not finite, once there is one.
   const std::optional<StepRecord>& diverged() const { return diverged_; }
+  /// Goes on as if the divergence had not been; the epoch's sums keep the steps before it.
+  void forget_divergence() { diverged_.reset(); }
   /// Means over the examples since the last call.
   Metrics take_running_metrics();
 

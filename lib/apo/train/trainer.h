@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "apo/train/observer.h"
+#include "apo/train/step_log.h"
+#include "apo/train/stopwatch.h"
 
 namespace apo {
 
@@ -22,8 +24,56 @@ struct TrainOptions {
   std::function<bool()> interrupted = [] { return false; };
 };
 
-/// Trains `problem` in place. Observers are called in order and must outlive the run.
-/// Ending badly is a result with a message; exceptions are LibTorch's or the observers'.
+/// A run that can be advanced by parts, so that several can take turns. Trains `problem` in place.
+/// Observers are called in order; they, problem, rule and tuner must outlive it.
+class Trainer {
+ public:
+  Trainer(Problem& problem,
+          const UpdateRule& rule,
+          Tuner& tuner,
+          const TrainOptions& options,
+          std::vector<Observer*> observers);
+
+  /// Takes up to `steps` base steps: fewer where the run ends before, diverges or is interrupted.
+  void advance(int64_t steps);
+  /// Closes the run and tells the observers. Ending badly is a result with a message.
+  RunSummary conclude();
+
+  int64_t steps_taken() const { return t_; }
+  /// η as the traces show it: the geometric mean where there are several.
+  double learning_rate() const;
+  void set_learning_rate(double rate);
+
+  /// Goes on from where `other`, a run of the same kind, is: copies its parameters, buffers,
+  /// optimizer statistics, hyperparameters and step count. A divergence is forgotten; the stream of
+  /// batches stays its own.
+  void copy_from(const Trainer& other);
+
+ private:
+  void take_step();
+  void tune(const StepContext& context);
+  void end_epoch();
+  void note_best(const EpochRecord& record);
+  std::vector<HyperparameterRecord> tuned_values() const;
+  TensorList& theta() { return problem_.parameters(); }
+  Tensor rate() const;
+
+  Problem& problem_;
+  const UpdateRule& rule_;
+  Tuner& tuner_;
+  TrainOptions options_;
+  std::vector<Observer*> observers_;
+  Hyperparameters phi_;
+  Statistics xi_;
+  StepLog log_;
+  Stopwatch clock_;
+  Stopwatch meta_clock_;
+  int64_t t_ = 0;  ///< base steps taken
+  int64_t skipped_ = 0;
+  RunSummary summary_;
+};
+
+/// A whole run. Exceptions are LibTorch's or the observers'.
 RunSummary train(Problem& problem,
                  const UpdateRule& rule,
                  Tuner& tuner,

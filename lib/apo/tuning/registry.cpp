@@ -7,6 +7,11 @@ const Registry<Tuner>& tuners() {
       member("constant", "the configured values throughout", make_constant),
       member("step_decay", "learning rate times a factor at given times", make_step_decay),
       member("apo", "Amortized Proximal Optimization", make_apo),
+      member("hypergradient",
+             "hypergradient descent: the rate follows the last step's derivative",
+             make_hypergradient),
+      member("smd", "stochastic meta-descent: a gain for every weight of sgd", make_smd),
+      member("pbt", "population-based training of the learning rate", make_pbt),
   };
   return registry;
 }

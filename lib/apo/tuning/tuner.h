@@ -38,6 +38,15 @@ struct MetaRecord {
   bool skipped = false;
 };
 
+struct PbtOptions {
+  int64_t population = 4;
+  int64_t interval = 500;
+  std::optional<Range> initial_range;
+  std::optional<Range> factors = Range::between(0.8, 1.2);
+  double resample_probability = 0;
+  void visit(OptionVisitor& visitor);
+};
+
 class Tuner {
  public:
   virtual ~Tuner() = default;
@@ -50,6 +59,8 @@ class Tuner {
   virtual bool per_layer() const { return false; }
   /// Base steps per meta step; 0: there are no meta steps.
   virtual int64_t interval() const { return 0; }
+  /// Given where this tuner works between the runs of a population: train/population.h.
+  virtual std::optional<PbtOptions> population() const { return std::nullopt; }
   /// Examples in x̃; 0: as many as in x.
   virtual int64_t discrepancy_batch_size() const { return 0; }
 
@@ -100,9 +111,28 @@ struct ApoOptions {
   std::string defaults_for_scope_ = "global";
 };
 
+struct HypergradientOptions {
+  std::string form = "additive";
+  double rate = 1e-3;
+  void visit(OptionVisitor& visitor);
+
+ private:
+  std::string defaults_for_form_ = "additive";
+};
+
+struct SmdOptions {
+  double meta_rate = 10;
+  double decay = 0.99;
+  double floor = 0.5;
+  void visit(OptionVisitor& visitor);
+};
+
 std::unique_ptr<Tuner> make_constant(const NoOptions&);
 std::unique_ptr<Tuner> make_step_decay(const StepDecayOptions&);
 std::unique_ptr<Tuner> make_apo(const ApoOptions&);
+std::unique_ptr<Tuner> make_hypergradient(const HypergradientOptions&);
+std::unique_ptr<Tuner> make_smd(const SmdOptions&);
+std::unique_ptr<Tuner> make_pbt(const PbtOptions&);
 
 const Registry<Tuner>& tuners();
 

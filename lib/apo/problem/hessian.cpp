@@ -1,0 +1,20 @@
+#include "apo/problem/hessian.h"
+
+#include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include "apo/base/guards.h"
+
+namespace apo {
+
+TensorList hessian_vector_product(Problem& problem, const Batch& x, const TensorList& v) {
+  const at::AutoGradMode with_gradients(true);
+  const SwapGuard buffers(problem.buffers(), clone(problem.buffers()));
+  const TensorList& theta = problem.parameters();
+  const Tensor loss = problem.loss(problem.outputs(x), x);
+  const TensorList g =
+      torch::autograd::grad({loss}, theta, {}, /*retain_graph=*/true, /*create_graph=*/true);
+  return torch::autograd::grad(g, theta, v);
+}
+
+}  // namespace apo

@@ -1,0 +1,142 @@
+#include "apo/train/population.h"
+
+#include <ATen/ops/rand.h>
+#include <ATen/ops/randint.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <numeric>
+
+#include "apo/base/random.h"
+
+namespace apo {
+namespace {
+
+double draw_uniform(at::Generator& generator) {
+  return at::rand({}, generator, at::kDouble).item<double>();
+}
+
+size_t draw_below(size_t bound, at::Generator& generator) {
+  return static_cast<size_t>(
+      at::randint(static_cast<int64_t>(bound), {}, generator, at::kLong).item<int64_t>());
+}
+
+double draw_log_uniform(const Range& range, at::Generator& generator) {
+  const double exponent = draw_uniform(generator);
+  return range.lower * std::pow(range.upper / range.lower, exponent);
+}
+
+/// The mean loss of the steps since the last turn.
+class TurnLoss : public Observer {
+ public:
+  void on_step(const StepRecord& record) override {
+    sum_ += record.loss;
+    ++steps_;
+  }
+  /// Infinite where some loss was not finite, so that it ranks last.
+  double take() {
+    const double mean = sum_ / static_cast<double>(steps_);
+    sum_ = 0;
+    steps_ = 0;
+    return std::isfinite(mean) ? mean : std::numeric_limits<double>::infinity();
+  }
+
+ private:
+  double sum_ = 0;
+  int64_t steps_ = 0;
+};
+
+class Population {
+ public:
+  Population(const std::vector<PopulationMember>& members, const PopulationOptions& options)
+      : options_(options), turn_losses_(members.size()) {
+    for (size_t m = 0; m < members.size(); ++m) {
+      const PopulationMember& member = members[m];
+      std::vector<Observer*> observers = member.observers;
+      observers.push_back(&turn_losses_[m]);
+      trainers_.push_back(std::make_unique<Trainer>(
+          member.problem, member.rule, member.tuner, options.train, std::move(observers)));
+    }
+  }
+
+  std::vector<RunSummary> run() {
+    const int64_t interval = options_.pbt.interval;
+    for (int64_t begin = 0; begin < options_.train.steps; begin += interval) {
+      for (const auto& trainer : trainers_) trainer->advance(interval);
+      const bool last = begin + interval >= options_.train.steps;
+      if (last || options_.train.interrupted() || !exploit_and_explore(begin / interval)) break;
+    }
+    std::vector<RunSummary> summaries;
+    for (const auto& trainer : trainers_) summaries.push_back(trainer->conclude());
+    return summaries;
+  }
+
+ private:
+  /// False where there is no one left to copy.
+  bool exploit_and_explore(int64_t turn) {
+    std::vector<double> losses;
+    for (TurnLoss& loss : turn_losses_) losses.push_back(loss.take());
+    const std::vector<size_t> ranking = ranked(losses);
+    const auto finite = static_cast<size_t>(
+        std::count_if(losses.begin(), losses.end(), [](double l) { return std::isfinite(l); }));
+    if (finite == 0) return false;
+    const size_t quartile = std::max<size_t>(1, losses.size() / 4);
+    const size_t sources = std::min(quartile, finite);
+    const size_t keep = std::min(losses.size() - quartile, finite);
+    at::Generator generator =
+        make_generator(options_.seed, RandomStream::population, static_cast<uint64_t>(turn) + 1);
+    for (size_t rank = keep; rank < ranking.size(); ++rank) {
+      copy(ranking[draw_below(sources, generator)], ranking[rank], generator);
+    }
+    return true;
+  }
+
+  /// Members by their loss, the best first; among equals by their number.
+  static std::vector<size_t> ranked(const std::vector<double>& losses) {
+    std::vector<size_t> ranking(losses.size());
+    std::iota(ranking.begin(), ranking.end(), 0);
+    std::stable_sort(
+        ranking.begin(), ranking.end(), [&](size_t a, size_t b) { return losses[a] < losses[b]; });
+    return ranking;
+  }
+
+  void copy(size_t from, size_t to, at::Generator& generator) {
+    Trainer& member = *trainers_[to];
+    PopulationEvent event{.member = to, .from = from, .old_rate = member.learning_rate()};
+    member.copy_from(*trainers_[from]);
+    member.set_learning_rate(explored(member.learning_rate(), generator));
+    event.step = member.steps_taken();
+    event.new_rate = member.learning_rate();
+    options_.on_event(event);
+  }
+
+  double explored(double rate, at::Generator& generator) const {
+    const PbtOptions& pbt = options_.pbt;
+    if (draw_uniform(generator) < pbt.resample_probability) {
+      return draw_log_uniform(options_.initial_range, generator);
+    }
+    return rate * (draw_below(2, generator) == 0 ? pbt.factors->lower : pbt.factors->upper);
+  }
+
+  const PopulationOptions& options_;
+  std::vector<TurnLoss> turn_losses_;
+  std::vector<std::unique_ptr<Trainer>> trainers_;
+};
+
+}  // namespace
+
+std::vector<double> initial_rates(int64_t members, const Range& range, uint64_t seed) {
+  at::Generator generator = make_generator(seed, RandomStream::population);
+  std::vector<double> rates;
+  for (int64_t m = 0; m < members; ++m) rates.push_back(draw_log_uniform(range, generator));
+  return rates;
+}
+
+std::vector<RunSummary> train_population(const std::vector<PopulationMember>& members,
+                                         const PopulationOptions& options) {
+  return Population(members, options).run();
+}
+
+}  // namespace apo

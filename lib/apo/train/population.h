@@ -1,0 +1,58 @@
+// Population-based training: several runs of one experiment, the worse of which copy the better.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "apo/train/trainer.h"
+
+namespace apo {
+
+/// The initial learning rates of a population, log-uniform in `range`. Depends only on the
+/// arguments.
+std::vector<double> initial_rates(int64_t members, const Range& range, uint64_t seed);
+
+/// A member took over another's state before step `step` and changed the rate that came with it.
+struct PopulationEvent {
+  int64_t step = 0;
+  size_t member = 0;
+  size_t from = 0;
+  double old_rate = 0;  ///< of the member, before
+  double new_rate = 0;
+};
+
+struct PopulationMember {
+  Problem& problem;
+  const UpdateRule& rule;
+  Tuner& tuner;
+  std::vector<Observer*> observers;
+};
+
+struct PopulationOptions {
+  PbtOptions pbt;
+  Range initial_range;  ///< from which a resampled rate is drawn
+  uint64_t seed = 0;
+  TrainOptions train;
+  /// Told of each event as it happens.
+  std::function<void(const PopulationEvent&)> on_event = [](const PopulationEvent&) {};
+};
+
+/// Population-based training of the learning rate, the members in turns on one device:
+///     until all steps are taken:
+///         each member trains `interval` steps
+///         members are ranked by their mean training loss over these steps
+///         each of the bottom quartile, and each whose loss is not finite:
+///             exploit:  θ, buffers, ξ, η ← those of one drawn from the top quartile
+///             explore:  η ← log-uniform from the initial range, with resample_probability;
+///                       else η · one of the two factors, by a coin
+/// A quartile is a quarter of the members rounded down, but at least one. After the last turn
+/// nobody copies. A member whose loss stops being finite waits for the end of its turn; where no
+/// member's is finite, the population ends. Source: Jaderberg et al. 2017, truncation selection.
+/// Differs: selection by training loss, as the APO paper's comparison has it; members wait for each
+/// other.
+/// Returns how each member ended, in their order.
+std::vector<RunSummary> train_population(const std::vector<PopulationMember>& members,
+                                         const PopulationOptions& options);
+
+}  // namespace apo

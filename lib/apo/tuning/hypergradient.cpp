@@ -1,0 +1,115 @@
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/_make_dual.h>
+#include <ATen/ops/_unpack_dual.h>
+#include <ATen/ops/ones_like.h>
+#include <ATen/ops/zeros.h>
+#include <torch/csrc/autograd/forward_grad.h>
+
+#include <limits>
+
+#include "apo/tuning/tuner.h"
+
+namespace apo {
+namespace {
+
+using torch::autograd::ForwardADLevel;
+
+/// Where η stays, should h ask for less.
+constexpr double kSmallestRate = 1e-12;
+
+/// A level of forward-mode differentiation.
+class DualLevel {
+ public:
+  DualLevel() : index_(ForwardADLevel::get_next_idx()) {}
+  ~DualLevel() { ForwardADLevel::release_idx(index_); }
+  DualLevel(const DualLevel&) = delete;
+  DualLevel& operator=(const DualLevel&) = delete;
+  int64_t index() const { return static_cast<int64_t>(index_); }
+
+ private:
+  uint64_t index_;
+};
+
+/// u = ∂θ′/∂η of the step about to be taken, exactly and for every rule: the formula is
+/// differentiated forwards, in the same sweep that evaluates it.
+TensorList rate_derivative(const StepContext& context, const Hyperparameters& phi) {
+  const at::NoGradGuard no_grad;
+  const DualLevel level;
+  const size_t eta = phi.index("learning_rate");
+  const Tensor& value = phi.value(eta);
+  const Tensor dual = at::_make_dual(value, at::ones_like(value), level.index());
+  const TensorList next = context.rule.propose(detached(context.problem.parameters()),
+                                               context.g,
+                                               context.xi,
+                                               phi.values_with({eta}, {dual}),
+                                               Momentum::apply);
+  TensorList u;
+  for (const Tensor& theta : next) u.push_back(std::get<1>(at::_unpack_dual(theta, level.index())));
+  return u;
+}
+
+/// ⟨a, b⟩ over all parameters, a float64 scalar on their device.
+Tensor inner_product(const TensorList& a, const TensorList& b) {
+  Tensor sum = at::zeros({}, a.front().options().dtype(at::kDouble));
+  for (size_t i = 0; i < a.size(); ++i) sum += (a[i] * b[i]).sum(at::kDouble);
+  return sum;
+}
+
+/// Hypergradient descent: the learning rate takes a gradient step on the loss itself, through the
+/// last update alone.
+///     h_t = g_t · u_{t−1},  u_{t−1} = ∂θ_t/∂η
+///     additive:        η_t = η_{t−1} − β h_t
+///     multiplicative:  η_t = η_{t−1} (1 − β h_t / (‖g_t‖ ‖u_{t−1}‖))
+/// Source: Baydin et al. 2018. For SGD u = −g, so h_t = −g_t · g_{t−1}.
+/// Differs: η stays above 1e-12; with weight decay g is the decayed gradient.
+class Hypergradient : public Tuner {
+ public:
+  explicit Hypergradient(const HypergradientOptions& options) : options_(options) {}
+
+  std::vector<std::string> tuned() const override { return {"learning_rate"}; }
+
+  std::optional<MetaRecord> before_step(const StepContext& context, Hyperparameters& phi) override {
+    const at::NoGradGuard no_grad;
+    const size_t eta = phi.index("learning_rate");
+    if (!u_.empty()) phi.set(eta, next_rate(phi.value(eta), context.g).clamp_min(kSmallestRate));
+    u_ = rate_derivative(context, phi);
+    return std::nullopt;
+  }
+
+ private:
+  Tensor next_rate(const Tensor& eta, const TensorList& g) const {
+    const Tensor h = inner_product(g, u_);
+    if (options_.form == "additive") return eta - options_.rate * h;
+    const Tensor squares = inner_product(g, g) * inner_product(u_, u_);
+    constexpr double kTiny = std::numeric_limits<double>::min();  // where g or u is 0, so is h
+    return eta * (1 - options_.rate * h / squares.sqrt().clamp_min(kTiny));
+  }
+
+  HypergradientOptions options_;
+  TensorList u_;
+};
+
+}  // namespace
+
+void HypergradientOptions::visit(OptionVisitor& visitor) {
+  visitor.word("form",
+               form,
+               {"additive", "multiplicative"},
+               "η ← η − β h, or η ← η (1 − β h / (‖g‖ ‖u‖)), which knows no scale");
+  if (form != defaults_for_form_) {
+    defaults_for_form_ = form;
+    rate = form == "multiplicative" ? 0.02 : 1e-3;
+  }
+  visitor.real(
+      "rate",
+      rate,
+      Range::at_least(0),
+      "β, of the step on η; multiplicative: 0.02; additive with adam or rmsprop: try 1e-7");
+}
+
+std::unique_ptr<Tuner> make_hypergradient(const HypergradientOptions& options) {
+  return std::make_unique<Hypergradient>(options);
+}
+
+}  // namespace apo
