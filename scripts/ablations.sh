@@ -56,19 +56,21 @@ robustness() {
     for rate in auto 1e-1 1e-2 1e-3 1e-5 1e-7; do
       mlp "robustness_robust_${optimizer}_$rate" "$optimizer" "$rate" "$(lambda_of "$optimizer")"
     done
-    for rate in 1e-1 1e-2 1e-7; do
-      mlp "robustness_paper_${optimizer}_$rate" "$optimizer" "$rate" "$(lambda_of "$optimizer")" --set tuner.form=paper
-    done
+  done
+  for rate in 1e-1 1e-2 1e-7; do
+    mlp "robustness_paper_rmsprop_$rate" rmsprop "$rate" 1e-5 --set tuner.form=paper
   done
 }
 
 momentum() {
-  local lambda
-  for lambda in 1e-1 1e-2 1e-3; do
-    mlp "momentum_sgdm_ignored_$lambda" sgdm 1e-2 "$lambda"
-    mlp "momentum_sgdm_through_$lambda" sgdm 1e-2 "$lambda" --set tuner.through_momentum=true
-    mlp "momentum_adam_ignored_$lambda" adam 1e-3 "$lambda"
-    mlp "momentum_adam_through_$lambda" adam 1e-3 "$lambda" --set tuner.through_momentum=true
+  local way lambda
+  for way in false true; do
+    for lambda in 1e-1 1e-2; do
+      mlp "momentum_sgdm_${way}_$lambda" sgdm 1e-2 "$lambda" --set "tuner.through_momentum=$way"
+    done
+    for lambda in 1e-2 1e-3; do
+      mlp "momentum_adam_${way}_$lambda" adam 1e-3 "$lambda" --set "tuner.through_momentum=$way"
+    done
   done
 }
 
@@ -81,16 +83,15 @@ hyperparameters() {
 }
 
 layers() {
-  local scope
-  for scope in global per_layer; do
-    mlp "layers_sgd_$scope" sgd 1e-1 1e-3 --set "tuner.scope=$scope"
-    mlp "layers_rmsprop_$scope" rmsprop 1e-4 1e-5 --set "tuner.scope=$scope"
-  done
+  mlp layers_sgd_global sgd 1e-1 1e-3
+  mlp layers_sgd_per_layer sgd 1e-1 1e-3 --set tuner.scope=per_layer
+  mlp layers_rmsprop_global rmsprop 1e-4 1e-5
+  mlp layers_rmsprop_per_layer rmsprop 1e-4 1e-5 --set tuner.scope=per_layer
 }
 
 discrepancies() {
   local discrepancy lambda
-  for discrepancy in squared_euclidean bregman kl second_order; do
+  for discrepancy in squared_euclidean bregman kl; do
     for lambda in 1e-2 1e-3 1e-4; do
       mlp "discrepancies_${discrepancy}_$lambda" sgd 1e-1 "$lambda" --set "tuner.discrepancy=$discrepancy"
     done
@@ -102,19 +103,22 @@ kfac_fixed() {
   cnn "kfac_fixed_$1" "{name: kfac, learning_rate: $1, damping: 1e-3}" '{name: constant}'
 }
 
-# kfac_apo LAMBDA
+# kfac_apo NAME LAMBDA TUNED [more…]
 kfac_apo() {
-  cnn "kfac_apo_$1" '{name: kfac, learning_rate: 1e-3, damping: 1e-3}' "{name: apo, lambda: $1, tune: [learning_rate, damping]}"
+  local name=$1 lambda=$2 tuned=$3
+  shift 3
+  cnn "kfac_apo_$name" '{name: kfac, learning_rate: 1e-3, damping: 1e-3}' "{name: apo, lambda: $lambda, tune: [$tuned]}" "$@"
 }
 
 kfac() {
+  kfac_apo both_bounded 0.1 'learning_rate, damping' --set 'tuner.bounds={damping: [5e-4, 10]}'
   kfac_fixed 1e-3
-  kfac_apo 1e-1
+  kfac_apo both 1 'learning_rate, damping'
+  cnn kfac_rmsprop_apo_1e-2 '{name: rmsprop, learning_rate: 1e-4}' '{name: apo, lambda: 1e-2}'
   kfac_fixed 1e-2
-  cnn kfac_rmsprop_apo '{name: rmsprop, learning_rate: 1e-4}' '{name: apo, lambda: 1e-4}'
-  kfac_apo 3e-2
-  kfac_fixed 1e-4
   kfac_fixed 1e-1
+  kfac_fixed 1e-4
+  cnn kfac_rmsprop_apo_1e-3 '{name: rmsprop, learning_rate: 1e-4}' '{name: apo, lambda: 1e-3}'
 }
 
 for part in "${parts[@]}"; do "$part"; done

@@ -1,5 +1,7 @@
 #include "apo/tuning/tuner.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/equal.h>
 #include <gtest/gtest.h>
 
@@ -238,6 +240,26 @@ TEST(ApoTuner, AStepThatWouldUndoTheTrainingIsSearchedAnewAndNotSeenByTheMetaOpt
   EXPECT_LT(next->objective, loss.item<double>());
   // Its first step: as long as ever.
   EXPECT_NEAR(std::abs(std::log(phi.value(0).item<double>() / searched)), 0.1, 1e-5);
+}
+
+TEST(ApoTuner, ARuinedNetworkIsNotGivenEverSmallerRates) {
+  // Far worse than the untrained one, whatever the step: the rate follows J's minimum, up as well.
+  const auto rule = make_sgd({}, {.learning_rate = 0.5});
+  test::TinyProblem problem;
+  const auto tuner = make_apo({});
+  const Statistics xi = rule->initial_statistics(problem.parameters());
+  Hyperparameters phi(rule->hyperparameters(), {"learning_rate"}, {0, 0, 0, 0}, 1, at::kCPU);
+  const auto meta_step = [&](int64_t t) {
+    const Batch x = problem.next_batch();
+    const Tensor loss = problem.loss(problem.outputs(x), x);
+    const TensorList g = gradient(loss, problem.parameters());
+    return *tuner->before_step({t, problem, *rule, g, xi, x, loss}, phi);
+  };
+  EXPECT_FALSE(meta_step(0).skipped);
+  problem.parameters()[3].detach() += at::arange(3, at::kDouble) * 100;
+  phi.set(0, 1e-6);
+  EXPECT_TRUE(meta_step(10).skipped);
+  EXPECT_GT(phi.value(0).item<double>(), 1e-5);
 }
 
 TEST(ApoTuner, ATunedHyperparameterStaysWithinItsBounds) {

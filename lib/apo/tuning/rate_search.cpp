@@ -1,7 +1,7 @@
 #include "apo/tuning/rate_search.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/full_like.h>
+#include <ATen/ops/ones_like.h>
 
 #include <cmath>
 #include <limits>
@@ -40,18 +40,16 @@ Tensor minimiser(ProximalObjective& objective,
 }  // namespace
 
 Tensor search_all_rates(ProximalObjective& objective, const Hyperparameters& phi) {
-  const Tensor& like = phi.value(phi.index("learning_rate"));
-  TensorList candidates;
-  for (int q = -8 * kPerDecade; q <= 2 * kPerDecade; ++q) {
-    candidates.push_back(at::full_like(like, power_of_ten(q)));
-  }
-  return minimiser(objective, phi, candidates);
+  return search_multiples(objective, phi, at::ones_like(phi.value(phi.index("learning_rate"))));
 }
 
-Tensor search_smaller_rates(ProximalObjective& objective, const Hyperparameters& phi) {
-  const Tensor& current = phi.value(phi.index("learning_rate"));
+Tensor search_multiples(ProximalObjective& objective,
+                        const Hyperparameters& phi,
+                        const Tensor& rates) {
   TensorList candidates;
-  for (int q = -8 * kPerDecade; q < 0; ++q) candidates.push_back(current * power_of_ten(q));
+  for (int q = -8 * kPerDecade; q <= 2 * kPerDecade; ++q) {
+    candidates.push_back(rates * power_of_ten(q));
+  }
   return minimiser(objective, phi, candidates);
 }
 

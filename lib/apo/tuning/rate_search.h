@@ -10,9 +10,11 @@ namespace apo {
 /// [groups].
 Tensor search_all_rates(ProximalObjective& objective, const Hyperparameters& phi);
 
-/// The minimiser of J over rates below the current ones, down to 1e-8 of them, four per decade; the
+/// The minimiser of J over multiples of `rates`, [groups], from 1e-8 to 1e2, four per decade; the
 /// ratios between layers stay. [groups].
-Tensor search_smaller_rates(ProximalObjective& objective, const Hyperparameters& phi);
+Tensor search_multiples(ProximalObjective& objective,
+                        const Hyperparameters& phi,
+                        const Tensor& rates);
 
 /// Whether J has its minimum within a factor ten of `rates`, [groups]: smaller there than at a
 /// tenth and at ten times of them.

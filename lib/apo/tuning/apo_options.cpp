@@ -1,0 +1,91 @@
+#include <algorithm>
+
+#include "apo/objective/discrepancy.h"
+#include "apo/tuning/meta_optimizer.h"
+#include "apo/tuning/tuner.h"
+
+namespace apo {
+namespace {
+
+/// What some update rule declares, each name once.
+std::vector<HyperparameterSpec> tunable() {
+  std::vector<HyperparameterSpec> specs;
+  for (const auto& member : update_rules()) {
+    for (const HyperparameterSpec& spec : member.recipe()->make({})->hyperparameters()) {
+      const auto same = [&spec](const HyperparameterSpec& s) { return s.name == spec.name; };
+      if (std::none_of(specs.begin(), specs.end(), same)) specs.push_back(spec);
+    }
+  }
+  return specs;
+}
+
+std::vector<std::string> names_of(const std::vector<HyperparameterSpec>& specs) {
+  std::vector<std::string> names;
+  for (const HyperparameterSpec& spec : specs) names.push_back(spec.name);
+  return names;
+}
+
+}  // namespace
+
+ApoOptions::ApoOptions() : meta_optimizer(meta_rules(), "rmsprop") {}
+
+void ApoOptions::visit(OptionVisitor& visitor) {
+  visitor.real(
+      "lambda", lambda, Range::at_least(0), "λ, weight of the discrepancy; a list is a grid");
+  visitor.word("form",
+               form,
+               {"robust", "paper"},
+               "robust: line searches where the first rate is far off or a step would undo the "
+               "training, and a bias-corrected meta-optimizer; paper: neither");
+  if (form != defaults_for_form_) take_defaults_of_form();
+  const std::vector<HyperparameterSpec> specs = tunable();
+  visitor.words(
+      "tune", tune, names_of(specs), "hyperparameters to tune, of those the optimizer has");
+  visitor.section("bounds", "where a tuned hyperparameter stays", [&](OptionVisitor& each) {
+    for (const HyperparameterSpec& spec : specs) {
+      each.interval(spec.name.c_str(), bounds[spec.name], spec.range, "lower and upper bound");
+    }
+  });
+  visitor.word("scope",
+               scope,
+               {"global", "per_layer"},
+               "what shares a value: all, or a module's parameters");
+  if (scope != defaults_for_scope_) take_defaults_of_scope();
+  visitor.integer(
+      "interval", interval, Range::at_least(1), "K, base steps per meta step; per layer: 5");
+  visitor.flag("through_momentum",
+               through_momentum,
+               "look through the real update; else tune as if there were no momentum");
+  visitor.word(
+      "loss_term", loss_term, {"loss", "linear"}, "h: the loss, or its Taylor term (Eq. 4)");
+  visitor.word("discrepancy",
+               discrepancy,
+               ChoiceOf<Discrepancy>(discrepancies(), discrepancies().front().name).names(),
+               "D, how the move of the outputs is measured");
+  visitor.real("weight_lambda", weight_lambda, Range::at_least(0), "λ_w, weight of ½‖θ′ − θ‖²");
+  visitor.integer("discrepancy_batch_size",
+                  discrepancy_batch_size,
+                  Range::at_least(0),
+                  "examples in x̃; 0: the batch size");
+  visitor.section("meta_optimizer", "what moves the hyperparameters", [this](OptionVisitor& meta) {
+    meta.choice(meta_optimizer, "an update rule");
+    meta.real("learning_rate",
+              meta_learning_rate,
+              Range::at_least(0),
+              "of the meta-optimizer; per layer: 0.001");
+  });
+}
+
+void ApoOptions::take_defaults_of_form() {
+  defaults_for_form_ = form;
+  meta_optimizer = UpdateRuleChoice(form == "paper" ? paper_meta_rules() : meta_rules(), "rmsprop");
+}
+
+/// Many values are a harder problem: smaller and more frequent meta steps (paper, Appendix C).
+void ApoOptions::take_defaults_of_scope() {
+  defaults_for_scope_ = scope;
+  interval = scope == "per_layer" ? 5 : 10;
+  meta_learning_rate = scope == "per_layer" ? 0.001 : 0.1;
+}
+
+}  // namespace apo
