@@ -9,6 +9,7 @@ cd "$(dirname "$0")/.."
 runs=${1:-runs/results}
 apo_train=${APO_TRAIN:-build/default/bin/apo-train}
 constant=(--set 'tuner={name: constant}')
+paper=(--set tuner.form=paper)
 
 # train NAME CONFIG [more…]
 train() {
@@ -22,9 +23,9 @@ train() {
 }
 
 # MNIST: APO against the fixed rate that it starts from.
-train mnist_rmsprop_apo mnist_mlp_rmsprop_apo --set train.epochs=25
+train mnist_rmsprop_apo mnist_mlp_rmsprop_apo --set train.epochs=25 "${paper[@]}"
 train mnist_rmsprop_fixed mnist_mlp_rmsprop_apo --set train.epochs=25 "${constant[@]}"
-train mnist_sgd_apo mnist_mlp_sgd_apo --set train.epochs=6
+train mnist_sgd_apo mnist_mlp_sgd_apo --set train.epochs=6 "${paper[@]}"
 train mnist_sgd_fixed mnist_mlp_sgd_apo --set train.epochs=6 "${constant[@]}"
 
 # Narrow ResNets: 500 examples are fitted; on 4,000 (SVHN: $SVHN_EXAMPLES) the loss falls for 10 epochs.
@@ -35,7 +36,7 @@ for set in cifar10 cifar100 svhn; do
     cifar100) lambda=0.01 fit_epochs=160 ;;
     svhn) config=svhn_resnet18_rmsprop_apo examples=${SVHN_EXAMPLES:-4000} ;;
   esac
-  options=("${narrow[@]}" --set "tuner.lambda=$lambda")
+  options=("${narrow[@]}" "${paper[@]}" --set "tuner.lambda=$lambda")
   train "narrow_${set}_fit" "$config" "${options[@]}" \
     --set dataset.train_examples=500 --set dataset.batch_size=50 --set "train.epochs=$fit_epochs"
   options+=(--set "dataset.train_examples=$examples" --set train.epochs=10)

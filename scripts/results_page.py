@@ -61,7 +61,7 @@ def main():
     environment = runs.trace("mnist_rmsprop_apo")["environment"]
     timing = runs.summary("mnist_rmsprop_apo")
     print("# Results\n")
-    print("Written by `scripts/results.sh`, which trains every run named here. Training losses are means over an epoch's steps.\n")
+    print("Written by `scripts/results.sh`, which trains every run named here. APO in the paper's form (`tuner.form: paper`); for the robust default see [ablations.md](ablations.md). Training losses are means over an epoch's steps.\n")
     print(f"Machine: {environment['device']}, {environment['threads']} threads, LibTorch {environment['libtorch']}.\n")
     print("## MNIST, MLP 784-1000-1000-10, batch 100\n")
     print("| claim | measured | holds |\n|---|---|---|")
