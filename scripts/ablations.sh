@@ -63,14 +63,10 @@ robustness() {
 }
 
 momentum() {
-  local way lambda
+  local way
   for way in false true; do
-    for lambda in 1e-1 1e-2; do
-      mlp "momentum_sgdm_${way}_$lambda" sgdm 1e-2 "$lambda" --set "tuner.through_momentum=$way"
-    done
-    for lambda in 1e-2 1e-3; do
-      mlp "momentum_adam_${way}_$lambda" adam 1e-3 "$lambda" --set "tuner.through_momentum=$way"
-    done
+    mlp "momentum_sgdm_${way}_1e-1" sgdm 1e-2 1e-1 --set "tuner.through_momentum=$way"
+    mlp "momentum_adam_${way}_1e-3" adam 1e-3 1e-3 --set "tuner.through_momentum=$way"
   done
 }
 

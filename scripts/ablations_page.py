@@ -67,7 +67,7 @@ def momentum(runs):
     print("## Momentum: ignored by the meta step, or looked through\n")
     print("MNIST MLP, 5 epochs, `tuner.through_momentum`; training loss of the fifth epoch, η at its end.\n")
     rows = []
-    for optimizer, start, lambdas in (("sgdm", "0.01", ("1e-1", "1e-2")), ("adam", "0.001", ("1e-2", "1e-3"))):
+    for optimizer, start, lambdas in (("sgdm", "0.01", ("1e-1",)), ("adam", "0.001", ("1e-3",))):
         for lam in lambdas:
             cells = []
             for way in ("false", "true"):

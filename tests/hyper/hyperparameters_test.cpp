@@ -13,7 +13,8 @@ namespace {
 const std::vector<HyperparameterSpec> kSpecs = {
     {"learning_rate", Transform::log, 0.1, Range::above(0)},
     {"power", Transform::identity, 0.5, Range::between(0, 1)},
-    {"mix", Transform::logit, 0.3, Range::between(0, 1)}};
+    {"mix", Transform::logit, 0.3, Range::between(0, 1)},
+    {"exponent", Transform::exponent, 0.4, Range::between(0, 1)}};
 
 Hyperparameters two_layers() {
   return {kSpecs, {"learning_rate"}, {0, 0, 1}, 2, at::kCPU};

@@ -21,6 +21,8 @@
 namespace apo {
 namespace {
 
+constexpr double kExponentScale = 16;
+
 Tensor to_stored(Transform transform, const Tensor& value) {
   switch (transform) {
     case Transform::identity:
@@ -29,6 +31,8 @@ Tensor to_stored(Transform transform, const Tensor& value) {
       return value.log();
     case Transform::logit:
       return value.logit();
+    case Transform::exponent:
+      return value * kExponentScale;
   }
   throw std::logic_error("unknown transform");
 }
@@ -41,6 +45,8 @@ Tensor to_value(Transform transform, const Tensor& stored) {
       return stored.exp();
     case Transform::logit:
       return stored.sigmoid();
+    case Transform::exponent:
+      return stored / kExponentScale;
   }
   throw std::logic_error("unknown transform");
 }
@@ -126,6 +132,8 @@ Tensor Hyperparameters::derivative(size_t h) const {
       return value.clone();
     case Transform::logit:
       return value * (1 - value);
+    case Transform::exponent:
+      return at::full_like(value, 1 / kExponentScale);
   }
   throw std::logic_error("unknown transform");
 }

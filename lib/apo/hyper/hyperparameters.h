@@ -15,6 +15,9 @@ enum class Transform {
   identity,
   log,    ///< stored = ln value; for scales such as η, ε and damping
   logit,  ///< stored = ln(value / (1 − value)); for values in (0, 1)
+  /// stored = 16 value; for the power of a mean square s. s is of the order of 1e-7 = e^−16, so
+  /// that moving the stored value by one changes the step e-fold, as it does with ln η.
+  exponent,
 };
 
 /// What an update rule declares of one of its hyperparameters.

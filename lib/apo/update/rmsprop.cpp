@@ -26,7 +26,7 @@ class Rmsprop : public ElementwiseRule {
 
   std::vector<HyperparameterSpec> hyperparameters() const override {
     return {learning_rate(),
-            {"power", Transform::identity, options_.power, Range::between(0, 1)},
+            {"power", Transform::exponent, options_.power, Range::between(0, 1)},
             {"epsilon", Transform::log, options_.epsilon, Range::above(0)}};
   }
 
