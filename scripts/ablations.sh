@@ -83,6 +83,7 @@ layers() {
   mlp layers_sgd_per_layer sgd 1e-1 1e-3 --set tuner.scope=per_layer
   mlp layers_rmsprop_global rmsprop 1e-4 1e-5
   mlp layers_rmsprop_per_layer rmsprop 1e-4 1e-5 --set tuner.scope=per_layer
+  mlp layers_rmsprop_per_layer_auto rmsprop auto 1e-5 --set tuner.scope=per_layer
 }
 
 discrepancies() {
@@ -111,3 +112,6 @@ kfac() {
 
 for part in "${parts[@]}"; do "$part"; done
 python3 scripts/ablations_page.py "$runs" >docs/ablations.md
+mkdir -p docs/images
+python3 scripts/plot_traces.py docs/images/kfac.svg "K-FAC, 1e-3=$runs/kfac_fixed_1e-3" \
+  "K-FAC-APO=$runs/kfac_apo_both_bounded" "RMSprop-APO=$runs/kfac_rmsprop_apo_1e-2"
