@@ -7,22 +7,18 @@
 # $THREADS: of each run; default: all cores. Two hours on two cores.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source=scripts/common.sh
+source scripts/common.sh
 runs=${1:-runs/ablations}
 shift || true
 parts=("$@")
 [ ${#parts[@]} -gt 0 ] || parts=(robustness momentum hyperparameters layers discrepancies kfac)
-apo_train=${APO_TRAIN:-build/default/bin/apo-train}
 fashion=${FASHION_MNIST_ROOT:-/usr/share/datasets/fashion-mnist}
 
 # train NAME CONFIG [more…]; a run that diverges is a result, too.
 train() {
-  local name=$1 config=$2 code=0
-  shift 2
-  if [ -e "$runs/$name/summary.json" ]; then
-    echo "$name: kept"
-    return
-  fi
-  "$apo_train" --threads "${THREADS:-0}" --config "configs/$config.yaml" --set "name=$name" --output "$runs" --overwrite --progress off "$@" || code=$?
+  local code=0
+  train_once "$runs" "$@" --threads "${THREADS:-0}" --progress off || code=$?
   [ "$code" = 0 ] || [ "$code" = 4 ] || exit "$code"
 }
 

@@ -13,6 +13,19 @@ die() {
 # The comment at the head of the calling script.
 usage() { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; }
 
+# train_once RUNS NAME CONFIG [apo-train's options…]: trains configs/CONFIG.yaml into RUNS/NAME unless it is there already.
+# Returns apo-train's exit code. Environment: APO_TRAIN, the program.
+train_once() {
+  local runs=$1 name=$2 config=$3
+  shift 3
+  if [ -e "$runs/$name/summary.json" ]; then
+    echo "$name: kept"
+    return
+  fi
+  "${APO_TRAIN:-$root/build/default/bin/apo-train}" --config "$root/configs/$config.yaml" --set "name=$name" --output "$runs" \
+    --overwrite "$@"
+}
+
 # choose_flavour [cpu|cuda]: sets `flavour`, and `reason` to a few words for the reader.
 # shellcheck disable=SC2034  # both are read by the scripts that source this
 choose_flavour() {

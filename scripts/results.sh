@@ -6,21 +6,14 @@
 # Three quarters of an hour on two cores.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source=scripts/common.sh
+source scripts/common.sh
 runs=${1:-runs/results}
-apo_train=${APO_TRAIN:-build/default/bin/apo-train}
 constant=(--set 'tuner={name: constant}')
 paper=(--set tuner.form=paper)
 
 # train NAME CONFIG [more…]
-train() {
-  local name=$1 config=$2
-  shift 2
-  if [ -e "$runs/$name/summary.json" ]; then
-    echo "$name: kept"
-    return
-  fi
-  "$apo_train" --config "configs/$config.yaml" --set "name=$name" --output "$runs" --overwrite "$@"
-}
+train() { train_once "$runs" "$@"; }
 
 # MNIST: APO against the fixed rate that it starts from.
 train mnist_rmsprop_apo mnist_mlp_rmsprop_apo --set train.epochs=25 "${paper[@]}"

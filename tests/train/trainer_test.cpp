@@ -4,16 +4,15 @@
 
 #include <cmath>
 
+#include "support/recorder.h"
 #include "support/tiny_problem.h"
 
 namespace apo {
 namespace {
 
-struct Recorder : Observer {
-  void on_step(const StepRecord& record) override { steps.push_back(record); }
+struct Recorder : test::StepRecorder {
   void on_epoch(const EpochRecord& record) override { epochs.push_back(record); }
   void on_end(const RunSummary&) override { ++ends; }
-  std::vector<StepRecord> steps;
   std::vector<EpochRecord> epochs;
   int ends = 0;
 };

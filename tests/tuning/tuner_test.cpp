@@ -11,19 +11,18 @@
 #include "apo/base/error.h"
 #include "apo/train/trainer.h"
 #include "apo/tuning/meta_optimizer.h"
+#include "support/recorder.h"
 #include "support/registry_names.h"
 #include "support/tiny_problem.h"
 
 namespace apo {
 namespace {
 
-struct Recorder : Observer {
-  void on_step(const StepRecord& record) override { steps.push_back(record); }
+struct Recorder : test::StepRecorder {
   void on_meta(const MetaRecord& record, const std::vector<HyperparameterRecord>& values) override {
     metas.push_back(record);
     tuned.push_back(values.front().value);
   }
-  std::vector<StepRecord> steps;
   std::vector<MetaRecord> metas;
   std::vector<double> tuned;
 };
@@ -41,9 +40,7 @@ std::unique_ptr<Run> run(Tuner& tuner, const UpdateRule& rule, const TrainOption
 }
 
 std::vector<double> rates(const Run& run) {
-  std::vector<double> rates;
-  for (const StepRecord& record : run.trace.steps) rates.push_back(record.learning_rate);
-  return rates;
+  return run.trace.rates();
 }
 
 const RuleSetting kSetting{.learning_rate = 0.05};

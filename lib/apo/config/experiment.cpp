@@ -75,14 +75,15 @@ std::string Experiment::not_tunable() const {
 std::string Experiment::bad_bounds() const {
   const std::unique_ptr<Tuner> made = tuner.make();
   const std::vector<std::string> tuned = made->tuned();
+  const std::vector<HyperparameterSpec> specs =
+      optimizer.choice.make({.learning_rate = optimizer.learning_rate.value_or(1)})
+          ->hyperparameters();
   for (const auto& [name, range] : made->bounds()) {
     if (std::count(tuned.begin(), tuned.end(), name) == 0) {
       return fmt::format("'{}' is not tuned; accepted: {}", name, list_or(tuned));
     }
     const bool is_auto = name == "learning_rate" && !optimizer.learning_rate;
-    for (const HyperparameterSpec& spec :
-         optimizer.choice.make({.learning_rate = optimizer.learning_rate.value_or(1)})
-             ->hyperparameters()) {
+    for (const HyperparameterSpec& spec : specs) {
       if (spec.name != name || is_auto || range.contains(spec.initial)) continue;
       return fmt::format("optimizer.{} = {} lies outside of [{}, {}]",
                          name,

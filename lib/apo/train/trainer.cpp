@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "apo/base/system.h"
+#include "apo/update/observe.h"
 
 namespace apo {
 namespace {
@@ -64,9 +65,7 @@ void Trainer::take_step() {
   const Batch x = problem_.next_batch();
   const Tensor z = problem_.outputs(x);
   const Tensor loss = problem_.loss(z, x);
-  const TensorList g = rule_.decayed(theta(), gradient(loss, theta()));
-  rule_.observe_curvature(problem_, x, xi_);
-  rule_.observe(g, xi_);
+  const TensorList g = observe(rule_, problem_, x, loss, xi_);
   tune({t_, problem_, rule_, g, xi_, x, loss});
   step(rule_, theta(), g, xi_, phi_.values());
   log_.push({t_, z.size(0), loss, problem_.correct(z, x), rate()});

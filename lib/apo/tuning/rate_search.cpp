@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "apo/base/guards.h"
+#include "apo/update/observe.h"
 
 namespace apo {
 namespace {
@@ -79,9 +80,7 @@ bool survives_trial(const StepContext& context,
     const Tensor loss = problem.loss(problem.outputs(x), x);
     if (!(to_double(loss) <= limit)) return false;  // so is NaN
     if (t == steps) return true;
-    g = context.rule.decayed(theta, gradient(loss, theta));
-    context.rule.observe_curvature(problem, x, xi);
-    context.rule.observe(g, xi);
+    g = observe(context.rule, problem, x, loss, xi);
   }
 }
 

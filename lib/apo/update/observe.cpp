@@ -1,0 +1,17 @@
+#include "apo/update/observe.h"
+
+namespace apo {
+
+TensorList observe(const UpdateRule& rule,
+                   Problem& problem,
+                   const Batch& x,
+                   const Tensor& loss,
+                   Statistics& xi) {
+  const TensorList& theta = problem.parameters();
+  TensorList g = rule.decayed(theta, gradient(loss, theta));
+  rule.observe_curvature(problem, x, xi);
+  rule.observe(g, xi);
+  return g;
+}
+
+}  // namespace apo
