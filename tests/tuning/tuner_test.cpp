@@ -259,6 +259,24 @@ TEST(ApoTuner, ARuinedNetworkIsNotGivenEverSmallerRates) {
   EXPECT_GT(phi.value(0).item<double>(), 1e-5);
 }
 
+TEST(ApoTuner, TheUntrainedLossIsTheFirstOneThoughTheFirstObjectiveBeNotFinite) {
+  const auto rule = make_sgd({}, {.learning_rate = 0.5});
+  test::TinyProblem problem;
+  const auto tuner = make_apo({});
+  const Statistics xi = rule->initial_statistics(problem.parameters());
+  Hyperparameters phi(rule->hyperparameters(), {"learning_rate"}, {0, 0, 0, 0}, 1, at::kCPU);
+  const Batch x = problem.next_batch();
+  const auto meta_step_at = [&](int64_t t, double rate) {
+    phi.set(0, rate);
+    const Tensor loss = problem.loss(problem.outputs(x), x);
+    const TensorList g = gradient(loss, problem.parameters());
+    return *tuner->before_step({t, problem, *rule, g, xi, x, loss}, phi);
+  };
+  EXPECT_FALSE(std::isfinite(meta_step_at(0, std::numeric_limits<double>::max()).objective));
+  problem.parameters()[3].detach() += at::arange(3, at::kDouble) * 100;
+  EXPECT_TRUE(meta_step_at(10, 1e-6).skipped);  // ruined, measured by the loss at step 0
+}
+
 TEST(ApoTuner, ATunedHyperparameterStaysWithinItsBounds) {
   ApoOptions options;
   options.lambda = 0;

@@ -84,13 +84,15 @@ class Apo : public Tuner {
 
   std::optional<MetaRecord> before_step(const StepContext& context, Hyperparameters& phi) override {
     if (context.step % options_.interval != 0) return std::nullopt;
+    const double loss = to_double(context.loss);
+    if (!untrained_loss_) untrained_loss_ = loss;
     const Batch x_tilde = context.problem.next_discrepancy_batch();
     const PendingStep pending = pending_step(context, x_tilde);
     ProximalObjective objective(pending, *discrepancy_, objective_);
     const MetaGradient meta = objective.gradient(phi);
 
     MetaRecord record = to_record(context.step, meta);
-    record.skipped = !is_finite(record) || undoes_training(record, to_double(context.loss));
+    record.skipped = !is_finite(record) || undoes_training(record, loss);
     if (!record.skipped) {
       meta_optimizer_.step(phi, meta.gradient);
     } else {
@@ -150,9 +152,8 @@ class Apo : public Tuner {
            });
   }
 
-  bool undoes_training(const MetaRecord& record, double loss) {
+  bool undoes_training(const MetaRecord& record, double loss) const {
     if (!searches()) return false;
-    if (!untrained_loss_) untrained_loss_ = loss;
     const double unmoved = options_.loss_term == "linear" ? 0 : loss;  // J of no step at all
     return loss + record.objective - unmoved > kUndone * *untrained_loss_;
   }

@@ -2,11 +2,8 @@
 
 namespace apo {
 
-TensorList observe(const UpdateRule& rule,
-                   Problem& problem,
-                   const Batch& x,
-                   const Tensor& loss,
-                   Statistics& xi) {
+TensorList observe(
+    const UpdateRule& rule, Problem& problem, const Batch& x, const Tensor& loss, Statistics& xi) {
   const TensorList& theta = problem.parameters();
   TensorList g = rule.decayed(theta, gradient(loss, theta));
   rule.observe_curvature(problem, x, xi);
