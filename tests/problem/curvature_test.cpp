@@ -51,8 +51,9 @@ TEST(LayerMoments, OfOneExampleAreItsGradientsOuterProduct) {
   EXPECT_EQ(moments.bias, 1);
 }
 
-TEST(LayerMoments, OfAConvolutionAreSumsOverItsPatches) {
-  constexpr int64_t kBatch = 2, kIn = 2, kOut = 3, kSize = 5, kKernel = 3, kStride = 2;
+/// A convolution's moments against loops over its patches; Ω sees every position_stride-th.
+void expect_moments_of_patches(int64_t position_stride) {
+  constexpr int64_t kBatch = 2, kIn = 2, kOut = 3, kSize = 9, kKernel = 3, kStride = 2;
   torch::nn::Conv2d layer(torch::nn::Conv2dOptions(kIn, kOut, kKernel).padding(1).stride(kStride));
   layer->to(at::kDouble);
   const Tensor x = at::randn({kBatch, kIn, kSize, kSize}, generator(), at::kDouble);
@@ -60,12 +61,16 @@ TEST(LayerMoments, OfAConvolutionAreSumsOverItsPatches) {
   const Tensor z = tapped(layer, x);
   const Tensor loss = z.sin().sum() / kBatch;
   const Tensor dz = torch::autograd::grad({loss}, {z}, {}, true)[0] * kBatch;
-  const LayerMoments moments = layer_moments(scope.taps(), loss, layer->parameters())[0];
+  const LayerMoments moments =
+      layer_moments(scope.taps(), loss, layer->parameters(), position_stride)[0];
 
   const Tensor padded = at::pad(x, {1, 1, 1, 1});
   Tensor omega = at::zeros({kIn * 9 + 1, kIn * 9 + 1}, at::kDouble);
   Tensor gamma = at::zeros({kOut, kOut}, at::kDouble);
   const int64_t across = z.size(2);
+  const int64_t visited = (across + position_stride - 1) / position_stride;
+  const double thinning =
+      static_cast<double>(across * across) / static_cast<double>(visited * visited);
   for (int64_t n = 0; n < kBatch; ++n) {
     for (int64_t i = 0; i < across; ++i) {
       for (int64_t j = 0; j < across; ++j) {
@@ -73,13 +78,24 @@ TEST(LayerMoments, OfAConvolutionAreSumsOverItsPatches) {
             padded[n].narrow(1, i * kStride, kKernel).narrow(2, j * kStride, kKernel).flatten();
         const Tensor a = at::cat({patch, at::ones({1}, at::kDouble)});
         const Tensor d = dz[n].select(1, i).select(1, j);
-        omega += at::outer(a, a) / kBatch;
+        if (i % position_stride == 0 && j % position_stride == 0) {
+          omega += at::outer(a, a) * (thinning / kBatch);
+        }
         gamma += at::outer(d, d) / static_cast<double>(kBatch * across * across);
       }
     }
   }
   EXPECT_LT(largest(moments.inputs - omega), 1e-13);
   EXPECT_LT(largest(moments.output_gradients - gamma), 1e-13);
+}
+
+TEST(LayerMoments, OfAConvolutionAreSumsOverItsPatches) {
+  expect_moments_of_patches(1);
+}
+
+TEST(LayerMoments, OfAThinnedConvolutionAreMeansOverTheVisitedPatches) {
+  expect_moments_of_patches(2);
+  expect_moments_of_patches(3);
 }
 
 /// A linear classifier of random pictures, and what it sees of one large batch.
@@ -107,11 +123,11 @@ TEST(Fisher, SampledTargetsFollowThePredictions) {
   Classifier at;
   const Tensor p = at.problem->outputs(at.x).detach().softmax(1);
   const Tensor expected = at::diag_embed(p).mean(0) - p.t().matmul(p) / Classifier::kExamples;
-  const auto drawn = at.problem->curvature(at.x, Fisher::sampled, 1)[0].output_gradients;
+  const auto drawn = at.problem->curvature(at.x, {Fisher::sampled}, 1)[0].output_gradients;
   EXPECT_LT(largest(drawn - expected), 0.064);
-  EXPECT_GT(largest(drawn - at.problem->curvature(at.x, Fisher::sampled, 2)[0].output_gradients),
+  EXPECT_GT(largest(drawn - at.problem->curvature(at.x, {Fisher::sampled}, 2)[0].output_gradients),
             0);
-  EXPECT_EQ(largest(drawn - at.problem->curvature(at.x, Fisher::sampled, 1)[0].output_gradients),
+  EXPECT_EQ(largest(drawn - at.problem->curvature(at.x, {Fisher::sampled}, 1)[0].output_gradients),
             0);
 }
 
@@ -120,7 +136,7 @@ TEST(Fisher, TheEmpiricalOneUsesTheTrainingTargets) {
   const Tensor p = at.problem->outputs(at.x).detach().softmax(1);
   const Tensor residual = p - at::one_hot(at.x.targets, Classifier::kClasses);
   const Tensor expected = residual.t().matmul(residual) / Classifier::kExamples;
-  const auto seen = at.problem->curvature(at.x, Fisher::empirical, 0)[0].output_gradients;
+  const auto seen = at.problem->curvature(at.x, {Fisher::empirical}, 0)[0].output_gradients;
   EXPECT_LT(largest(seen - expected), 1e-14);
 }
 

@@ -55,14 +55,16 @@ class TinyProblem : public Problem {
   Tensor correct(const Tensor& z, const Batch& x) override {
     return z.detach().argmax(1).eq(x.targets).sum();
   }
-  std::vector<LayerMoments> curvature(const Batch& x, Fisher fisher, uint64_t draw) override {
+  std::vector<LayerMoments> curvature(const Batch& x,
+                                      const CurvatureOptions& options,
+                                      uint64_t draw) override {
     const at::AutoGradMode with_gradients(true);
     const TensorList& theta = parameters_;
     const Tensor inner = at::matmul(x.inputs, theta[0].t()) + theta[1];
     const Tensor hidden = inner.tanh();
     const Tensor z = at::matmul(hidden, theta[2].t()) + theta[3];
     Tensor targets = x.targets;
-    if (fisher == Fisher::sampled) {
+    if (options.fisher == Fisher::sampled) {
       at::Generator generator = make_generator(0, RandomStream::fisher_targets, draw);
       targets = z.detach().softmax(1).multinomial(1, false, generator).squeeze(1);
     }

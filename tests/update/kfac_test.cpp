@@ -42,7 +42,7 @@ class LinearRegression : public test::TinyProblem {
   Tensor loss(const Tensor& z, const Batch& x) override {
     return (z - x.targets).square().sum() / (2 * kBatch);
   }
-  std::vector<LayerMoments> curvature(const Batch& x, Fisher, uint64_t) override {
+  std::vector<LayerMoments> curvature(const Batch& x, const CurvatureOptions&, uint64_t) override {
     const at::AutoGradMode with_gradients(true);
     const Tensor z = outputs(x);
     const Tensor noise = std::sqrt(kOut) * at::eye(kOut, at::kDouble).repeat({kBatch / kOut, 1});
@@ -157,12 +157,34 @@ TEST(Kfac, TheFactorsBeginAsTheMeanOfTheWarmUpBatches) {
   rule->observe_curvature(problem, x, xi);
   Tensor mean;
   for (int n = 0; n < 3; ++n) {
-    const auto moments = twin.curvature(twin.next_discrepancy_batch(), Fisher::empirical, 0);
+    const auto moments = twin.curvature(twin.next_discrepancy_batch(), {Fisher::empirical}, 0);
     mean = n == 0 ? moments[1].inputs : mean + moments[1].inputs;
   }
-  const Tensor of_x = twin.curvature(x, Fisher::empirical, 0)[1].inputs;
+  const Tensor of_x = twin.curvature(x, {Fisher::empirical}, 0)[1].inputs;
   const Tensor expected = 0.5 * mean / 3 + 0.5 * of_x;
   EXPECT_LT((xi.blocks[1].inputs.moment - expected).abs().max().item<double>(), 1e-14);
+}
+
+TEST(Kfac, BetweenDecompositionsTheEigenvaluesAreTheCurvatureAlongTheOldBasis) {
+  test::TinyProblem problem;
+  const auto rule =
+      make_kfac({.factor_interval = 1, .inverse_interval = 1, .basis_interval = 4}, {});
+  Statistics xi = rule->initial_statistics(problem.parameters());
+  xi.updates = 4;  // a multiple of 1 · 4
+  rule->observe_curvature(problem, problem.next_batch(), xi);
+  const Tensor basis = xi.blocks[0].inputs.vectors.clone();
+  xi.updates = 5;
+  rule->observe_curvature(problem, problem.next_batch(), xi);
+  const KroneckerFactor& factor = xi.blocks[0].inputs;
+  EXPECT_TRUE(at::equal(factor.vectors, basis));
+  for (int64_t k = 0; k < basis.size(1); ++k) {
+    const Tensor along = basis.select(1, k);
+    const double expected = along.dot(factor.moment.mv(along)).item<double>();
+    EXPECT_NEAR(factor.values[k].item<double>(), expected, 1e-14);
+  }
+  xi.updates = 8;
+  rule->observe_curvature(problem, problem.next_batch(), xi);
+  EXPECT_FALSE(at::equal(xi.blocks[0].inputs.vectors, basis));
 }
 
 TEST(Kfac, ParametersWithoutABlockTakeThePlainGradient) {

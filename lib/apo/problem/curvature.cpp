@@ -3,9 +3,9 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/full.h>
 #include <ATen/ops/im2col.h>
 #include <ATen/ops/matmul.h>
+#include <ATen/ops/ones.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include "apo/model/taps.h"
@@ -13,14 +13,16 @@
 namespace apo {
 namespace {
 
-/// What the layer reads, one column per example and position: [in, B · T].
-Tensor input_columns(const LayerTap& tap) {
+/// What the layer reads, one column per example and visited position: [in, B · T′].
+Tensor input_columns(const LayerTap& tap, int64_t position_stride) {
   if (!tap.is_convolution()) return tap.inputs.t();
+  std::vector<int64_t> stride = tap.stride;
+  for (int64_t& along_axis : stride) along_axis *= position_stride;
   const Tensor patches = at::im2col(tap.inputs,
                                     tap.weight.sizes().slice(2),
                                     tap.dilation,
                                     tap.padding,
-                                    tap.stride);  // [B, in, T]
+                                    stride);  // [B, in, T′]
   return patches.transpose(0, 1).flatten(1);
 }
 
@@ -29,13 +31,12 @@ Tensor output_columns(const LayerTap& tap, const Tensor& gradient) {
   return tap.is_convolution() ? gradient.transpose(0, 1).flatten(1) : gradient.t();
 }
 
-/// Σ a aᵀ over the columns, with a 1 behind each a where `with_one`.
-Tensor sum_of_squares(const Tensor& columns, bool with_one) {
-  const Tensor squares = at::matmul(columns, columns.t());
-  if (!with_one) return squares;
-  const Tensor sums = columns.sum(1, /*keepdim=*/true);
-  const Tensor count = at::full({1, 1}, static_cast<double>(columns.size(1)), squares.options());
-  return at::cat({at::cat({squares, sums}, 1), at::cat({sums.t(), count}, 1)}, 0);
+/// scale · Σ a aᵀ over the columns, with a 1 behind each a where `with_one`.
+Tensor sum_of_squares(Tensor columns, bool with_one, double scale) {
+  if (with_one) {
+    columns = at::cat({columns, at::ones({1, columns.size(1)}, columns.options())});
+  }
+  return at::matmul(columns * scale, columns.t());
 }
 
 size_t position_of(const Tensor& parameter, const TensorList& parameters) {
@@ -49,7 +50,8 @@ size_t position_of(const Tensor& parameter, const TensorList& parameters) {
 
 std::vector<LayerMoments> layer_moments(const std::vector<LayerTap>& taps,
                                         const Tensor& loss,
-                                        const TensorList& parameters) {
+                                        const TensorList& parameters,
+                                        int64_t position_stride) {
   TensorList outputs;
   for (const LayerTap& tap : taps) outputs.push_back(tap.outputs);
   const TensorList gradients = torch::autograd::grad({loss}, outputs);
@@ -64,10 +66,12 @@ std::vector<LayerMoments> layer_moments(const std::vector<LayerTap>& taps,
     LayerMoments of_layer;
     of_layer.weight = position_of(tap.weight, parameters);
     if (tap.bias.defined()) of_layer.bias = position_of(tap.bias, parameters);
-    of_layer.inputs = sum_of_squares(input_columns(tap), tap.bias.defined()) / examples;
+    const Tensor columns = input_columns(tap, position_stride);
+    of_layer.inputs = sum_of_squares(
+        columns, tap.bias.defined(), positions / static_cast<double>(columns.size(1)));
     // The batch mean divides each example's gradient by B, its square by B².
     of_layer.output_gradients =
-        sum_of_squares(output_columns(tap, gradients[i]), false) * (examples / positions);
+        sum_of_squares(output_columns(tap, gradients[i]), false, examples / positions);
     moments.push_back(std::move(of_layer));
   }
   return moments;

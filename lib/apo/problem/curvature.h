@@ -15,6 +15,11 @@ struct LayerTap;
 /// of the training targets (the empirical Fisher).
 enum class Fisher { sampled, empirical };
 
+struct CurvatureOptions {
+  Fisher fisher = Fisher::sampled;
+  int64_t position_stride = 1;  ///< of the positions along an axis, Ω is a mean over every n-th
+};
+
 /// The Fisher matrix of a layer is near Ω ⊗ Γ. A convolution sums over its positions T, of which a
 /// linear layer has one:
 ///     Ω = E[Σ_t a_t a_tᵀ], a the patch that it reads, with a 1 behind it where there is a bias
@@ -31,6 +36,7 @@ struct LayerMoments {
 /// freed.
 std::vector<LayerMoments> layer_moments(const std::vector<LayerTap>& taps,
                                         const Tensor& loss,
-                                        const TensorList& parameters);
+                                        const TensorList& parameters,
+                                        int64_t position_stride = 1);
 
 }  // namespace apo

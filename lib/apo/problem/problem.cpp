@@ -8,7 +8,7 @@
 
 namespace apo {
 
-std::vector<LayerMoments> Problem::curvature(const Batch&, Fisher, uint64_t) {
+std::vector<LayerMoments> Problem::curvature(const Batch&, const CurvatureOptions&, uint64_t) {
   throw Error(ErrorKind::config,
               "optimizer.name = kfac: the problem has no linear or convolutional layers; accepted: "
               "the other optimizers");

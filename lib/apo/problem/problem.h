@@ -51,7 +51,9 @@ class Problem {
 
   /// The second moments of the layers on a batch, for rules that estimate curvature; `draw` numbers
   /// the drawing of targets. Leaves buffers untouched.
-  virtual std::vector<LayerMoments> curvature(const Batch& x, Fisher fisher, uint64_t draw);
+  virtual std::vector<LayerMoments> curvature(const Batch& x,
+                                              const CurvatureOptions& options,
+                                              uint64_t draw);
 
   /// Means over a whole part in evaluation mode; nothing where the problem has no such part.
   virtual std::optional<Metrics> evaluate(Part part) = 0;

@@ -89,13 +89,16 @@ class Supervised : public Problem {
     return z.detach().argmax(1).eq(x.targets).sum();
   }
 
-  std::vector<LayerMoments> curvature(const Batch& x, Fisher fisher, uint64_t draw) override {
+  std::vector<LayerMoments> curvature(const Batch& x,
+                                      const CurvatureOptions& options,
+                                      uint64_t draw) override {
     const at::AutoGradMode with_gradients(true);
     const SwapGuard buffers(buffers_, clone(buffers_));
     const TapScope scope;
     const Tensor z = outputs(x);
-    const Batch seen{x.inputs, fisher == Fisher::empirical ? x.targets : drawn_targets(z, draw)};
-    return layer_moments(scope.taps(), loss(z, seen), parameters_);
+    const Batch seen{x.inputs,
+                     options.fisher == Fisher::empirical ? x.targets : drawn_targets(z, draw)};
+    return layer_moments(scope.taps(), loss(z, seen), parameters_, options.position_stride);
   }
 
   std::optional<Metrics> evaluate(Part part) override {

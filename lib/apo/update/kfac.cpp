@@ -18,7 +18,8 @@ namespace {
 
 /// K-FAC: natural gradient with a Kronecker-factored Fisher matrix, one block a layer.
 ///     Ω ← βₖ Ω + (1 − βₖ) Ω_x, βₖ = min(β, 1 − 1/k), Γ alike     every factor_interval steps
-///     Ω = U diag(a) Uᵀ;  Γ = V diag(b) Vᵀ                        every inverse_interval steps
+///     Ω = U diag(a) Uᵀ;  Γ = V diag(b) Vᵀ                        every inverse_interval steps,
+///     of which all but each basis_interval-th only renew a = diag(Uᵀ Ω U), b alike
 ///     P g = V [(Vᵀ g U) / (b aᵀ + γ)] Uᵀ = (Ω ⊗ Γ + γ I)⁻¹ g      exact damping
 ///     P g = V [(Vᵀ g U) / ((b + √γ)(a + √γ)ᵀ)] Uᵀ                 factored damping, without π
 ///     v ← μ v + g;  θ′ = θ − η ν P v;  momentum ignored: g in place of v
@@ -27,15 +28,17 @@ namespace {
 /// BatchNorm's, take the plain gradient.
 /// φ: η learning_rate, γ damping. In the eigenbases damping acts elementwise, so ∂θ′/∂γ is exact.
 /// Source: Martens & Grosse 2015; Grosse & Martens 2016; KL clipping: Ba et al. 2017.
+/// Eigenvalues in a basis that lags: George et al. 2018 (for diag of the Fisher matrix itself).
 /// Differs: the factors begin as means over warmup_batches batches, for one batch's Fisher matrix
-/// fits that batch; both intervals begin as steps 0, 1, 2, 4, 8…; momentum gathers gradients
-/// before, not after, preconditioning.
+/// fits that batch; the intervals begin as steps 0, 1, 2, 4, 8…; momentum gathers gradients
+/// before, not after, preconditioning; Ω of a convolution sees every position_stride-th position.
 class Kfac : public UpdateRule {
  public:
   Kfac(const KfacOptions& options, const RuleSetting& setting)
       : options_(options),
         setting_(setting),
-        fisher_(options.fisher == "empirical" ? Fisher::empirical : Fisher::sampled) {}
+        curvature_{options.fisher == "empirical" ? Fisher::empirical : Fisher::sampled,
+                   options.position_stride} {}
 
   std::vector<HyperparameterSpec> hyperparameters() const override {
     return {learning_rate_spec(setting_),
@@ -61,9 +64,16 @@ class Kfac : public UpdateRule {
       const auto draw = static_cast<uint64_t>(options_.warmup_batches + xi.updates);
       const double mean = 1 - 1 / static_cast<double>(++xi.curvature_updates);
       const double decay = std::min(options_.factor_decay, mean);
-      accumulate(problem.curvature(x, fisher_, draw), decay, xi);
+      accumulate(problem.curvature(x, curvature_, draw), decay, xi);
     }
-    if (is_due(xi.updates, options_.inverse_interval)) decompose(xi);
+    const bool new_basis = is_due(xi.updates, options_.inverse_interval * options_.basis_interval);
+    const bool new_values = is_due(xi.updates, options_.inverse_interval);
+    if (!new_basis && !new_values) return;
+    for (KroneckerBlock& block : xi.blocks) {
+      for (KroneckerFactor* factor : {&block.inputs, &block.output_gradients}) {
+        new_basis ? decompose(*factor) : renew_values(*factor);
+      }
+    }
   }
 
   void observe(const TensorList& g, Statistics& xi) const override {
@@ -103,7 +113,7 @@ class Kfac : public UpdateRule {
     for (int64_t n = 0; n < options_.warmup_batches; ++n) {
       const Batch x = problem.next_discrepancy_batch();
       const double decay = static_cast<double>(n) / static_cast<double>(n + 1);  // a plain mean
-      accumulate(problem.curvature(x, fisher_, static_cast<uint64_t>(n)), decay, xi);
+      accumulate(problem.curvature(x, curvature_, static_cast<uint64_t>(n)), decay, xi);
     }
   }
 
@@ -118,15 +128,14 @@ class Kfac : public UpdateRule {
       return;
     }
     for (size_t i = 0; i < moments.size(); ++i) {
-      xi.blocks[i].inputs.moment.mul_(decay).add_(moments[i].inputs, 1 - decay);
-      xi.blocks[i].output_gradients.moment.mul_(decay).add_(moments[i].output_gradients, 1 - decay);
+      xi.blocks[i].inputs.moment.lerp_(moments[i].inputs, 1 - decay);
+      xi.blocks[i].output_gradients.moment.lerp_(moments[i].output_gradients, 1 - decay);
     }
   }
 
-  static void decompose(Statistics& xi) {
-    for (KroneckerBlock& block : xi.blocks) {
-      for (KroneckerFactor* factor : {&block.inputs, &block.output_gradients}) decompose(*factor);
-    }
+  static void renew_values(KroneckerFactor& factor) {
+    factor.values = (at::matmul(factor.moment, factor.vectors) * factor.vectors).sum(0);
+    factor.values.clamp_min_(0);  // below it is rounding
   }
 
   /// In the moment's own type, or where LAPACK fails on that in float64. A moment that is not
@@ -185,7 +194,7 @@ class Kfac : public UpdateRule {
 
   KfacOptions options_;
   RuleSetting setting_;
-  Fisher fisher_;
+  CurvatureOptions curvature_;
 };
 
 }  // namespace
@@ -206,7 +215,15 @@ void KfacOptions::visit(OptionVisitor& visitor) {
   visitor.integer("inverse_interval",
                   inverse_interval,
                   Range::at_least(1),
-                  "steps between eigendecompositions");
+                  "steps between renewals of the eigenvalues");
+  visitor.integer("basis_interval",
+                  basis_interval,
+                  Range::at_least(1),
+                  "of which each n-th renews the eigenvectors too");
+  visitor.integer("position_stride",
+                  position_stride,
+                  Range::at_least(1),
+                  "Ω of a convolution sees every n-th position along each axis");
   visitor.integer("warmup_batches",
                   warmup_batches,
                   Range::at_least(0),
