@@ -75,11 +75,15 @@ hyperparameters() {
 }
 
 layers() {
+  local slow=(--set tuner.meta_optimizer.learning_rate=0.001)
   mlp layers_sgd_global sgd 1e-1 1e-3
   mlp layers_sgd_per_layer sgd 1e-1 1e-3 --set tuner.scope=per_layer
+  mlp layers_sgd_per_layer_slow sgd 1e-1 1e-3 --set tuner.scope=per_layer "${slow[@]}"
   mlp layers_rmsprop_global rmsprop 1e-4 1e-5
   mlp layers_rmsprop_per_layer rmsprop 1e-4 1e-5 --set tuner.scope=per_layer
+  mlp layers_rmsprop_per_layer_slow rmsprop 1e-4 1e-5 --set tuner.scope=per_layer "${slow[@]}"
   mlp layers_rmsprop_per_layer_auto rmsprop auto 1e-5 --set tuner.scope=per_layer
+  mlp layers_rmsprop_per_layer_auto_slow rmsprop auto 1e-5 --set tuner.scope=per_layer "${slow[@]}"
 }
 
 discrepancies() {

@@ -13,17 +13,27 @@ die() {
 # The comment at the head of the calling script.
 usage() { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; }
 
-# train_once RUNS NAME CONFIG [apo-train's options…]: trains configs/CONFIG.yaml into RUNS/NAME unless it is there already.
+# train_once RUNS NAME CONFIG [apo-train's options…]: trains configs/CONFIG.yaml into RUNS/NAME unless it is there already, ended
+# by itself. A grid and a population have a file of their own for that.
 # Returns apo-train's exit code. Environment: APO_TRAIN, the program.
 train_once() {
   local runs=$1 name=$2 config=$3
   shift 3
-  if [ -e "$runs/$name/summary.json" ]; then
+  if ended "$runs/$name"; then
     echo "$name: kept"
     return
   fi
   "${APO_TRAIN:-$root/build/default/bin/apo-train}" --config "$root/configs/$config.yaml" --set "name=$name" --output "$runs" \
     --overwrite "$@"
+}
+
+# ended FOLDER: whether a run, a grid or a population ended there, not interrupted.
+ended() {
+  local file
+  for file in grid population summary; do
+    [ ! -e "$1/$file.json" ] || { ! grep -q '"status": *"interrupted"' "$1/$file.json" && return; }
+  done
+  return 1
 }
 
 # choose_flavour [cpu|cuda]: sets `flavour`, and `reason` to a few words for the reader.

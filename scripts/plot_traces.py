@@ -15,36 +15,56 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402
 
-# Okabe and Ito's colours, told apart by colour-blind readers too.
+# Okabe and Ito's colours, told apart by colour-blind readers too; then again, dashed.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
+STYLES = ["-", "--", ":"]
+POINTS = 1000
+
+
+def thinned(values):
+    return values[:: max(1, len(values) // POINTS)]
 
 
 def draw(output, runs):
+    """runs: (label, trace) pairs, a trace as in trace.json. Runs of one label share its colour: they differ in the seed.
+
+    Toys, which have no accuracy, are drawn over steps with their exact objective, the others over epochs.
+    """
     pyplot.rcParams.update({"svg.hashsalt": "apo-train", "font.size": 9, "axes.spines.top": False,
                             "axes.spines.right": False})
-    figure, (loss, accuracy, rate) = pyplot.subplots(1, 3, figsize=(10, 3), constrained_layout=True)
-    for colour, (label, folder) in zip(COLOURS, runs):
-        trace = json.loads((pathlib.Path(folder) / "trace.json").read_text())
+    supervised = any(a is not None for _, trace in runs for a in trace["epochs"]["test_accuracy"])
+    figure, panels = pyplot.subplots(1, 3 if supervised else 2, figsize=(10, 3), constrained_layout=True)
+    labels = list(dict.fromkeys(label for label, _ in runs))
+    drawn = set()
+    for label, trace in runs:
+        at = labels.index(label)
+        style = {"color": COLOURS[at % len(COLOURS)], "linestyle": STYLES[at // len(COLOURS) % len(STYLES)], "linewidth": 1.2}
         epochs, steps = trace["epochs"], trace["steps"]
-        per_epoch = epochs["step"][0]
-        loss.semilogy(epochs["epoch"], epochs["train_loss"], color=colour, label=label)
-        accuracy.plot(epochs["epoch"], [100 * a if a is not None else None for a in epochs["test_accuracy"]],
-                      color=colour)
-        thinned = range(0, len(steps["step"]), max(1, len(steps["step"]) // 1000))
-        rate.semilogy([steps["step"][i] / per_epoch for i in thinned],
-                      [steps["learning_rate"][i] for i in thinned], color=colour)
-    for axes, title in ((loss, "training loss"), (accuracy, "test accuracy, %"), (rate, "learning rate")):
+        if not epochs["step"]:
+            continue  # diverged in its first epoch
+        per_epoch = epochs["step"][0] / epochs["epoch"][0] if supervised else 1
+        loss = epochs["train_loss"] if supervised else epochs["test_loss"]
+        panels[0].semilogy([step / per_epoch for step in epochs["step"]], loss, label=None if label in drawn else label, **style)
+        panels[-1].semilogy([step / per_epoch for step in thinned(steps["step"])], thinned(steps["learning_rate"]), **style)
+        if supervised:
+            panels[1].plot([step / per_epoch for step in epochs["step"]],
+                           [100 * a if a is not None else None for a in epochs["test_accuracy"]], **style)
+        drawn.add(label)
+    titles = ("training loss", "test accuracy, %", "learning rate") if supervised else ("objective", "learning rate")
+    for axes, title in zip(panels, titles):
         axes.set_title(title)
-        axes.set_xlabel("epoch")
+        axes.set_xlabel("epoch" if supervised else "step")
         axes.grid(alpha=0.25)
-    loss.legend(frameon=False)
-    figure.savefig(output, metadata={"Date": None} if output.endswith(".svg") else None, dpi=110)
+    panels[0].legend(frameon=False, fontsize=7)
+    figure.savefig(output, metadata={"Date": None} if str(output).endswith(".svg") else None, dpi=110)
+    pyplot.close(figure)
 
 
 def main():
     if len(sys.argv) < 3 or sys.argv[1] in ("-h", "--help"):
         sys.exit(__doc__.strip())
-    draw(sys.argv[1], [argument.rsplit("=", 1) for argument in sys.argv[2:]])
+    runs = [argument.rsplit("=", 1) for argument in sys.argv[2:]]
+    draw(sys.argv[1], [(label, json.loads((pathlib.Path(folder) / "trace.json").read_text())) for label, folder in runs])
 
 
 if __name__ == "__main__":

@@ -61,6 +61,10 @@ class OptionVisitor {
                         std::vector<int64_t>& value,
                         const Range& each,
                         const char* help) = 0;
+  virtual void reals(const char* key,
+                     std::vector<double>& value,
+                     const Range& each,
+                     const char* help) = 0;
   /// Two numbers, [lower, upper], both accepted by `each`; nullopt where the key is absent.
   virtual void interval(const char* key,
                         std::optional<Range>& value,

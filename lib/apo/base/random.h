@@ -15,6 +15,7 @@ enum class RandomStream : uint64_t {
   synthetic_data,
   fisher_targets,  ///< drawn from the predictions
   population,      ///< initial rates, whom to copy, how to explore
+  toy_data,        ///< the matrix, the examples and the start of a toy
 };
 
 /// A CPU generator that depends only on the arguments; `part` separates epochs and the like.

@@ -69,24 +69,40 @@ void set_up_process(const Experiment& experiment) {
   at::globalContext().setAllowTF32CuDNN(tf32);
 }
 
+/// nullptr for a toy.
 std::unique_ptr<Dataset> load(const Experiment& experiment) {
+  if (!experiment.is_supervised()) return nullptr;
   return experiment.dataset.choice.make({.root = experiment.dataset.root,
                                          .train_examples = experiment.dataset.train_examples,
                                          .test_examples = experiment.dataset.test_examples,
                                          .seed = static_cast<uint64_t>(experiment.seed)});
 }
 
-Assembly assemble_on(const Dataset& dataset, const Experiment& experiment) {
+/// A problem of classes where `dataset` is given, else a toy.
+std::unique_ptr<Problem> make_problem(const Experiment& experiment,
+                                      const Dataset* dataset,
+                                      const Assembly& assembly) {
+  return experiment.problem.make(
+      {.seed = static_cast<uint64_t>(experiment.seed),
+       .dtype = experiment.precision == "float64" ? at::kDouble : at::kFloat,
+       .device = assembly.device,
+       .supervised = [&] {
+         return make_supervised(
+             make_model(experiment, *dataset), *dataset, problem_options(experiment, assembly));
+       }});
+}
+
+/// dataset: nullptr for a toy.
+Assembly assemble_on(const Dataset* dataset, const Experiment& experiment) {
   Assembly assembly;
   assembly.device = resolve_device(experiment.device);
   assembly.threads = threads_of(experiment);
-  assembly.data_bytes = bytes(dataset.train) + bytes(dataset.test);
+  if (dataset != nullptr) assembly.data_bytes = bytes(dataset->train) + bytes(dataset->test);
   assembly.rule = experiment.optimizer.choice.make(
       {.learning_rate = experiment.optimizer.learning_rate.value_or(1e-3),
        .weight_decay = experiment.optimizer.weight_decay});
   assembly.tuner = experiment.tuner.make();
-  assembly.problem = make_supervised(
-      make_model(experiment, dataset), dataset, problem_options(experiment, assembly));
+  assembly.problem = make_problem(experiment, dataset, assembly);
   assembly.tuner->check(*assembly.problem);
   for (const Tensor& parameter : assembly.problem->parameters()) {
     assembly.parameters += parameter.numel();
@@ -112,7 +128,7 @@ at::Device resolve_device(const std::string& word) {
 
 Assembly assemble(const Experiment& experiment) {
   set_up_process(experiment);
-  return assemble_on(*load(experiment), experiment);
+  return assemble_on(load(experiment).get(), experiment);
 }
 
 Range initial_range(const Experiment& experiment) {
@@ -142,7 +158,7 @@ std::vector<Assembly> assemble_population(const Experiment& experiment) {
     Experiment member = experiment;
     member.seed = planned.seed;
     member.optimizer.learning_rate = planned.learning_rate;
-    assemblies.push_back(assemble_on(*dataset, member));
+    assemblies.push_back(assemble_on(dataset.get(), member));
   }
   return assemblies;
 }

@@ -60,6 +60,16 @@ class DescribeVisitor : public OptionVisitor {
          accepted_by(each),
          help});
   }
+  void reals(const char* key,
+             std::vector<double>& value,
+             const Range& each,
+             const char* help) override {
+    add({key,
+         "list of numbers",
+         fmt::format("[{}]", fmt::join(value, ", ")),
+         accepted_by(each),
+         help});
+  }
   void interval(const char* key,
                 std::optional<Range>& value,
                 const Range& each,

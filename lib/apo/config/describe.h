@@ -11,8 +11,8 @@ namespace apo {
 
 struct OptionDescription {
   std::string key;
-  /// "number", "number or auto", "integer", "true or false", "string", "list of integers", "[lower,
-  /// upper]", …
+  /// "number", "number or auto", "integer", "true or false", "string", "list of integers", "list of
+  /// numbers", "[lower, upper]", …
   std::string type;
   /// The default, as YAML.
   std::string standard;

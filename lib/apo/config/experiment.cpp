@@ -17,7 +17,10 @@ DatasetSection::DatasetSection() : choice(datasets(), "mnist") {
 
 OptimizerSection::OptimizerSection() : choice(update_rules(), "sgd") {}
 
-Experiment::Experiment() : model(models(), "mlp"), tuner(tuners(), "apo") {}
+Experiment::Experiment()
+    : problem(problems(), problems().front().name),
+      model(models(), "mlp"),
+      tuner(tuners(), "apo") {}
 
 void DatasetSection::visit(OptionVisitor& visitor) {
   visitor.choice(choice, "pictures and labels");
@@ -56,6 +59,10 @@ void TrainSection::visit(OptionVisitor& visitor) {
                   keep_checkpoints,
                   Range::at_least(1),
                   "how many to keep (reserved: not written yet)");
+}
+
+bool Experiment::is_supervised() const {
+  return problem.name() == problems().front().name;
 }
 
 std::string Experiment::not_tunable() const {
@@ -111,9 +118,15 @@ void Experiment::visit(OptionVisitor& visitor) {
                precision,
                {"float32", "tf32", "bfloat16", "float64"},
                "of the forward and backward passes");
-  visitor.section("dataset", "what to learn from", [this](OptionVisitor& v) { dataset.visit(v); });
-  visitor.section(
-      "model", "the network", [this](OptionVisitor& v) { v.choice(model, "architecture"); });
+  visitor.section("problem",
+                  "what is minimised; a toy takes neither dataset nor model",
+                  [this](OptionVisitor& v) { v.choice(problem, "problem"); });
+  if (is_supervised()) {
+    visitor.section(
+        "dataset", "what to learn from", [this](OptionVisitor& v) { dataset.visit(v); });
+    visitor.section(
+        "model", "the network", [this](OptionVisitor& v) { v.choice(model, "architecture"); });
+  }
   visitor.section("optimizer", "the base steps", [this](OptionVisitor& v) { optimizer.visit(v); });
   visitor.section("tuner", "what decides the hyperparameters", [this](OptionVisitor& v) {
     v.choice(tuner, "tuner");

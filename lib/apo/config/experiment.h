@@ -7,6 +7,7 @@
 
 #include "apo/data/dataset.h"
 #include "apo/model/model.h"
+#include "apo/problem/toy.h"
 #include "apo/tuning/tuner.h"
 #include "apo/update/update_rule.h"
 
@@ -49,12 +50,15 @@ struct Experiment {
   std::string device = "auto";
   int64_t threads = 0;
   std::string precision = "float32";
+  ChoiceOf<Problem, const ProblemSetting&> problem;
   DatasetSection dataset;
   ChoiceOf<Model, const ModelShape&> model;
   OptimizerSection optimizer;
   ChoiceOf<Tuner> tuner;
   TrainSection train;
   void visit(OptionVisitor& visitor);
+  /// Whether `dataset` and `model` describe the problem.
+  bool is_supervised() const;
 
  private:
   /// Why tuner.tune does not fit the optimizer, or "".

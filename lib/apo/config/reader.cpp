@@ -108,6 +108,12 @@ class ReadVisitor : public OptionVisitor {
     });
   }
 
+  void reals(const char* key, std::vector<double>& value, const Range& each, const char*) override {
+    read_list(key, value, [&](const ConfigNode& item, double& number) {
+      return read_real(key, item, each, "a number", number);
+    });
+  }
+
   void interval(const char* key,
                 std::optional<Range>& value,
                 const Range& each,

@@ -49,6 +49,9 @@ class JsonVisitor : public OptionVisitor {
   void integers(const char* key, std::vector<int64_t>& value, const Range&, const char*) override {
     json_[key] = value;
   }
+  void reals(const char* key, std::vector<double>& value, const Range&, const char*) override {
+    json_[key] = value;
+  }
   void interval(const char* key, std::optional<Range>& value, const Range&, const char*) override {
     if (value) json_[key] = {value->lower, value->upper};
   }

@@ -1,0 +1,99 @@
+// The parts of the paper that are no training runs: Table 2's schedules, and the theorems.
+#include <CLI/CLI.hpp>
+#include <fstream>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "apo/study/oracle.h"
+#include "apo/study/schedule_search.h"
+
+namespace apo {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::vector<double> to_vector(const Tensor& row) {
+  const Tensor values = row.contiguous();
+  return {values.data_ptr<double>(), values.data_ptr<double>() + values.numel()};
+}
+
+/// Table 2, Fig. 12 and 13: for SGD and SGD + APO each family's schedule, rates and losses.
+Json table_2(int64_t adam_steps) {
+  const NoisyQuadraticStudy study;
+  Json result = {{"study", "table2"}, {"convention", "f = ½ xᵀHx"}, {"adam_steps", adam_steps}};
+  for (const SearchedMethod method : {SearchedMethod::sgd, SearchedMethod::apo}) {
+    const FoundSchedules found = search_schedules(study, method, adam_steps);
+    Json& of_method = result[method == SearchedMethod::sgd ? "sgd" : "apo"];
+    for (size_t k = 0; k < schedule_families().size(); ++k) {
+      const auto row = static_cast<int64_t>(k);
+      Json& family = of_method[schedule_families()[k]];
+      family["loss"] = to_vector(found.runs.losses[row]);
+      family["learning_rate"] = to_vector(found.runs.learning_rates[row]);
+      if (method == SearchedMethod::apo) family["lambda"] = to_vector(found.schedules[row]);
+    }
+  }
+  const UnrolledRuns greedy = unroll_greedy(study);
+  result["greedy"]["loss"] = to_vector(greedy.losses[0]);
+  result["greedy"]["learning_rate"] = to_vector(greedy.learning_rates[0]);
+  return result;
+}
+
+Json to_json(const std::vector<OracleStep>& run) {
+  Json json;
+  for (const OracleStep& step : run) {
+    json["loss"].push_back(step.loss);
+    json["effective_gradient"].push_back(step.effective_gradient);
+    json["distance"].push_back(step.distance);
+  }
+  return json;
+}
+
+/// Theorems 1 and 2 on a model of one parameter and four examples.
+Json theorems() {
+  const CircleModel model({0.5, 1, 1.5, 2});
+  Json result = {{"study", "theorems"}};
+  Outputs off_the_curve = model.outputs(1);
+  for (double& t : off_the_curve) t += 0.3;
+  const SeparableLoss squared{.targets = off_the_curve};
+  double length = 0;
+  for (const double t : off_the_curve) length += t * t;
+  const double gradient_bound = 2 + std::sqrt(length);  // ‖Z‖ = √4
+  const double lambda = std::max(model.curvature() * gradient_bound, squared.lipschitz() / 4);
+  constexpr int kSteps = 200;
+  const auto descent = projected_gradient_descent(model, squared, 2.5, lambda, kSteps);
+  result["theorem_1"] = to_json(descent);
+  result["theorem_1"]["lambda"] = lambda;
+  for (int t = 1; t <= kSteps; ++t) {
+    result["theorem_1"]["bound"].push_back(theorem_1_bound(descent, lambda, t));
+  }
+  const SeparableLoss strongly_convex{.targets = model.outputs(1), .with_log_cosh = true};
+  result["theorem_2"] = to_json(proximal_newton(model, strongly_convex, 1.4, 6));
+  result["theorem_2"]["ratio_bound"] = SeparableLoss::kHessianLipschitz / SeparableLoss::kStrength;
+  return result;
+}
+
+int study(int argc, char** argv) {
+  CLI::App app("Computes the parts of the APO paper that are no training runs.");
+  std::string output;
+  int64_t adam_steps = 10'000;
+  app.add_option("--output", output, "JSON file to write")->required();
+  app.require_subcommand(1);
+  CLI::App* table = app.add_subcommand("table2", "schedules for the noisy quadratic");
+  table->add_option("--adam-steps", adam_steps, "of each search")->check(CLI::PositiveNumber);
+  app.add_subcommand("theorems", "the oracle version and the bounds of Theorems 1 and 2");
+  CLI11_PARSE(app, argc, argv);
+  const Json result = app.got_subcommand(table) ? table_2(adam_steps) : theorems();
+  std::ofstream file(output);
+  file << result.dump() << "\n";
+  file.flush();
+  if (file) return 0;
+  std::cerr << "apo-study: error: " << output << ": cannot be written\n";
+  return 1;
+}
+
+}  // namespace
+}  // namespace apo
+
+int main(int argc, char** argv) {
+  return apo::study(argc, argv);
+}

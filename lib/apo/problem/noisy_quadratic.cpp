@@ -1,0 +1,62 @@
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/linspace.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/zeros.h>
+
+#include "apo/problem/toy.h"
+
+namespace apo {
+namespace {
+
+/// A quadratic that every step sees with another centre: the toy of the short-horizon bias.
+///     f(x) = s xᵀ H x, f̃(x) = s (x − c)ᵀ H (x − c), cᵢ from N(0, 1/hᵢ);  optimum: f(0) = 0
+/// H diagonal, hᵢ evenly from lowest_curvature to 1; s = ½ halved, else 1, as the paper prints it.
+/// The outputs are the parameters, [1, n]. Evaluation reports f, steps f̃.
+/// Source: Schaul et al. 2013; Wu et al. 2018; APO paper, Appendix F.
+class NoisyQuadratic : public Toy {
+ public:
+  NoisyQuadratic(const NoisyQuadraticOptions& options, const ProblemSetting& setting)
+      : Toy(setting, {"point"}, {at::full({options.dimension}, options.start, at::kDouble)}),
+        curvature_(at::linspace(options.lowest_curvature, 1, options.dimension, at::kDouble)
+                       .to(this->options())),
+        noise_(options.noise),
+        scale_(options.halved ? 0.5 : 1) {}
+
+  Tensor outputs(const Batch&) override { return parameters()[0].unsqueeze(0); }
+  Tensor loss(const Tensor& z, const Batch& x) override {
+    return scale_ * (curvature_ * (z - x.targets).square()).sum(1).mean();
+  }
+
+ private:
+  Batch draw(at::Generator& generator) override {
+    const int64_t n = curvature_.size(0);
+    if (!noise_) return {{}, at::zeros({1, n}, options())};
+    return {{}, at::randn({1, n}, generator, at::kDouble).to(options()) / curvature_.sqrt()};
+  }
+  Tensor objective() override { return scale_ * (curvature_ * parameters()[0].square()).sum(); }
+
+  Tensor curvature_;  // h
+  bool noise_;
+  double scale_;  // s
+};
+
+}  // namespace
+
+void NoisyQuadraticOptions::visit(OptionVisitor& visitor) {
+  visitor.integer("dimension", dimension, Range::at_least(1), "n");
+  visitor.real("lowest_curvature",
+               lowest_curvature,
+               {.lower = 0, .upper = 1, .lower_open = true},
+               "the least hᵢ; the greatest is 1");
+  visitor.real("start", start, Range::any(), "every xᵢ to begin with");
+  visitor.flag("noise", noise, "whether each step sees another centre");
+  visitor.flag("halved", halved, "f = ½ xᵀ H x, else xᵀ H x");
+}
+
+std::unique_ptr<Problem> make_noisy_quadratic(const NoisyQuadraticOptions& options,
+                                              const ProblemSetting& setting) {
+  return std::make_unique<NoisyQuadratic>(options, setting);
+}
+
+}  // namespace apo

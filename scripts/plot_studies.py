@@ -1,0 +1,47 @@
+"""Draws the results of apo-study: Table 2's schedules (Fig. 12 and 13), and the theorems."""
+
+import plot_traces
+from matplotlib import pyplot
+
+
+def draw(output, study):
+    pyplot.rcParams.update({"svg.hashsalt": "apo-train", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
+    (table_2 if study["study"] == "table2" else theorems)(study)
+    pyplot.savefig(output, metadata={"Date": None})
+    pyplot.close()
+
+
+def table_2(study):
+    _, panels = pyplot.subplots(2, 3, figsize=(10, 5.5), constrained_layout=True)
+    for row, method, label in zip(panels, ("sgd", "apo"), ("SGD", "SGD + APO")):
+        for colour, (name, family) in zip(plot_traces.COLOURS, study[method].items()):
+            row[0].semilogy(family["loss"], color=colour, label=f"{name}: {family['loss'][-1]:.3g}")
+            row[1].semilogy(family["learning_rate"], color=colour)
+            if "lambda" in family:
+                row[2].semilogy(family["lambda"], color=colour)
+        row[0].legend(frameon=False, fontsize=7)
+        for axes, title in zip(row, (f"{label}: expected loss", "learning rate", "λ" if method == "apo" else "")):
+            axes.set_title(title)
+            axes.grid(alpha=0.25)
+    panels[0][2].axis("off")
+
+
+def theorems(study):
+    _, (first, second) = pyplot.subplots(1, 2, figsize=(10, 3), constrained_layout=True)
+    blue, orange = plot_traces.COLOURS[:2]
+    squares = [g ** 2 for g in study["theorem_1"]["effective_gradient"]]
+    smallest = [min(squares[:t]) for t in range(1, len(squares))]
+    steps = range(1, len(squares))
+    first.loglog(steps, smallest, color=blue, label="smallest ‖effective gradient‖²")
+    first.loglog(steps, study["theorem_1"]["bound"], color=orange, linestyle="--", label="16 λ (L(Z₀) − L*) / T, Eq. 15")
+    first.set_title("Theorem 1: projected gradient descent")
+    first.set_xlabel("T")
+    errors = [d for d in study["theorem_2"]["distance"] if d > 0]
+    second.semilogy(errors, color=blue, marker="o", label="‖Zₖ − Z*‖")
+    bound = [study["theorem_2"]["ratio_bound"] * e ** 2 for e in errors[:-1]]
+    second.semilogy(range(1, len(errors)), bound, color=orange, linestyle="--", marker="x", label="L_H / μ · ‖Zₖ₋₁ − Z*‖²")
+    second.set_title("Theorem 2: proximal Newton, λ = ½")
+    second.set_xlabel("k")
+    for axes in (first, second):
+        axes.legend(frameon=False, fontsize=7)
+        axes.grid(alpha=0.25)

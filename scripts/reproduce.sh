@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# Trains the runs of a figure or table of the APO paper, draws it, and writes what came out into results/ and docs/reproduction.md.
+# Usage: scripts/reproduce.sh list | all | FIGURE… [--scale smoke|cpu|full] [--jobs N] [--runs FOLDER]
+#   list       the figures, one a line
+#   --scale    full: the paper's setting; cpu: what two cores finish in an hour or two; smoke: a few steps, to see that it works,
+#              whose results are not kept; default: cpu
+#   --jobs     runs at a time, which share the cores; default 1
+#   --runs     folder of the runs; default runs/paper
+# A run that is there already is kept, one that was interrupted is trained anew. Data: $APO_DATA_ROOT, or data/.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/common.sh
+source scripts/common.sh
+
+figures() { find configs/paper -mindepth 1 -maxdepth 1 -type d -printf '%f\n' | sort -V; }
+
+# The --set arguments of a scale, one a line: those of the figure's file, if it has one, or few steps.
+scale_arguments() {
+  case $scale in
+    smoke) printf '%s\n' train.epochs=0 train.steps=12 ;;
+    cpu) [ ! -e "configs/paper/$1/cpu.args" ] || grep -v '^#' "configs/paper/$1/cpu.args" ;;
+  esac
+}
+
+# train FIGURE CONFIG: one run, or a grid. A divergence is a result, too.
+train() {
+  local arguments=() line name
+  while read -r line; do arguments+=(--set "$line"); done < <(scale_arguments "$1")
+  name=$(basename "$2" .yaml)
+  train_once "$runs/$scale/$1" "$name" "paper/$1/$name" --threads "$threads" --progress off "${arguments[@]}" || [[ $? =~ ^[45]$ ]]
+}
+
+# What is no training run: the arguments of apo-study.
+study() {
+  local folder=$runs/$scale/$1 arguments
+  mapfile -t arguments < <(grep -v '^#' "configs/paper/$1/study")
+  if [ "$scale" = smoke ] && [ "${arguments[0]}" = table2 ]; then arguments+=(--adam-steps 3); fi
+  if [ -e "$folder/study.json" ]; then return; fi
+  mkdir -p "$folder"
+  OMP_NUM_THREADS=1 "${APO_STUDY:-build/default/bin/apo-study}" --output "$folder/study.json" "${arguments[@]}"
+}
+
+reproduce() {
+  local figure=$1
+  say "$figure, scale $scale"
+  if [ -e "configs/paper/$figure/study" ]; then study "$figure"; fi
+  export -f train train_once ended scale_arguments
+  export runs scale threads root
+  find "configs/paper/$figure" -name '*.yaml' | sort | xargs -r -P "$jobs" -I{} bash -euo pipefail -c "train $figure {}"
+  if [ "$scale" = smoke ]; then return; fi
+  "${PYTHON:-python3}" scripts/reproduction.py collect "$runs/$scale/$figure" "$scale" "$figure"
+}
+
+scale=cpu jobs=1 runs=runs/paper chosen=()
+while [ $# -gt 0 ]; do
+  case $1 in
+    --scale) scale=$2 && shift ;;
+    --jobs) jobs=$2 && shift ;;
+    --runs) runs=$2 && shift ;;
+    list) figures && exit ;;
+    all) mapfile -t chosen < <(figures) ;;
+    -h | --help) usage && exit ;;
+    *) chosen+=("$1") ;;
+  esac
+  shift
+done
+[[ $scale =~ ^(smoke|cpu|full)$ ]] || die "--scale $scale: accepted: smoke, cpu, full"
+[ ${#chosen[@]} -gt 0 ] || die "name a figure, or 'all'; there are: $(figures | tr '\n' ' ')"
+for figure in "${chosen[@]}"; do
+  [ -d "configs/paper/$figure" ] || die "no figure '$figure'; there are: $(figures | tr '\n' ' ')"
+done
+threads=$(($(nproc) / jobs))
+[ "$threads" -ge 1 ] || threads=1
+for figure in "${chosen[@]}"; do reproduce "$figure"; done

@@ -1,0 +1,153 @@
+#!/usr/bin/env python3
+"""The evidence beside the paper: results/FIGURE.json from runs, pictures and docs/reproduction.md from results/.
+
+    scripts/reproduction.py collect RUNS_FOLDER SCALE FIGURE   runs → results/FIGURE.json, then the page
+    scripts/reproduction.py page                               results/ → docs/images/*.svg and docs/reproduction.md
+
+Called by scripts/reproduce.sh. Needs python3-matplotlib.
+"""
+
+import json
+import math
+import pathlib
+import platform
+import sys
+
+import claims
+import plot_traces
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "results"
+POINTS = 120
+
+
+def rounded(value):
+    return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
+def thinned(columns):
+    """At most POINTS rows and a last one, each number to four digits."""
+    length = len(next(iter(columns.values())))
+    rows = sorted({*range(0, length, max(1, math.ceil(length / POINTS))), *([length - 1] if length else [])})
+    return {key: [rounded(values[i]) for i in rows] for key, values in columns.items()}
+
+
+def read_run(folder):
+    summary = json.loads((folder / "summary.json").read_text())
+    trace = json.loads((folder / "trace.json").read_text())
+    kept = ("epoch", "step", "train_loss", "test_loss", "test_accuracy", "learning_rate")
+    run = {key: summary.get(key) for key in ("status", "message", "steps", "wall_seconds", "final")}
+    run["environment"] = {key: trace["environment"].get(key) for key in ("device", "libtorch", "threads")}
+    run["epochs"] = thinned({key: trace["epochs"][key] for key in kept})
+    run["steps"] = thinned({key: trace["steps"][key] for key in ("step", "loss", "learning_rate")})
+    run["hyperparameters"] = {name: thinned(columns) for name, columns in trace["hyperparameters"].items()
+                              if name != "learning_rate"}
+    return run
+
+
+def processor():
+    """The name of the machine's processor."""
+    info = pathlib.Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def collect(runs_folder, scale, figure):
+    runs = {}
+    for file in sorted(pathlib.Path(runs_folder).rglob("summary.json")):
+        run = read_run(file.parent)
+        if run["status"] != "interrupted":
+            runs[str(file.parent.relative_to(runs_folder))] = run
+    study = pathlib.Path(runs_folder) / "study.json"
+    result = {"figure": figure, "scale": scale, "processor": processor(), "runs": runs}
+    if study.exists():
+        result["study"] = compact_study(json.loads(study.read_text()))
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{figure}.json").write_text(json.dumps(result, separators=(",", ":")) + "\n")
+
+
+def compact_study(value):
+    """Lists to four digits."""
+    if isinstance(value, dict):
+        return {key: compact_study(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [compact_study(part) for part in value]
+    return rounded(value)
+
+
+def number(value):
+    if value is None:
+        return "–"
+    return f"{value:.4f}" if 1e-3 <= abs(value) < 1000 else f"{value:.2e}"
+
+
+def runs_table(runs):
+    lines = ["| run | training loss at the end | test accuracy | learning rate at the end | |", "|---|---|---|---|---|"]
+    for name, run in runs.items():
+        rates = run["steps"]["learning_rate"]
+        accuracies = [a for a in run["epochs"]["test_accuracy"] if a is not None]
+        accuracy = f"{100 * accuracies[-1]:.2f} %" if accuracies else "–"
+        lines.append(f"| {name} | {number(claims.final_loss(run))} | {accuracy} | {rates[-1] if rates else '–'} | "
+                     f"{'' if run['status'] == 'finished' else run['status']} |")
+    return "\n".join(lines)
+
+
+def section(result):
+    figure = result["figure"]
+    claim = claims.CLAIMS[figure]
+    finding = claim.judge(result)
+    environments = [run["environment"] for run in result["runs"].values()]
+    where = result["processor"]
+    if environments:
+        threads = sorted({e["threads"] for e in environments})
+        where += f", {environments[0]['device']}, {'/'.join(map(str, threads))} thread(s), LibTorch {environments[0]['libtorch']}"
+    parts = [f"## {claim.title}\n", f"**Paper:** {claim.paper}\n", f"**Measured** (scale {result['scale']}): {finding.numbers}\n",
+             f"**Verdict:** *{finding.verdict}*{', ' + finding.because if finding.because else ''}.\n"]
+    image = ROOT / "docs/images" / f"{figure}.svg"
+    if draw(image, result):
+        parts.append(f"![{claim.title}](images/{figure}.svg)\n")
+    if result["runs"]:
+        parts.append(runs_table(result["runs"]) + "\n")
+    parts.append(f"`scripts/reproduce.sh {figure} --scale {result['scale']}` · {where}\n")
+    return "\n".join(parts), [claim.title, finding.numbers, finding.verdict]
+
+
+def draw(image, result):
+    image.parent.mkdir(exist_ok=True)
+    if "study" in result:
+        import plot_studies
+        plot_studies.draw(image, result["study"])
+        return True
+    if result["runs"]:
+        plot_traces.draw(image, [(name.split("/")[0], run) for name, run in result["runs"].items()])
+    return bool(result["runs"])
+
+
+def page():
+    results = [json.loads((RESULTS / f"{figure}.json").read_text()) for figure in claims.CLAIMS
+               if (RESULTS / f"{figure}.json").exists()]
+    sections = [section(result) for result in results]
+    missing = [figure for figure in claims.CLAIMS if not (RESULTS / f"{figure}.json").exists()]
+    lines = ["# The paper, reproduced\n",
+             "Written by `scripts/reproduction.py page` from the traces in `results/`, which `scripts/reproduce.sh` makes; nothing here is typed "
+             "by hand. Scale `full` is the paper's setting, `cpu` a smaller one that two cores finish; where the data or the epochs are "
+             "reduced, only the order of the methods is compared.\n",
+             "| what | measured | verdict |\n|---|---|---|\n" + "\n".join("| " + " | ".join(row) + " |" for _, row in sections) + "\n"]
+    lines += [text for text, _ in sections]
+    if missing:
+        lines.append("## Not run yet\n\nThe configs of these are in `configs/paper/`, ready for a GPU: " +
+                     ", ".join(f"`{figure}`" for figure in missing) + ".\n")
+    (ROOT / "docs/reproduction.md").write_text("\n".join(lines))
+
+
+def main():
+    if len(sys.argv) == 5 and sys.argv[1] == "collect":
+        collect(*sys.argv[2:])
+    elif sys.argv[1:] != ["page"]:
+        sys.exit(__doc__.strip())
+    page()
+
+
+if __name__ == "__main__":
+    main()
