@@ -26,6 +26,8 @@ Examples:
       change two keys; check everything and estimate the time, without training
   apo-train --config a.yaml --set 'tuner.lambda=[0.1, 0.01, 0.001]' --jobs 2
       a grid of three runs, two at a time
+  apo-train --report figure.html SGD=runs/sgd runs/rmsprop runs/my_grid
+      one page of any runs: a grid's folder stands for its runs
 
 Exit codes:
   0 done           1 internal error           2 wrong usage or configuration
@@ -100,6 +102,10 @@ void add_information_options(CLI::App& app, Flags& flags) {
                "Print the data sets, models, optimizers and tuners with their options")
       ->group(group);
   app.add_flag("--list-markdown", flags.list_markdown, "Print the configuration reference")
+      ->group(group);
+  app.add_option("--report", flags.report, "Write a page, FILE.html, of the runs in these folders")
+      ->type_name("FILE [LABEL=]FOLDER ...")
+      ->expected(1, CLI::detail::expected_max_vector_size)
       ->group(group);
   last(app.add_option("--progress", flags.progress, "The progress line (default: auto)")
            ->type_name("auto|on|off"),
@@ -209,7 +215,7 @@ Flags parse_flags(int argc, const char* const* argv) {
     fail_by(error);
   }
   require_nothing_left(app);
-  const bool informs = flags.version || flags.list || flags.list_markdown;
+  const bool informs = flags.version || flags.list || flags.list_markdown || !flags.report.empty();
   if (flags.config.empty() && !informs) fail(std::string("--config FILE is needed") + kSeeHelp);
   if (!words.run_index.empty()) {
     flags.run_index = integer_of("--run-index", words.run_index, Range::at_least(0));

@@ -38,6 +38,9 @@ struct Flags {
   std::optional<int64_t> run_index = {};
   int64_t jobs = 1;
 
+  /// A page to write, and the run folders to show on it; then nothing else counts.
+  std::vector<std::string> report = {};
+
   std::string progress = "auto";
   std::string log_level = "info";
 };

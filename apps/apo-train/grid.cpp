@@ -11,6 +11,7 @@
 #include "find_config.h"
 #include "grid_runner.h"
 #include "grid_summary.h"
+#include "report_runs.h"
 
 namespace apo {
 namespace {
@@ -37,6 +38,18 @@ size_t threads_per_child(const Plan& plan, int64_t jobs) {
   return static_cast<size_t>(std::max<int64_t>(1, all / jobs));
 }
 
+/// The runs that an interruption left out, for the grid's report.
+std::vector<ReportRun> not_started(const Plan& plan, const std::vector<EndedRun>& ended) {
+  std::vector<ReportRun> left;
+  for (const PlannedRun& run : plan.runs) {
+    const bool started = std::any_of(ended.begin(), ended.end(), [&](const EndedRun& other) {
+      return other.label == run.label;
+    });
+    if (!started) left.push_back({.label = run.label, .folder = {}, .status = "not started"});
+  }
+  return left;
+}
+
 }  // namespace
 
 int run_grid(const Plan& plan, const Flags& flags) {
@@ -51,7 +64,8 @@ int run_grid(const Plan& plan, const Flags& flags) {
   std::vector<EndedRun> ended;
   const auto on_end = [&](const ChildResult& result) {
     const PlannedRun& run = plan.runs[result.index];
-    ended.push_back({run.label, folder / run.label, run.values, result.exit_code});
+    ended.push_back(
+        {run.label, folder / run.label, run.values, result.exit_code, result.last_line});
     fmt::print(stderr,
                "[{}/{}] {}: {}\n",
                ended.size(),
@@ -72,6 +86,7 @@ int run_grid(const Plan& plan, const Flags& flags) {
   const nlohmann::ordered_json grid = summarize_grid(plan.name, plan.axes, ended);
   fs::create_directories(folder);
   write_file(folder / "grid.json", grid.dump(2) + "\n");
+  report_folder(folder, plan.name, not_started(plan, ended));
   fmt::print("{}", grid_table(grid, folder));
   if (signal != 0) return 128 + signal;
   const bool failed = std::any_of(

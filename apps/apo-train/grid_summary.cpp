@@ -44,7 +44,7 @@ Json summarize_grid(const std::string& name, const Json& axes, const std::vector
                     {"values", run.values},
                     {"exit_code", run.exit_code},
                     {"status", summary.value("status", "failed")},
-                    {"message", summary.value("message", "")},
+                    {"message", summary.value("message", run.last_line)},
                     {"train_loss", at_path(summary, "/final/train/loss")},
                     {"test_accuracy", at_path(summary, "/final/test/accuracy")},
                     {"learning_rate", at_path(summary, "/learning_rate")},
@@ -80,9 +80,10 @@ std::string grid_table(const Json& grid,
   if (sort_key(best) < std::numeric_limits<double>::infinity()) {
     table += fmt::format("\nbest by final training loss: {}\n", best["label"].get<std::string>());
   }
-  return table + fmt::format("traces: {}/*/trace.json, the ranking: {}\n",
+  return table + fmt::format("traces: {}/*/trace.json, the ranking: {}, all on a page: {}\n",
                              folder.string(),
-                             (folder / file).string());
+                             (folder / file).string(),
+                             (folder / "report.html").string());
 }
 
 }  // namespace apo

@@ -14,6 +14,7 @@ struct EndedRun {
   std::filesystem::path folder;
   nlohmann::ordered_json values;  ///< of the axes: key → value
   int exit_code = 0;
+  std::string last_line = {};  ///< of its stderr; the message of a run that left no summary
 };
 
 /// The content of grid.json. Runs are ranked by final training loss, the paper's criterion; those

@@ -17,6 +17,7 @@
 #include "flags.h"
 #include "grid.h"
 #include "plan.h"
+#include "report_runs.h"
 #include "run.h"
 
 namespace apo {
@@ -94,6 +95,8 @@ int run_program(int argc, char** argv) {
     fmt::print("{}", list_families(describe_experiment()));
   } else if (flags.list_markdown) {
     fmt::print("{}", markdown_reference(describe_experiment()));
+  } else if (!flags.report.empty()) {
+    report_words(flags.report);
   } else {
     return start(flags, argv);
   }

@@ -6,6 +6,7 @@
 
 #include "apo/config/writer.h"
 #include "apo/trace/files.h"
+#include "apo/trace/report.h"
 #include "apo/trace/run_folder.h"
 
 namespace apo {
@@ -89,6 +90,9 @@ void RunFiles::finish(const RunSummary& summary) {
   trace.update(columns_.to_json());
   write_file(folder_ / "trace.json", trace.dump() + "\n");
   write_summary(folder_, name_, summary);
+  const std::string warning =
+      try_write_report(folder_ / "report.html", name_, {{.label = name_, .folder = folder_}});
+  if (!warning.empty()) log_.warn(warning);
   log_.info("traces: {}", folder_.string());
 }
 

@@ -33,7 +33,7 @@ class RunFiles {
   /// To the terminal and to log.txt.
   spdlog::logger& log() { return log_; }
   std::vector<Observer*> observers() { return {&lines_, &columns_, &console_}; }
-  /// Writes trace.json and summary.json.
+  /// Writes trace.json and summary.json, then report.html: without it there is a warning only.
   void finish(const RunSummary& summary);
 
  private:

@@ -8,6 +8,7 @@
 #include "apo/trace/run_folder.h"
 #include "apo/train/population.h"
 #include "grid_summary.h"
+#include "report_runs.h"
 #include "run.h"
 #include "run_files.h"
 #include "signals.h"
@@ -110,6 +111,7 @@ class PopulationRun {
     for (const RunSummary& summary : summaries) best.wall_seconds += summary.wall_seconds;
     best.steps_per_second = static_cast<double>(best.steps) / best.wall_seconds;
     write_summary(folder_, experiment_.name, best);
+    report_folder(folder_, experiment_.name);
     fmt::print("{}", grid_table(ranked, folder_, "population.json"));
   }
 

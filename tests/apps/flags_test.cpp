@@ -80,6 +80,11 @@ TEST(Flags, NeedNoConfigurationToInform) {
   EXPECT_FALSE(parse({"--help"}).help.empty());
 }
 
+TEST(Flags, TakeThePageOfAReportAndItsRuns) {
+  const Flags flags = parse({"--report", "x.html", "runs/a", "B=runs/b", "--log-level", "warn"});
+  EXPECT_EQ(flags.report, (std::vector<std::string>{"x.html", "runs/a", "B=runs/b"}));
+}
+
 TEST(Help, ShowsGroupsExamplesAndExitCodes) {
   const std::string help = parse({"-h"}).help;
   for (const char* part : {"--config FILE",

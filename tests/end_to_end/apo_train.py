@@ -68,6 +68,11 @@ class ApoTrainTest(unittest.TestCase):
     def trace(self, *parts):
         return self.json(*parts, "trace.json")
 
+    def report(self, *parts):
+        """The data of a report.html, as its scripts read them."""
+        page = self.folder.joinpath("runs", *parts, "report.html").read_text()
+        return json.loads(page.split('id="data">', 1)[1].split("</script", 1)[0])
+
 
 def deterministic(trace):
     """The columns that a seed decides: all but the clock."""

@@ -43,6 +43,15 @@ class CommandLine(ApoTrainTest):
         self.assertIn("resnet34", result.stdout)
         self.assertIn("configs/cifar10_resnet34_sgd_apo.yaml", result.stderr)
 
+    def test_a_report_shows_any_runs(self):
+        self.run_ok("--set", "name=a")
+        self.run_ok("--set", "name=b", "--set", "tuner.lambda=[0.1, 0.001]")
+        said = self.run_ok("--report", "runs/report.html", "A=runs/a", "runs/b", config=None).stdout
+        self.assertIn("3 runs", said)
+        self.assertEqual({run["label"] for run in self.report()["runs"]},
+                         {"A", "b/tuner.lambda=0.1", "b/tuner.lambda=0.001"})
+        self.assert_fails(2, "--report", "runs/report.html", "runs", config=None, says=["runs", "no folder of a run"])
+
     def test_a_run_folder_is_not_replaced_without_overwrite(self):
         self.run_ok()
         self.assert_fails(2, says=["runs/smoke", "--overwrite"])

@@ -49,6 +49,23 @@ class Grid(ApoTrainTest):
         self.assertEqual([run["status"] for run in runs], ["finished", "diverged"])
         self.assertEqual([run["exit_code"] for run in runs], [0, 4])
 
+    def test_one_report_shows_all_runs_best_first(self):
+        result = self.start("--set", "grid={optimizer.learning_rate: [1e30, 0.05]}", "--set", "tuner={name: constant}")
+        self.assertEqual(result.returncode, 5)
+        runs = self.report("smoke")["runs"]
+        self.assertEqual([run["label"] for run in runs],
+                         ["optimizer.learning_rate=0.05", "optimizer.learning_rate=1e30"])
+        self.assertEqual([run["status"] for run in runs], ["finished", "diverged"])
+        self.assertEqual(len(runs[0]["loss"]["x"]), 12)
+        for run in runs:
+            self.assertEqual(len(self.report("smoke", run["label"])["runs"]), 1)
+
+    def test_the_report_says_why_a_run_failed(self):
+        self.start("--set", "grid={dataset.root: [nowhere, elsewhere]}", "--set", "dataset={name: mnist}", "--jobs", "2")
+        for run in self.report("smoke")["runs"]:
+            self.assertEqual(run["status"], "failed")
+            self.assertIn("train-images-idx3-ubyte", run["message"])
+
     def test_all_runs_are_checked_before_the_first_starts(self):
         self.assert_fails(2, "--set", "tuner.lambda=[0.1, -1]", says=["tuner.lambda = -1"])
         self.assertFalse((self.folder / "runs").exists())

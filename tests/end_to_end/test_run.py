@@ -45,6 +45,24 @@ class Run(ApoTrainTest):
         self.assertEqual(trace["epochs"]["step"], [4, 8, 12])
         self.assertEqual(self.json("smoke", "summary.json")["status"], "finished")
 
+    def test_the_report_shows_the_trace(self):
+        self.run_ok("--set", "optimizer={name: rmsprop, learning_rate: 1e-3}", "--set", "tuner.tune=[learning_rate, power]")
+        [run] = self.report("smoke")["runs"]
+        trace = self.trace("smoke")
+        self.assertEqual((run["label"], run["status"]), ("smoke", "finished"))
+        self.assertEqual(run["loss"]["x"], trace["steps"]["step"])
+        self.assertEqual(run["hyperparameters"]["power"]["x"], trace["meta"]["step"])
+        for shown, traced in zip(run["epoch_loss"]["y"], trace["epochs"]["train_loss"], strict=True):
+            self.assertAlmostEqual(shown, traced, delta=1e-5 * traced)  # six digits
+
+    def test_a_report_that_cannot_be_written_is_one_warning(self):
+        self.run_ok()
+        (self.folder / "runs/smoke/report.html.tmp").mkdir()
+        said = self.run_ok("--overwrite").stderr
+        self.assertEqual(len([line for line in said.splitlines() if "report" in line]), 1, said)
+        self.assertFalse((self.folder / "runs/smoke/report.html").exists())
+        self.assertEqual(self.json("smoke", "summary.json")["status"], "finished")
+
     def test_learns(self):
         self.run_ok("--set", "train.epochs=20")
         losses = self.trace("smoke")["epochs"]["train_loss"]
@@ -115,6 +133,9 @@ class Run(ApoTrainTest):
         self.assertEqual(summary["status"], "diverged")
         self.assertIn("try a smaller learning rate", summary["message"])
         self.assertIsNone(self.trace("smoke")["steps"]["loss"][-1])
+        [run] = self.report("smoke")["runs"]
+        self.assertEqual((run["status"], run["message"]), ("diverged", summary["message"]))
+        self.assertIsNone(run["loss"]["y"][-1])
         jsonschema.validate(self.trace("smoke"), schema("trace"))
 
     def test_a_signal_ends_the_run_with_a_whole_trace(self):
@@ -129,6 +150,7 @@ class Run(ApoTrainTest):
         self.assertEqual(process.wait(timeout=60), 128 + signal.SIGTERM)
         trace = self.trace("smoke")
         self.assertEqual(self.json("smoke", "summary.json")["status"], "interrupted")
+        self.assertEqual(self.report("smoke")["runs"][0]["status"], "interrupted")
         self.assertEqual(trace["steps"]["step"], list(range(len(trace["steps"]["step"]))))
 
 

@@ -108,7 +108,7 @@ TEST_F(TraceFiles, AnUnwritableFileIsAnError) {
 TEST_F(TraceFiles, ARunFolderIsReplacedOnlyOnDemand) {
   const fs::path run = folder_ / "run";
   claim_run_folder(run, false);
-  write_file(run / "config.yaml", "name: x\n");
+  for (const char* name : {"config.yaml", "report.html"}) write_file(run / name, "name: x\n");
   EXPECT_THROW(claim_run_folder(run, false), Error);
   claim_run_folder(run, true);
   EXPECT_TRUE(fs::is_empty(run));

@@ -9,8 +9,13 @@ namespace fs = std::filesystem;
 namespace {
 
 /// What a run writes. config.yaml, which marks the folder as a run's, goes last.
-constexpr const char* kFiles[] = {
-    "trace.jsonl", "trace.json", "summary.json", "population.json", "log.txt", "config.yaml"};
+constexpr const char* kFiles[] = {"trace.jsonl",
+                                  "trace.json",
+                                  "summary.json",
+                                  "population.json",
+                                  "report.html",
+                                  "log.txt",
+                                  "config.yaml"};
 
 }  // namespace
 

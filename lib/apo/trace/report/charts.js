@@ -1,0 +1,105 @@
+// Drawing the panels. Chart.js brings axes, curves and tooltips; `draw` sets it up anew after every change.
+'use strict';
+
+const datasets = panel => runs.filter(run => !hidden.has(run)).flatMap(run => {
+  const at = AXES[element('axis').value].at;
+  return panel.curves(run).map(({ curve, label, index, faint }) => {
+    const { colour: name, dash } = look(index);
+    const other = emphasized && emphasized !== run;
+    return {
+      label,
+      run,
+      data: curve.x.map((x, i) => ({ x: at(run, x), y: curve.y[i] ?? NaN })).filter(point => Number.isFinite(point.x)),
+      borderColor: colour(name) + (faint || other ? '40' : ''),
+      backgroundColor: colour(name),
+      borderDash: dash,
+      borderWidth: faint ? 1 : emphasized === run ? 3.5 : 2,
+      pointRadius: curve.x.length === 1 ? 3 : 0,
+      order: faint || other ? 1 : 0,
+      clip: { left: 4, right: 4, top: 2, bottom: 4 },
+    };
+  });
+});
+
+const extent = sets => {
+  let least = Infinity, most = -Infinity;
+  for (const { data } of sets) {
+    for (const { y } of data) {
+      if (y < least) least = y;
+      if (y > most) most = y;
+    }
+  }
+  return [least, most];
+};
+
+const isLog = (panel, sets) => {
+  if (panel.log !== 'if wide') return panel.log === true;
+  const [least, most] = extent(sets);
+  return least > 0 && most > 10 * least;
+};
+
+/** Where some runs diverged, the others' curves decide what is seen. */
+const ceiling = sets => {
+  const [, most] = extent(sets.filter(set => set.run.status !== 'diverged'));
+  return most > 0 && extent(sets)[1] > 100 * most ? 100 * most : undefined;
+};
+
+const logTick = (value, index, ticks) => {
+  const decades = Math.log10(ticks[ticks.length - 1].value / ticks[0].value);
+  const first = Math.round(value / 10 ** Math.floor(Math.log10(value) + 1e-9) * 100) / 100;
+  const wanted = decades > 2 ? first === 1 : decades > 0.8 ? [1, 2, 5].includes(first) : true;
+  return wanted ? show(Number(value.toPrecision(2))) : null;
+};
+
+/** The nearest point of every curve, at most eight: those nearest to the pointer. */
+Chart.Interaction.modes.curves = (chart, event) => {
+  const pointer = Chart.helpers.getRelativePosition(event, chart);
+  const x = chart.scales.x.getValueForPixel(pointer.x);
+  return chart.getSortedVisibleDatasetMetas().flatMap(({ index: datasetIndex, data }) => {
+    const points = chart.data.datasets[datasetIndex].data;
+    let low = 0, high = points.length - 1;
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (points[middle].x < x) low = middle; else high = middle;
+    }
+    const index = points[high] && x - points[low].x > points[high].x - x ? high : low;
+    const inside = points[index] && Math.abs(data[index].x - pointer.x) < 40;
+    return inside && Number.isFinite(points[index].y) ? [{ element: data[index], datasetIndex, index }] : [];
+  }).sort((a, b) => Math.abs(a.element.y - pointer.y) - Math.abs(b.element.y - pointer.y)).slice(0, 8);
+};
+
+const options = (log, sets) => {
+  const ink = colour('--pale'), grid = { color: colour('--line') }, { title: axis, at } = AXES[element('axis').value];
+  const end = Math.max(...runs.filter(run => !hidden.has(run)).map(run => at(run, run.final.steps)).filter(x => x > 0));
+  return {
+    animation: false, parsing: false, maintainAspectRatio: false,
+    interaction: { mode: 'curves', intersect: false },
+    scales: {
+      x: { type: 'linear', min: 0, max: Number.isFinite(end) ? end : 1, title: { display: true, text: axis, color: ink }, grid, ticks: { color: ink, maxRotation: 0, includeBounds: false } },
+      y: { type: log ? 'logarithmic' : 'linear', max: log ? ceiling(sets) : undefined, grid, ticks: { color: ink, callback: log ? logTick : value => show(value) } },
+    },
+    plugins: {
+      legend: { display: false },
+      tooltip: {
+        boxWidth: 9, boxHeight: 9, boxPadding: 3, caretPadding: 8, backgroundColor: '#1b1f23d0',
+        itemSort: (a, b) => b.parsed.y - a.parsed.y,
+        callbacks: {
+          title: items => (items.length ? `${show(items[0].parsed.x)} ${axis}` : ''),
+          label: item => ` ${item.dataset.label}: ${show(item.parsed.y)}`,
+        },
+      },
+    },
+  };
+};
+
+const draw = () => {
+  for (const panel of panels) {
+    const sets = datasets(panel), log = isLog(panel, sets);
+    // On a logarithmic axis what is not positive is a gap.
+    if (log) for (const point of sets.flatMap(set => set.data)) if (!(point.y > 0)) point.y = NaN;
+    panel.chart ??= new Chart(panel.canvas, { type: 'line', data: {}, options: {} });
+    panel.chart.data = { datasets: sets };
+    panel.chart.options = options(log, sets);
+    panel.chart.update('none');
+  }
+};
