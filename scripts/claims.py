@@ -34,10 +34,10 @@ def final_losses(result):
 
 
 def by_seed(result):
-    """Median and spread over the seeds of each configuration."""
+    """Median, least and most over the seeds of each configuration, of the mean loss of the last 1,000 steps: fixed rates oscillate."""
     groups = {}
-    for name, loss in final_losses(result).items():
-        groups.setdefault(name.split("/")[0], []).append(loss)
+    for name, run in result["runs"].items():
+        groups.setdefault(name.split("/")[0], []).append(run["epochs"]["train_loss"][-1])
     return {name: (statistics.median(losses), min(losses), max(losses)) for name, losses in groups.items()}
 
 
@@ -66,12 +66,14 @@ def rosenbrock_starts(result):
 
 def regression(result):
     medians = by_seed(result)
-    apo = medians.pop("rmsprop_apo")
+    paper, robust = medians.pop("rmsprop_apo"), medians.pop("rmsprop_apo_robust")
     name, best = min(medians.items(), key=lambda item: item[1][0])
-    ratio = best[0] / apo[0]
-    return Finding(f"median over {len([n for n in result['runs'] if n.startswith('rmsprop_apo')])} seeds: APO {apo[0]:.1e} "
-                   f"({apo[1]:.1e} to {apo[2]:.1e}), the best fixed rate ({name}) {best[0]:.1e} ({best[1]:.1e} to {best[2]:.1e}): "
-                   f"{ratio:.0f} times below", verdict(ratio >= 10, ratio > 1))
+    shown = [f"{label} {middle:.1e} ({least:.1e} to {most:.1e})" for label, (middle, least, most) in
+             (("APO", robust), ("in the paper's form", paper), (f"the best fixed rate ({name})", best))]
+    ratio = best[0] / robust[0]
+    return Finding(f"median over 5 seeds: {', '.join(shown)}; {ratio:.0f} times below, in the paper's form {best[0] / paper[0]:.1f} times",
+                   verdict(ratio >= 10, ratio > 1),
+                   "the first line search and the bias-corrected meta step make the difference" if ratio >= 10 * best[0] / paper[0] else "")
 
 
 def mnist(result):
