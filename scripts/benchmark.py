@@ -51,8 +51,8 @@ def run(settings, steps, folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=2400, help="K-FAC decomposes often in its first 200")
     parser.add_argument("--json", help="also write the numbers to this file")
     options = parser.parse_args()
     results = []

@@ -122,8 +122,8 @@ struct KfacOptions {
   double factor_decay = 0.95;
   int64_t factor_interval = 10;
   int64_t inverse_interval = 20;
-  int64_t basis_interval = 5;
-  int64_t position_stride = 2;
+  int64_t basis_interval = 10;
+  int64_t position_stride = 3;
   int64_t warmup_batches = 20;
   double momentum = 0;
   double kl_clip = 0;
