@@ -49,7 +49,7 @@ reproduce() {
   find "configs/paper/$figure" -name '*.yaml' | sort | xargs -r -P "$jobs" -I{} bash -euo pipefail -c "train $figure {}"
   if [ "$scale" = smoke ]; then return; fi
   if compgen -G "configs/paper/$figure/*.yaml" >/dev/null; then
-    "${APO_TRAIN:-build/default/bin/apo-train}" --report "$runs/$scale/$figure/report.html" "$runs/$scale/$figure"/*/
+    "${APO_TRAIN:-build/default/bin/apo-train}" --report "$runs/$scale/$figure/$figure.html" "$runs/$scale/$figure"/*/
   fi
   "${PYTHON:-python3}" scripts/reproduction.py collect "$runs/$scale/$figure" "$scale" "$figure"
 }

@@ -87,7 +87,10 @@ void add_run_options(CLI::App& app, Flags& flags, Words& words) {
   app.add_flag("--list-runs", flags.list_runs, "Print the grid's runs, one line each")->group(grid);
   last(app.add_option("--run-index", words.run_index, "Run only the I-th, from 0")->type_name("I"),
        grid);
-  last(app.add_option("--jobs", words.jobs, "Run N at a time (default: 1)")->type_name("N"), grid);
+  last(app.add_option(
+              "--jobs", words.jobs, "Run N at a time, of a grid or a population (default: 1)")
+           ->type_name("N"),
+       grid);
 }
 
 void add_information_options(CLI::App& app, Flags& flags) {

@@ -49,8 +49,11 @@ int run_planned(const PlannedRun& planned, const Flags& flags) {
       flags.progress == "on" || (flags.progress == "auto" && isatty(STDERR_FILENO) != 0);
   std::filesystem::path folder = std::filesystem::path(flags.output) / planned.experiment.name;
   if (!planned.label.empty()) folder /= planned.label;
-  const RunSettings settings{
-      .folder = folder, .overwrite = flags.overwrite, .live = live, .log_level = flags.log_level};
+  const RunSettings settings{.folder = folder,
+                             .overwrite = flags.overwrite,
+                             .live = live,
+                             .log_level = flags.log_level,
+                             .jobs = flags.jobs};
   const bool population = planned.experiment.tuner.make()->population().has_value();
   return (population ? run_population : run)(planned.experiment, planned.config, settings);
 }

@@ -15,6 +15,7 @@ struct RunSettings {
   bool overwrite = false;
   bool live = false;  ///< a progress line on the terminal
   std::string log_level = "info";
+  int64_t jobs = 1;  ///< members of a population that train at a time
 };
 
 /// Trains, and writes the folder's files. Returns the exit code. `config` is the resolved

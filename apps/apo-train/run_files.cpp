@@ -16,7 +16,7 @@ using Json = nlohmann::ordered_json;
 
 /// To the terminal, and whole to the run's log.txt.
 spdlog::logger make_logger(const RunSettings& settings, const std::string& label) {
-  auto terminal = std::make_shared<spdlog::sinks::stderr_color_sink_st>();
+  auto terminal = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
   terminal->set_pattern(label.empty() ? "%v" : label + "  %v");
   auto file =
       std::make_shared<spdlog::sinks::basic_file_sink_st>((settings.folder / "log.txt").string());

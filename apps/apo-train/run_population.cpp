@@ -38,6 +38,7 @@ class PopulationRun {
   PopulationRun(const Experiment& experiment, const Json& config, const RunSettings& settings)
       : experiment_(experiment),
         folder_(settings.folder),
+        jobs_(settings.jobs),
         planned_(population_of(experiment)),
         assemblies_(assemble_population(experiment)) {
     claim_run_folder(folder_, settings.overwrite);
@@ -70,7 +71,10 @@ class PopulationRun {
     PopulationOptions options{.pbt = *assemblies_.front().tuner->population(),
                               .initial_range = initial_range(experiment_),
                               .seed = static_cast<uint64_t>(experiment_.seed),
-                              .train = assemblies_.front().options};
+                              .train = assemblies_.front().options,
+                              .jobs = std::min<int64_t>(jobs_, std::ssize(assemblies_))};
+    options.job_threads =
+        static_cast<int>(std::max<int64_t>(1, assemblies_.front().threads / options.jobs));
     options.train.interrupted = [] { return received_signal() != 0; };
     options.on_event = [this](const PopulationEvent& event) { note(event); };
     return options;
@@ -127,6 +131,7 @@ class PopulationRun {
 
   const Experiment& experiment_;
   fs::path folder_;
+  int64_t jobs_;
   std::vector<PlannedMember> planned_;
   std::vector<Assembly> assemblies_;
   std::vector<std::unique_ptr<RunFiles>> files_;

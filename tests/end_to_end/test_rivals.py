@@ -105,6 +105,11 @@ class Population(ApoTrainTest):
             factor = event["new_learning_rate"] / source[event["step"] - 1]
             self.assertLess(min(abs(factor - 0.8), abs(factor - 1.2)), 1e-12)
 
+    def test_members_that_train_at_a_time_end_as_in_turns(self):
+        self.run_ok(*PBT, "--output", "runs/a")
+        self.run_ok(*PBT, "--output", "runs/b", "--jobs", "3")
+        self.assertEqual(without_clock(self.population("a", "smoke")), without_clock(self.population("b", "smoke")))
+
     def test_the_same_seed_repeats_it_and_the_members_differ(self):
         self.run_ok(*PBT, "--output", "runs/a")
         self.run_ok("--output", "runs/b", config="runs/a/smoke/config.yaml")

@@ -33,6 +33,21 @@ class Scripts(ApoTrainTest):
         self.assertEqual(result.returncode, 5)
         self.assertEqual(self.json("smoke_lambda_1e-3", "summary.json")["status"], "finished")
 
+    def test_a_figure_of_the_paper_is_reproduced_in_smoke_scale(self):
+        self.assertIn("fig1ab", self.script("reproduce.sh", "list").stdout.split())
+        runs = self.folder / "paper"
+        result = self.script("reproduce.sh", "fig1ab", "--scale", "smoke", "--runs", str(runs), "--jobs", "2")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        ended = {file.parent.name for file in runs.rglob("summary.json")}
+        self.assertEqual(ended, {config.stem for config in (ROOT / "configs/paper/fig1ab").glob("*.yaml")})
+        again = self.script("reproduce.sh", "fig1ab", "--scale", "smoke", "--runs", str(runs))
+        self.assertEqual(again.stdout.count("kept"), len(ended))
+
+    def test_an_unknown_figure_is_an_error_that_names_the_known_ones(self):
+        result = self.script("reproduce.sh", "fig99")
+        self.assertNotEqual(result.returncode, 0)
+        self.assertIn("fig2ab", result.stderr)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -154,6 +154,33 @@ TEST(Population, TheSameSeedGivesTheSameEventsAndAnotherDoesNot) {
   EXPECT_NE(listed(5), listed(6));
 }
 
+TEST(Population, MembersTrainedAtATimeEndAsInTurns) {
+  PopulationOptions options = turns_of(10, 300);
+  const Trained in_turns({0.5, 0.1, 0.3, 0.4}, options);
+  options.jobs = 3;
+  const Trained at_a_time({0.5, 0.1, 0.3, 0.4}, options);
+  ASSERT_EQ(at_a_time.events.size(), in_turns.events.size());
+  for (size_t m = 0; m < in_turns.problems.size(); ++m) {
+    const TensorList &a = in_turns.problems[m]->parameters(),
+                     &b = at_a_time.problems[m]->parameters();
+    for (size_t i = 0; i < a.size(); ++i) EXPECT_TRUE(at::equal(a[i], b[i]));
+  }
+}
+
+TEST(Population, AnErrorInAThreadIsThrown) {
+  struct Failing : Observer {
+    void on_step(const StepRecord&) override { throw std::runtime_error("a full disk"); }
+  } failing;
+  test::TinyProblem first(0), second(1);
+  const auto rule = make_sgd({}, {.learning_rate = 0.1});
+  const auto tuner = make_pbt({});
+  PopulationOptions options = turns_of(10, 30);
+  options.jobs = 2;
+  EXPECT_THROW(
+      train_population({{first, *rule, *tuner, {}}, {second, *rule, *tuner, {&failing}}}, options),
+      std::runtime_error);
+}
+
 TEST(Population, GetsRidOfAnAbsurdRate) {
   const Trained population({0.5, kAbsurd, 0.3, 0.4}, turns_of(10, 50));
   ASSERT_FALSE(population.events.empty());

@@ -1,10 +1,13 @@
 #include "apo/train/population.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/ops/rand.h>
 #include <ATen/ops/randint.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <future>
 #include <limits>
 #include <memory>
 #include <numeric>
@@ -64,7 +67,7 @@ class Population {
   std::vector<RunSummary> run() {
     const int64_t interval = options_.pbt.interval;
     for (int64_t begin = 0; begin < options_.train.steps; begin += interval) {
-      for (const auto& trainer : trainers_) trainer->advance(interval);
+      advance_all(interval);
       const bool last = begin + interval >= options_.train.steps;
       if (last || options_.train.interrupted() || !exploit_and_explore(begin / interval)) break;
     }
@@ -74,6 +77,22 @@ class Population {
   }
 
  private:
+  void advance_all(int64_t steps) {
+    std::atomic<size_t> next = 0;
+    const auto work = [&] {
+      for (size_t m = next++; m < trainers_.size(); m = next++) trainers_[m]->advance(steps);
+    };
+    if (options_.jobs == 1) return work();
+    std::vector<std::future<void>> workers;
+    for (int64_t job = 0; job < options_.jobs; ++job) {
+      workers.push_back(std::async(std::launch::async, [&] {
+        at::set_num_threads(options_.job_threads);  // of this thread
+        work();
+      }));
+    }
+    for (std::future<void>& worker : workers) worker.get();
+  }
+
   /// False where there is no one left to copy.
   bool exploit_and_explore(int64_t turn) {
     std::vector<double> losses;

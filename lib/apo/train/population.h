@@ -34,11 +34,14 @@ struct PopulationOptions {
   Range initial_range;  ///< from which a resampled rate is drawn
   uint64_t seed = 0;
   TrainOptions train;
+  int64_t jobs = 1;     ///< members that train at a time, each on a thread of its own
+  int job_threads = 1;  ///< LibTorch's threads for each of them, where jobs > 1
   /// Told of each event as it happens.
   std::function<void(const PopulationEvent&)> on_event = [](const PopulationEvent&) {};
 };
 
-/// Population-based training of the learning rate, the members in turns on one device:
+/// Population-based training of the learning rate, the members in turns on one device, or `jobs` at
+/// a time with the same result:
 ///     until all steps are taken:
 ///         each member trains `interval` steps
 ///         members are ranked by their mean training loss over these steps
