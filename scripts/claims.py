@@ -150,14 +150,18 @@ def table_2(result):
         rows.append(f"| {label}, paper | " + " | ".join(f"{PAPER_TABLE_2[method][n]}" for n in names) + " |")
         rows.append(f"| {label}, here | " + " | ".join(f"{ours[method][n]:.3g}" for n in names) + " |")
     worst = max(ours["apo"][n] / ours["sgd"][n] for n in names)
-    return Finding(f"f = ½ xᵀHx in expectation; SGD + APO at most {worst:.2f} times SGD\n" + "\n".join(rows) + "\n", verdict(worst <= 2),
+    greedy = result["study"]["greedy"]["loss"][-1]
+    return Finding(f"f = ½ xᵀHx in expectation; SGD + APO at most {worst:.2f} times SGD; the rates that minimise each next loss, which is what "
+                   f"hypergradient descent aims at: {greedy:.3g}\n" + "\n".join(rows) + "\n", verdict(worst <= 2),
                    "with f = xᵀHx, as printed, every number doubles")
 
 
 def short_horizon(result):
     losses = final_losses(result)
-    return Finding(", ".join(f"{name} {loss:.3g}" for name, loss in losses.items()),
-                   verdict(losses["hypergradient"] > 2 * losses["apo"], losses["hypergradient"] > losses["apo"]))
+    best = min(loss for name, loss in losses.items() if name.startswith("sgd"))
+    ratio = losses["hypergradient"] / best
+    return Finding(f"hypergradient descent {losses['hypergradient']:.3g}, the best fixed rate {best:.3g}; table2 has the schedules' {PAPER_TABLE_2['sgd']['optimal']} "
+                   "(paper) to compare with", verdict(losses["hypergradient"] > 10 * PAPER_TABLE_2["sgd"]["optimal"], ratio > 1))
 
 
 def theorems(result):
@@ -197,7 +201,7 @@ CLAIMS = {
     "fig10": Claim("Rosenbrock from other rates (Fig. 10)", "Losses and rates are nearly identical from 1e-2 to 1e-7.", rosenbrock_starts),
     "fig1cd": Claim("Ill-conditioned regression (Fig. 1c,d)", "APO ends orders of magnitude below a hand-tuned fixed rate.", regression),
     "table2": Claim("Noisy quadratic (Table 2, Fig. 12, 13)", "SGD + APO comes close to SGD's best schedules: no short-horizon bias.", table_2),
-    "short_horizon": Claim("Noisy quadratic, sampled, rate found online", "Hypergradient descent suffers from short-horizon bias, APO does not (section 4).",
+    "short_horizon": Claim("Noisy quadratic: hypergradient descent, sampled", "Hypergradient descent suffers from short-horizon bias (section 4): far from the optimal schedule.",
                            short_horizon),
     "theorems": Claim("Theorems 1 and 2", "With an oracle: Eq. 15's rate to stationary points, and locally quadratic convergence for λ = ½.", theorems),
     "fig2ab": Claim("MNIST, MLP (Fig. 2a,b)", "APO improves SGD and SGDm; RMSprop-APO ends three orders of magnitude below RMSprop.", mnist),

@@ -28,7 +28,8 @@ def thinned(values):
 def draw(output, runs):
     """runs: (label, trace) pairs, a trace as in trace.json. Runs of one label share its colour: they differ in the seed.
 
-    Toys, which have no accuracy, are drawn over steps with their exact objective, the others over epochs.
+    Toys, which have no accuracy, are drawn over steps, the others over epochs. The loss is an epoch's mean; of a run shorter than
+    three epochs each step's.
     """
     pyplot.rcParams.update({"svg.hashsalt": "apo-train", "font.size": 9, "axes.spines.top": False,
                             "axes.spines.right": False})
@@ -43,14 +44,14 @@ def draw(output, runs):
         if not epochs["step"]:
             continue  # diverged in its first epoch
         per_epoch = epochs["step"][0] / epochs["epoch"][0] if supervised else 1
-        loss = epochs["train_loss"] if supervised else epochs["test_loss"]
-        panels[0].semilogy([step / per_epoch for step in epochs["step"]], loss, label=None if label in drawn else label, **style)
+        whole = (epochs["step"], epochs["train_loss"]) if len(epochs["step"]) > 2 else (steps["step"], steps["loss"])
+        panels[0].semilogy([step / per_epoch for step in whole[0]], whole[1], label=None if label in drawn else label, **style)
         panels[-1].semilogy([step / per_epoch for step in thinned(steps["step"])], thinned(steps["learning_rate"]), **style)
         if supervised:
             panels[1].plot([step / per_epoch for step in epochs["step"]],
                            [100 * a if a is not None else None for a in epochs["test_accuracy"]], **style)
         drawn.add(label)
-    titles = ("training loss", "test accuracy, %", "learning rate") if supervised else ("objective", "learning rate")
+    titles = ("training loss", "test accuracy, %", "learning rate") if supervised else ("training loss", "learning rate")
     for axes, title in zip(panels, titles):
         axes.set_title(title)
         axes.set_xlabel("epoch" if supervised else "step")
