@@ -83,10 +83,11 @@ def hyperparameters(runs):
     for name, label in (("one", "η"), ("three", "η, ρ, ε")):
         seeds = [runs.losses(f"hyperparameters_{name}_{seed}") for seed in range(3)]
         by_epoch = list(zip(*seeds))
-        spread = statistics.mean(statistics.stdev(losses) / statistics.mean(losses) for losses in by_epoch)
-        rows.append([label, *(number(statistics.mean(losses)) for losses in by_epoch), f"{100 * spread:.0f} %"])
-    print("Mean training loss of each epoch over 3 seeds, RMSprop from 1e-4, λ 1e-5. Spread: standard deviation over the seeds as a share "
-          "of the mean, averaged over the epochs.\n")
+        spread = statistics.mean(statistics.stdev(losses) for losses in by_epoch)
+        share = statistics.mean(statistics.stdev(losses) / statistics.mean(losses) for losses in by_epoch)
+        rows.append([label, *(number(statistics.mean(losses)) for losses in by_epoch), f"{spread:.4f} ({100 * share:.1f} %)"])
+    print("Mean training loss of each epoch over 3 seeds, RMSprop from 1e-4, λ 1e-5. Spread: standard deviation over the seeds (as a share "
+          "of their mean), averaged over the epochs.\n")
     table(["tuned", *(f"epoch {e + 1}" for e in range(len(rows[0]) - 2)), "spread"], rows)
 
 
