@@ -1,6 +1,7 @@
 """A single run, from the command line to its files."""
 
 import json
+import re
 import signal
 import subprocess
 import time
@@ -113,7 +114,15 @@ class Run(ApoTrainTest):
         names = [f"{name}/{layer}" for name in ("learning_rate", "power", "epsilon") for layer in ("fc1", "fc2")]
         self.assertEqual(list(trace["hyperparameters"]), names)
         self.assertEqual(list(trace["meta"]["gradient"]), names)
-        self.assertEqual(trace["config"]["tuner"]["meta_optimizer"]["learning_rate"], 0.001)
+
+    def test_scope_and_form_have_meta_learning_rates_of_their_own(self):
+        # Keys of one section take effect in any order, and what is given is kept.
+        for settings, expected in (("scope: global", 0.1), ("scope: per_layer", 0.03), ("scope: per_layer, form: paper", 0.001),
+                                   ("form: paper, scope: global", 0.1),
+                                   ("meta_optimizer: {learning_rate: 0.5}, form: paper, scope: per_layer", 0.5)):
+            printed = self.run_ok("--print-config", "--set", f"tuner={{name: apo, lambda: 0.1, {settings}}}").stdout
+            found = re.search(r"meta_optimizer:.*?learning_rate: (\S+)", printed, re.DOTALL)
+            self.assertEqual(float(found[1]), expected, settings)
 
     def test_kfac_finds_its_rate_and_tunes_rate_and_damping_of_each_layer(self):
         for model in ("{name: mlp, hidden: [8]}", "{name: cnn, channels: [2]}", "{name: resnet18, width: 2}"):
