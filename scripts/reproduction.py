@@ -110,7 +110,7 @@ def section(result):
     if result["runs"]:
         parts.append(runs_table(result["runs"]) + "\n")
     parts.append(f"`scripts/reproduce.sh {figure} --scale {result['scale']}` · {where}\n")
-    return "\n".join(parts), [claim.title, finding.numbers, finding.verdict]
+    return "\n".join(parts), [claim.title, finding.numbers.split("\n")[0], finding.verdict]
 
 
 def draw(image, result):
