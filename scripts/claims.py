@@ -71,9 +71,15 @@ def regression(result):
     shown = [f"{label} {middle:.1e} ({least:.1e} to {most:.1e})" for label, (middle, least, most) in
              (("APO", robust), ("in the paper's form", paper), (f"the best fixed rate ({name})", best))]
     ratio = best[0] / robust[0]
-    return Finding(f"median over 5 seeds: {', '.join(shown)}; {ratio:.0f} times below, in the paper's form {best[0] / paper[0]:.1f} times",
-                   verdict(ratio >= 10, ratio > 1),
-                   "the first line search and the bias-corrected meta step make the difference" if ratio >= 10 * best[0] / paper[0] else "")
+    last = {}
+    for name, loss in final_losses(result).items():
+        last.setdefault(name.split("/")[0], []).append(loss)
+    ends = {name: statistics.median(losses) for name, losses in last.items()}
+    fixed_end = min(loss for name, loss in ends.items() if "apo" not in name)
+    shown.append(f"at the very last step, where fixed rates oscillate: {ends['rmsprop_apo_robust']:.1e}, {ends['rmsprop_apo']:.1e} and {fixed_end:.1e}")
+    return Finding(f"median over 5 seeds of the mean loss of the last 1,000 steps: {', '.join(shown)}; {ratio:.0f} times below, in the paper's form {best[0] / paper[0]:.1f} times",
+                   verdict(min(ratio, fixed_end / ends["rmsprop_apo_robust"]) >= 10, ratio > 1),
+                   "at the last step alone it is less, and the paper's form falls short of ten times by either measure")
 
 
 def mnist(result):
@@ -159,10 +165,10 @@ def table_2(result):
 
 def short_horizon(result):
     losses = final_losses(result)
-    best = min(loss for name, loss in losses.items() if name.startswith("sgd"))
-    ratio = losses["hypergradient"] / best
-    return Finding(f"hypergradient descent {losses['hypergradient']:.3g}, the best fixed rate {best:.3g}; table2 has the schedules' {PAPER_TABLE_2['sgd']['optimal']} "
-                   "(paper) to compare with", verdict(losses["hypergradient"] > 10 * PAPER_TABLE_2["sgd"]["optimal"], ratio > 1))
+    return Finding(", ".join(f"{name} {loss:.3g}" for name, loss in losses.items()),
+                   verdict(losses["hypergradient"] > 2 * losses["apo"], losses["hypergradient"] > losses["apo"]),
+                   "one seed; with one fixed λ of 0.1, not tuned, APO's rate is too large, and hypergradient descent ends below every fixed rate tried"
+                   if losses["hypergradient"] < losses["apo"] else "")
 
 
 def theorems(result):
@@ -202,7 +208,7 @@ CLAIMS = {
     "fig10": Claim("Rosenbrock from other rates (Fig. 10)", "Losses and rates are nearly identical from 1e-2 to 1e-7.", rosenbrock_starts),
     "fig1cd": Claim("Ill-conditioned regression (Fig. 1c,d)", "APO ends orders of magnitude below a hand-tuned fixed rate.", regression),
     "table2": Claim("Noisy quadratic (Table 2, Fig. 12, 13)", "SGD + APO comes close to SGD's best schedules: no short-horizon bias.", table_2),
-    "short_horizon": Claim("Noisy quadratic: hypergradient descent, sampled", "Hypergradient descent suffers from short-horizon bias (section 4): far from the optimal schedule.",
+    "short_horizon": Claim("Noisy quadratic, sampled, rate found online", "Hypergradient descent suffers from short-horizon bias, APO does not (section 4).",
                            short_horizon),
     "theorems": Claim("Theorems 1 and 2", "With an oracle: Eq. 15's rate to stationary points, and locally quadratic convergence for λ = ½.", theorems),
     "fig2ab": Claim("MNIST, MLP (Fig. 2a,b)", "APO improves SGD and SGDm; RMSprop-APO ends three orders of magnitude below RMSprop.", mnist),
