@@ -57,9 +57,11 @@ reproduce() {
 scale=cpu jobs=1 runs=runs/paper chosen=()
 while [ $# -gt 0 ]; do
   case $1 in
-    --scale) scale=$2 && shift ;;
-    --jobs) jobs=$2 && shift ;;
-    --runs) runs=$2 && shift ;;
+    --scale | --jobs | --runs)
+      [ $# -gt 1 ] || die "$1 needs a value"
+      declare "${1#--}=$2"
+      shift
+      ;;
     list) figures && exit ;;
     all) mapfile -t chosen < <(figures) ;;
     -h | --help) usage && exit ;;
@@ -72,6 +74,7 @@ done
 for figure in "${chosen[@]}"; do
   [ -d "configs/paper/$figure" ] || die "no figure '$figure'; there are: $(figures | tr '\n' ' ')"
 done
-threads=$(($(nproc) / jobs))
+[[ $jobs =~ ^[1-9][0-9]*$ ]] || die "--jobs $jobs: accepted: 1, 2, …"
+threads=$(($(env -u OMP_NUM_THREADS nproc) / jobs))
 [ "$threads" -ge 1 ] || threads=1
 for figure in "${chosen[@]}"; do reproduce "$figure"; done

@@ -32,11 +32,24 @@ def thinned(columns):
     return {key: [rounded(values[i]) for i in rows] for key, values in columns.items()}
 
 
+def run_folders(runs_folder):
+    """Folders of runs; a population counts as one, not as its members."""
+    folders = [file.parent for file in sorted(pathlib.Path(runs_folder).rglob("summary.json"))]
+    return [folder for folder in folders if not (folder.parent / "population.json").exists()]
+
+
 def read_run(folder):
+    """What is kept of a run. A population is told by its best member's trace, and its wall_seconds are those of all."""
     summary = json.loads((folder / "summary.json").read_text())
-    trace = json.loads((folder / "trace.json").read_text())
-    kept = ("epoch", "step", "train_loss", "test_loss", "test_accuracy", "learning_rate")
+    traced = folder
+    if (folder / "population.json").exists():
+        members = json.loads((folder / "population.json").read_text())["runs"]
+        traced = folder / members[0]["folder"]
+    trace = json.loads((traced / "trace.json").read_text())
+    kept = ("epoch", "step", "train_loss", "test_loss", "test_accuracy", "learning_rate", "wall_seconds")
     run = {key: summary.get(key) for key in ("status", "message", "steps", "wall_seconds", "final")}
+    if traced is not folder:
+        run["members"] = len(members)
     run["environment"] = {key: trace["environment"].get(key) for key in ("device", "libtorch", "threads")}
     run["epochs"] = thinned({key: trace["epochs"][key] for key in kept})
     run["steps"] = thinned({key: trace["steps"][key] for key in ("step", "loss", "learning_rate")})
@@ -55,10 +68,10 @@ def processor():
 
 def collect(runs_folder, scale, figure):
     runs = {}
-    for file in sorted(pathlib.Path(runs_folder).rglob("summary.json")):
-        run = read_run(file.parent)
+    for folder in run_folders(runs_folder):
+        run = read_run(folder)
         if run["status"] != "interrupted":
-            runs[str(file.parent.relative_to(runs_folder))] = run
+            runs[str(folder.relative_to(runs_folder))] = run
     study = pathlib.Path(runs_folder) / "study.json"
     result = {"figure": figure, "scale": scale, "processor": processor(), "runs": runs}
     if study.exists():
