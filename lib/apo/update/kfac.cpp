@@ -133,28 +133,35 @@ class Kfac : public UpdateRule {
     }
   }
 
+  /// Eigenvalues below 0 are rounding.
   static void renew_values(KroneckerFactor& factor) {
     factor.values = (at::matmul(factor.moment, factor.vectors) * factor.vectors).sum(0);
-    factor.values.clamp_min_(0);  // below it is rounding
+    factor.values.clamp_min_(0);
   }
 
   /// In the moment's own type, or where LAPACK fails on that in float64. A moment that is not
   /// finite gives a step that is not, which ends the run as diverged.
   static void decompose(KroneckerFactor& factor) {
     const Tensor& moment = factor.moment;
-    if (!moment.isfinite().all().item<bool>()) {
-      factor.vectors = at::full_like(moment, std::nan(""));
-      factor.values = factor.vectors.diagonal().clone();
+    if (moment.isfinite().all().item<bool>() &&
+        (decompose_in(moment.scalar_type(), factor) || decompose_in(at::kDouble, factor))) {
       return;
     }
+    factor.vectors = at::full_like(moment, std::nan(""));
+    factor.values = factor.vectors.diagonal().clone();
+  }
+
+  /// False where LAPACK fails: it says so, or, as MKL's in float32 on some processors, returns NaN.
+  static bool decompose_in(at::ScalarType type, KroneckerFactor& factor) {
     try {
-      std::tie(factor.values, factor.vectors) = at::linalg_eigh(moment);
+      const auto [values, vectors] = at::linalg_eigh(factor.moment.to(type));
+      if (!vectors.isfinite().all().item<bool>()) return false;
+      factor.values = values.clamp_min(0).to(factor.moment.scalar_type());
+      factor.vectors = vectors.to(factor.moment.scalar_type());
+      return true;
     } catch (const c10::LinAlgError&) {
-      const auto [values, vectors] = at::linalg_eigh(moment.to(at::kDouble));
-      factor.values = values.to(moment.scalar_type());
-      factor.vectors = vectors.to(moment.scalar_type());
+      return false;
     }
-    factor.values.clamp_min_(0);  // below it is rounding
   }
 
   Tensor denominator(const Tensor& a, const Tensor& b, const Tensor& damping) const {
