@@ -14,7 +14,7 @@ die() {
 usage() { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; }
 
 # train_once RUNS NAME CONFIG [apo-train's options…]: trains configs/CONFIG.yaml into RUNS/NAME unless it is there already, ended
-# by itself. A grid and a population have a file of their own for that.
+# by itself; goes on with one that was interrupted. A grid and a population have a file of their own for that.
 # Returns apo-train's exit code. Environment: APO_TRAIN, the program.
 train_once() {
   local runs=$1 name=$2 config=$3
@@ -24,7 +24,7 @@ train_once() {
     return
   fi
   "${APO_TRAIN:-$root/build/default/bin/apo-train}" --config "$root/configs/$config.yaml" --set "name=$name" --output "$runs" \
-    --overwrite "$@"
+    --resume "$@"
 }
 
 # ended FOLDER: whether a run, a grid or a population ended there, not interrupted.

@@ -6,7 +6,7 @@
 #              whose results are not kept; default: cpu
 #   --jobs     runs at a time, which share the cores; default 1
 #   --runs     folder of the runs; default runs/paper
-# A run that is there already is kept, one that was interrupted is trained anew. Data: $APO_DATA_ROOT, or data/.
+# A run that is there already is kept, one that was interrupted goes on. Data: $APO_DATA_ROOT, or data/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/common.sh

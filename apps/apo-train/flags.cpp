@@ -78,7 +78,14 @@ void add_run_options(CLI::App& app, Flags& flags, Words& words) {
   last(app.add_option("--output", flags.output, "Where run folders go (default: runs)")
            ->type_name("DIR"),
        group);
-  app.add_flag("--overwrite", flags.overwrite, "Replace an existing run folder")->group(group);
+  CLI::Option* resume =
+      app.add_flag("--resume",
+                   flags.resume,
+                   "Go on from the newest whole checkpoint; start anew where there is none");
+  resume->group(group);
+  app.add_flag("--overwrite", flags.overwrite, "Replace an existing run folder")
+      ->group(group)
+      ->excludes(resume);
   app.add_flag("--dry-run",
                flags.dry_run,
                "Check configuration and data, take one base and one meta step; write nothing")
@@ -192,6 +199,9 @@ std::vector<Override> overrides_of(const CLI::App& app, const Words& words) {
 [[noreturn]] void fail_by(const CLI::ParseError& error) {
   const std::string message = error.what();
   const std::string option = message.substr(0, message.find(':'));
+  if (dynamic_cast<const CLI::ExcludesError*>(&error) != nullptr) {
+    fail("--resume and --overwrite: accepted: one of them");
+  }
   if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr && option.starts_with("--")) {
     fail(fmt::format("option '{}' needs a value{}", option, kSeeHelp));
   }
@@ -229,6 +239,11 @@ Flags parse_flags(int argc, const char* const* argv) {
       "--log-level", flags.log_level, {"trace", "debug", "info", "warn", "error", "off"});
   flags.overrides = overrides_of(app, words);
   return flags;
+}
+
+Existing Flags::existing() const {
+  if (resume) return Existing::resume;
+  return overwrite ? Existing::replace : Existing::refuse;
 }
 
 void apply_overrides(const Flags& flags, Document& document) {

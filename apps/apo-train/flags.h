@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "apo/config/document.h"
+#include "apo/trace/run_folder.h"
 
 namespace apo {
 
@@ -30,6 +31,7 @@ struct Flags {
   /// --set in its order, then --device, --seed and --threads.
   std::vector<Override> overrides = {};
   std::string output = "runs";
+  bool resume = false;
   bool overwrite = false;
   bool dry_run = false;
   bool print_config = false;
@@ -43,6 +45,8 @@ struct Flags {
 
   std::string progress = "auto";
   std::string log_level = "info";
+
+  Existing existing() const;
 };
 
 /// Throws Error (ErrorKind::config) for wrong usage, in one line.

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "apo/base/files.h"
 #include "apo/base/system.h"
-#include "apo/trace/files.h"
 #include "apo/trace/run_folder.h"
 #include "find_config.h"
 #include "grid_runner.h"
@@ -27,6 +27,7 @@ std::vector<std::string> arguments(const Plan& plan, const Flags& flags, size_t 
   words.insert(words.end(), {"--output", flags.output, "--run-index", std::to_string(index)});
   words.insert(words.end(), {"--progress", flags.progress, "--log-level", flags.log_level});
   if (flags.overwrite) words.emplace_back("--overwrite");
+  if (flags.resume) words.emplace_back("--resume");
   return words;
 }
 
@@ -38,14 +39,14 @@ size_t threads_per_child(const Plan& plan, int64_t jobs) {
   return static_cast<size_t>(std::max<int64_t>(1, all / jobs));
 }
 
-/// The runs that an interruption left out, for the grid's report.
-std::vector<ReportRun> not_started(const Plan& plan, const std::vector<EndedRun>& ended) {
-  std::vector<ReportRun> left;
+/// The runs that an interruption left out.
+std::vector<std::string> not_started(const Plan& plan, const std::vector<EndedRun>& ended) {
+  std::vector<std::string> left;
   for (const PlannedRun& run : plan.runs) {
     const bool started = std::any_of(ended.begin(), ended.end(), [&](const EndedRun& other) {
       return other.label == run.label;
     });
-    if (!started) left.push_back({.label = run.label, .folder = {}, .status = "not started"});
+    if (!started) left.push_back(run.label);
   }
   return left;
 }
@@ -56,7 +57,7 @@ int run_grid(const Plan& plan, const Flags& flags) {
   const fs::path folder = fs::path(flags.output) / plan.name;
   std::vector<ChildRun> children;
   for (size_t i = 0; i < plan.runs.size(); ++i) {
-    check_run_folder(folder / plan.runs[i].label, flags.overwrite);
+    check_run_folder(folder / plan.runs[i].label, flags.existing());
     children.push_back({plan.runs[i].label, arguments(plan, flags, i)});
   }
   const auto jobs = std::min<int64_t>(flags.jobs, static_cast<int64_t>(children.size()));
@@ -83,10 +84,16 @@ int run_grid(const Plan& plan, const Flags& flags) {
                                   on_end);
   if (ended.empty()) return 128 + signal;
 
-  const nlohmann::ordered_json grid = summarize_grid(plan.name, plan.axes, ended);
+  nlohmann::ordered_json grid = summarize_grid(plan.name, plan.axes, ended);
+  const std::vector<std::string> left = not_started(plan, ended);
+  grid["left"] = left;
   fs::create_directories(folder);
   write_file(folder / "grid.json", grid.dump(2) + "\n");
-  report_folder(folder, plan.name, not_started(plan, ended));
+  std::vector<ReportRun> rows;
+  for (const std::string& label : left) {
+    rows.push_back({.label = label, .folder = {}, .status = "not started"});
+  }
+  report_folder(folder, plan.name, rows);
   fmt::print("{}", grid_table(grid, folder));
   if (signal != 0) return 128 + signal;
   const bool failed = std::any_of(

@@ -17,6 +17,8 @@
 #include <tuple>
 #include <utility>
 
+#include "signals.h"
+
 namespace apo {
 namespace {
 
@@ -74,14 +76,15 @@ class SignalReader {
   }
 
  private:
-  static constexpr std::array<int, 4> kSignals = {SIGINT, SIGTERM, SIGHUP, SIGCHLD};
-  std::array<struct sigaction, 4> before_{};
+  static constexpr std::array<int, 5> kSignals = {SIGINT, SIGTERM, SIGUSR1, SIGHUP, SIGCHLD};
+  std::array<struct sigaction, 5> before_{};
   int read_end_ = -1;
 };
 
 std::vector<std::string> child_environment() {
   std::vector<std::string> variables;
   for (char** variable = environ; *variable != nullptr; ++variable) variables.push_back(*variable);
+  variables.push_back(std::string(kGridProcess) + "=" + std::to_string(getpid()));
   if (std::getenv("OMP_WAIT_POLICY") == nullptr) variables.push_back("OMP_WAIT_POLICY=passive");
   return variables;
 }

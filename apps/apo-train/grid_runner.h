@@ -35,8 +35,8 @@ struct ChildResult {
 /// ours with OMP_WAIT_POLICY=passive unless that is set, for threads that share cores must not
 /// spin. `threads_per_child` above 0 becomes `--threads`.
 ///
-/// SIGINT, SIGTERM and SIGHUP (as SIGTERM) are passed on to the children, which are waited for, and
-/// no others are started. Returns the signal received, or 0.
+/// SIGINT, SIGTERM, SIGUSR1 and SIGHUP (as SIGTERM) are passed on to the children, which are waited
+/// for, and no others are started. Returns the signal received, or 0.
 int run_children(const std::filesystem::path& executable,
                  const std::vector<ChildRun>& runs,
                  size_t jobs,

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <exception>
 #include <new>
+#include <regex>
 #include <string>
 
 #include "apo/base/error.h"
@@ -19,6 +20,7 @@
 #include "plan.h"
 #include "report_runs.h"
 #include "run.h"
+#include "signals.h"
 
 namespace apo {
 namespace {
@@ -50,7 +52,7 @@ int run_planned(const PlannedRun& planned, const Flags& flags) {
   std::filesystem::path folder = std::filesystem::path(flags.output) / planned.experiment.name;
   if (!planned.label.empty()) folder /= planned.label;
   const RunSettings settings{.folder = folder,
-                             .overwrite = flags.overwrite,
+                             .existing = flags.existing(),
                              .live = live,
                              .log_level = flags.log_level,
                              .jobs = flags.jobs};
@@ -69,6 +71,7 @@ int start(const Flags& flags, char** argv) {
   const bool whole_grid = plan.runs.size() > 1 && !flags.run_index;
   const bool trains = !flags.print_config && !flags.list_runs && (!whole_grid || flags.dry_run);
   if (trains) {
+    end_with_parent();
     wait_passively(argv);
     keep_freed_memory();
   }
@@ -118,6 +121,21 @@ int exit_code(ErrorKind kind) {
   return 1;
 }
 
+/// LibTorch's message of memory that could not be had, in the user's words; "" of another error.
+std::string out_of_memory(const std::string& message) {
+  const auto says = [&](const char* words) { return message.find(words) != std::string::npos; };
+  const bool device = says("CUDA out of memory");
+  if (!device && !says("not enough memory") && !says("can't allocate memory")) return "";
+  static const std::regex amount("[Tt]ried to allocate ([0-9.]+ ?[A-Za-z]+)");
+  std::smatch asked;
+  const bool known = std::regex_search(message, asked, amount);
+  return fmt::format(
+      "out of memory on the {}{}; smaller values help of dataset.batch_size, "
+      "tuner.discrepancy_batch_size, the model's own keys, dataset.train_examples",
+      device ? "device" : "host",
+      known ? ": " + asked[1].str() + " were asked for" : "");
+}
+
 /// One line: LibTorch's messages carry a backtrace behind theirs.
 int fail(const std::string& message, int exit_code) {
   fmt::print(stderr, "apo-train: error: {}\n", message.substr(0, message.find('\n')));
@@ -133,8 +151,9 @@ int main(int argc, char** argv) {
   } catch (const apo::Error& error) {
     return apo::fail(error.what(), apo::exit_code(error.kind()));
   } catch (const std::bad_alloc&) {
-    return apo::fail("out of memory; try a smaller dataset.batch_size", 1);
+    return apo::fail(apo::out_of_memory("not enough memory"), 1);
   } catch (const std::exception& error) {
-    return apo::fail(error.what(), 1);
+    const std::string memory = apo::out_of_memory(error.what());
+    return apo::fail(memory.empty() ? error.what() : memory, 1);
   }
 }

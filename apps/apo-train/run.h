@@ -6,13 +6,14 @@
 #include <string>
 
 #include "apo/config/experiment.h"
+#include "apo/trace/run_folder.h"
 #include "apo/train/observer.h"
 
 namespace apo {
 
 struct RunSettings {
   std::filesystem::path folder;
-  bool overwrite = false;
+  Existing existing = Existing::refuse;
   bool live = false;  ///< a progress line on the terminal
   std::string log_level = "info";
   int64_t jobs = 1;  ///< members of a population that train at a time

@@ -4,10 +4,13 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <torch/headeronly/version.h>
 
+#include <fstream>
+
+#include "apo/base/files.h"
+#include "apo/checkpoint/safetensors.h"
 #include "apo/config/writer.h"
-#include "apo/trace/files.h"
+#include "apo/trace/columns.h"
 #include "apo/trace/report.h"
-#include "apo/trace/run_folder.h"
 
 namespace apo {
 namespace {
@@ -15,11 +18,12 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 /// To the terminal, and whole to the run's log.txt.
-spdlog::logger make_logger(const RunSettings& settings, const std::string& label) {
+spdlog::logger make_logger(const std::filesystem::path& folder,
+                           const RunSettings& settings,
+                           const std::string& label) {
   auto terminal = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
   terminal->set_pattern(label.empty() ? "%v" : label + "  %v");
-  auto file =
-      std::make_shared<spdlog::sinks::basic_file_sink_st>((settings.folder / "log.txt").string());
+  auto file = std::make_shared<spdlog::sinks::basic_file_sink_st>((folder / "log.txt").string());
   file->set_pattern("%Y-%m-%dT%H:%M:%S%z %l %v");
   spdlog::logger logger("run", {terminal, file});
   logger.set_level(spdlog::level::from_str(settings.log_level));
@@ -46,9 +50,14 @@ std::string first_line(const Json& header) {
   return line.dump();
 }
 
-const std::filesystem::path& claimed(const RunSettings& settings) {
-  claim_run_folder(settings.folder, settings.overwrite);
-  return settings.folder;
+const std::filesystem::path& claimed(RunFolder& folder, bool resumed) {
+  folder.claim(resumed);
+  return folder.path();
+}
+
+JsonLines open_lines(const std::filesystem::path& folder, const Json& header, bool resumed) {
+  const std::filesystem::path file = folder / "trace.jsonl";
+  return resumed ? JsonLines(file) : JsonLines(file, first_line(header));
 }
 
 }  // namespace
@@ -61,16 +70,33 @@ void write_summary(const std::filesystem::path& folder,
   write_file(folder / "summary.json", json.dump(2) + "\n");
 }
 
+void write_model(const std::filesystem::path& folder,
+                 const State& state,
+                 const std::string& trainer) {
+  std::map<std::string, Tensor> model;
+  for (const char* part : {"problem/parameters/", "problem/buffers/"}) {
+    const std::string prefix = trainer + part;
+    for (const auto& [name, tensor] : state.tensors) {
+      if (name.starts_with(prefix)) model[name.substr(prefix.size())] = tensor;
+    }
+  }
+  AtomicFile file(folder / "model.safetensors");
+  write_safetensors(model, file);
+  file.commit();
+}
+
 RunFiles::RunFiles(const Experiment& experiment,
                    const Json& config,
                    const Assembly& assembly,
                    const RunSettings& settings,
+                   RunFolder& folder,
+                   bool resumed,
                    const std::string& label)
-    : folder_(claimed(settings)),
+    : folder_(claimed(folder, resumed)),
       name_(experiment.name),
       header_(header(experiment, config, assembly)),
-      log_(make_logger(settings, label)),
-      lines_(folder_ / "trace.jsonl", first_line(header_)),
+      log_(make_logger(folder_, settings, label)),
+      lines_(open_lines(folder_, header_, resumed)),
       console_({.live = settings.live,
                 .total_steps = assembly.options.steps,
                 .steps_per_epoch = assembly.problem->steps_per_epoch(),
@@ -87,7 +113,8 @@ RunFiles::RunFiles(const Experiment& experiment,
 
 void RunFiles::finish(const RunSummary& summary) {
   Json trace = header_;
-  trace.update(columns_.to_json());
+  std::ifstream lines(folder_ / "trace.jsonl");
+  trace.update(gather_columns(lines));
   write_file(folder_ / "trace.json", trace.dump() + "\n");
   write_summary(folder_, name_, summary);
   const std::string warning =

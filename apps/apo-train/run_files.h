@@ -7,10 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "apo/base/state.h"
 #include "apo/config/assemble.h"
-#include "apo/trace/columns.h"
 #include "apo/trace/console.h"
 #include "apo/trace/jsonl.h"
+#include "apo/trace/run_folder.h"
 #include "run.h"
 
 namespace apo {
@@ -20,19 +21,30 @@ void write_summary(const std::filesystem::path& folder,
                    const std::string& name,
                    const RunSummary& summary);
 
+/// Writes model.safetensors: the parameters and buffers, by their names, of the trainer whose state
+/// has the names that begin with `trainer`.
+void write_model(const std::filesystem::path& folder,
+                 const State& state,
+                 const std::string& trainer);
+
 class RunFiles {
  public:
-  /// Claims the folder, writes config.yaml and begins the others. `label` goes before every line on
-  /// the terminal. Throws Error.
+  /// Claims the folder, writes config.yaml and begins the others, or with `resumed` goes on with
+  /// them. `label` goes before every line on the terminal. Throws Error.
   RunFiles(const Experiment& experiment,
            const nlohmann::ordered_json& config,
            const Assembly& assembly,
            const RunSettings& settings,
+           RunFolder& folder,
+           bool resumed,
            const std::string& label = "");
 
   /// To the terminal and to log.txt.
   spdlog::logger& log() { return log_; }
-  std::vector<Observer*> observers() { return {&lines_, &columns_, &console_}; }
+  std::vector<Observer*> observers() { return {&lines_, &console_}; }
+  /// How far the trace had come; restored, it is cut back to there.
+  void visit_state(StateVisitor& visitor) { lines_.visit_state(visitor); }
+
   /// Writes trace.json and summary.json, then report.html: without it there is a warning only.
   void finish(const RunSummary& summary);
 
@@ -42,7 +54,6 @@ class RunFiles {
   nlohmann::ordered_json header_;
   spdlog::logger log_;
   JsonLines lines_;
-  TraceColumns columns_;
   Console console_;
 };
 

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "apo/base/files.h"
+#include "apo/checkpoint/checkpoints.h"
 #include "apo/config/writer.h"
-#include "apo/trace/files.h"
 #include "apo/trace/run_folder.h"
 #include "apo/train/population.h"
 #include "grid_summary.h"
 #include "report_runs.h"
+#include "resume.h"
 #include "run.h"
 #include "run_files.h"
 #include "signals.h"
@@ -26,48 +28,98 @@ std::string label_of(size_t member) {
 /// Of a larger population that was here before.
 void remove_members_from(size_t first, const fs::path& folder) {
   for (size_t m = first; fs::is_directory(folder / label_of(m)); ++m) {
-    claim_run_folder(folder / label_of(m), /*overwrite=*/true);
-    std::error_code holds_other_things;
-    fs::remove(folder / label_of(m), holds_other_things);
+    RunFolder(folder / label_of(m), Existing::replace).remove();
   }
 }
 
 /// A run with files for each member.
 class PopulationRun {
  public:
-  PopulationRun(const Experiment& experiment, const Json& config, const RunSettings& settings)
+  /// With `from` the folder holds a run to go on with.
+  PopulationRun(const Experiment& experiment,
+                const Json& config,
+                const RunSettings& settings,
+                RunFolder& folder,
+                Checkpoints& checkpoints,
+                const std::optional<Checkpoint>& from)
       : experiment_(experiment),
-        folder_(settings.folder),
+        config_(config),
+        folder_(folder.path()),
+        checkpoints_(checkpoints),
         jobs_(settings.jobs),
         planned_(population_of(experiment)),
         assemblies_(assemble_population(experiment)) {
-    claim_run_folder(folder_, settings.overwrite);
-    if (settings.overwrite) remove_members_from(planned_.size(), folder_);
+    const int64_t steps = assemblies_.front().options.steps;
+    if (from) require_steps_left(*from, steps);
+    watch_signals();  // until here there is nothing to save
+    folder.claim(from.has_value());
+    if (!from) remove_members_from(planned_.size(), folder_);
     write_file(folder_ / "config.yaml", to_yaml(config));
-    for (size_t m = 0; m < assemblies_.size(); ++m) {
-      RunSettings own = settings;
-      own.folder = folder_ / label_of(m);
-      own.live = false;  // the members' lines would overwrite each other
-      files_.push_back(
-          std::make_unique<RunFiles>(experiment, config, assemblies_[m], own, label_of(m)));
+    open_files(settings, from.has_value());
+    options_ = make_options();
+    population_ = std::make_unique<Population>(members(), options_);
+    require_space(folder_, state(), experiment, steps * std::ssize(assemblies_));
+    if (from) {
+      restore(from->state, assemblies_.front().device, [this](StateVisitor& v) { visit_state(v); });
     }
   }
 
   int run() {
+    population_->advance();
+    save();
+    checkpoints_.wait();
+    const std::vector<RunSummary> summaries = population_->conclude();
+    const State last = state();
+    for (size_t m = 0; m < summaries.size(); ++m) {
+      write_model(folder_ / label_of(m), last, "population/" + label_of(m) + "/");
+      files_[m]->finish(summaries[m]);
+    }
+    write_results(summaries);
+    return exit_code(summaries);
+  }
+
+ private:
+  void open_files(const RunSettings& settings, bool resumed) {
+    RunSettings own = settings;
+    own.live = false;  // the members' lines would overwrite each other
+    for (size_t m = 0; m < assemblies_.size(); ++m) {
+      const Existing existing = resumed ? Existing::resume : Existing::replace;
+      folders_.push_back(std::make_unique<RunFolder>(folder_ / label_of(m), existing));
+      files_.push_back(std::make_unique<RunFiles>(
+          experiment_, config_, assemblies_[m], own, *folders_[m], resumed, label_of(m)));
+    }
+  }
+
+  std::vector<PopulationMember> members() const {
     std::vector<PopulationMember> members;
     for (size_t m = 0; m < assemblies_.size(); ++m) {
       const Assembly& assembly = assemblies_[m];
       members.push_back(
           {*assembly.problem, *assembly.rule, *assembly.tuner, files_[m]->observers()});
     }
-    const std::vector<RunSummary> summaries = train_population(members, options());
-    for (size_t m = 0; m < summaries.size(); ++m) files_[m]->finish(summaries[m]);
-    write_results(summaries);
-    return exit_code(summaries);
+    return members;
   }
 
- private:
-  PopulationOptions options() {
+  State state() {
+    return state_of([this](StateVisitor& visitor) { visit_state(visitor); });
+  }
+
+  void visit_state(StateVisitor& visitor) {
+    std::string events = events_.dump();
+    visitor.text("events", events);
+    events_ = Json::parse(events);
+    visitor.section("population", [this](StateVisitor& v) { population_->visit_state(v); });
+    for (size_t m = 0; m < files_.size(); ++m) {
+      visitor.section(label_of(m), [&](StateVisitor& v) { files_[m]->visit_state(v); });
+    }
+  }
+
+  void save() {
+    checkpoints_.save(
+        {.step = population_->steps_taken(), .best = false, .config = config_, .state = state()});
+  }
+
+  PopulationOptions make_options() {
     PopulationOptions options{.pbt = *assemblies_.front().tuner->population(),
                               .initial_range = initial_range(experiment_),
                               .seed = static_cast<uint64_t>(experiment_.seed),
@@ -76,6 +128,7 @@ class PopulationRun {
     options.job_threads =
         static_cast<int>(std::max<int64_t>(1, assemblies_.front().threads / options.jobs));
     options.train.interrupted = [] { return received_signal() != 0; };
+    options.on_checkpoint = [this] { save(); };
     options.on_event = [this](const PopulationEvent& event) { note(event); };
     return options;
   }
@@ -130,20 +183,27 @@ class PopulationRun {
   }
 
   const Experiment& experiment_;
+  const Json& config_;
   fs::path folder_;
+  Checkpoints& checkpoints_;
   int64_t jobs_;
   std::vector<PlannedMember> planned_;
   std::vector<Assembly> assemblies_;
+  std::vector<std::unique_ptr<RunFolder>> folders_;
   std::vector<std::unique_ptr<RunFiles>> files_;
+  PopulationOptions options_;
+  std::unique_ptr<Population> population_;
   Json events_ = Json::array();
 };
 
 }  // namespace
 
 int run_population(const Experiment& experiment, const Json& config, const RunSettings& settings) {
-  check_run_folder(settings.folder, settings.overwrite);  // before the data are loaded
-  watch_signals();
-  return PopulationRun(experiment, config, settings).run();
+  RunFolder folder(settings.folder, settings.existing);  // before the data are loaded
+  if (is_finished(settings, config)) return 0;
+  Checkpoints checkpoints(folder.path() / "checkpoints", experiment.train.keep_checkpoints);
+  const auto from = checkpoint_to_resume(checkpoints, settings, config);
+  return PopulationRun(experiment, config, settings, folder, checkpoints, from).run();
 }
 
 }  // namespace apo

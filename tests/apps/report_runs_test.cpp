@@ -6,7 +6,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "apo/trace/files.h"
+#include "apo/base/files.h"
 #include "config/sample.h"
 #include "support/files.h"
 

@@ -140,7 +140,7 @@ class Run(ApoTrainTest):
         self.assertEqual(result.returncode, 4)
         summary = self.json("smoke", "summary.json")
         self.assertEqual(summary["status"], "diverged")
-        self.assertIn("try a smaller learning rate", summary["message"])
+        self.assertIn("try a smaller optimizer.learning_rate", summary["message"])
         self.assertIsNone(self.trace("smoke")["steps"]["loss"][-1])
         [run] = self.report("smoke")["runs"]
         self.assertEqual((run["status"], run["message"]), ("diverged", summary["message"]))

@@ -32,7 +32,8 @@ class QuadraticProblem : public Problem {
     return (z * at::matmul(z, hessian_)).sum() / 2;
   }
   Tensor correct(const Tensor&, const Batch&) override { return {}; }
-  std::optional<Metrics> evaluate(Part) override { return std::nullopt; }
+  std::optional<Metrics> evaluate(Part, const Poll&) override { return std::nullopt; }
+  void visit_state(StateVisitor& visitor) override { visitor.shared("theta", parameters_[0]); }
 
  private:
   Tensor hessian_;

@@ -72,7 +72,13 @@ class TinyProblem : public Problem {
                                         {theta[2], theta[3], hidden.detach(), z, {}, {}, {}}};
     return layer_moments(taps, loss(z, {x.inputs, targets}), theta);
   }
-  std::optional<Metrics> evaluate(Part) override {
+  void visit_state(StateVisitor& visitor) override {
+    for (size_t i = 0; i < parameters_.size(); ++i) visitor.shared(names_[i], parameters_[i]);
+    visitor.shared("buffer", buffers_[0]);
+    visit_generator("x", x_, visitor);
+    visit_generator("x_tilde", x_tilde_, visitor);
+  }
+  std::optional<Metrics> evaluate(Part, const Poll&) override {
     ++evaluations;
     return Metrics{.loss = 1, .accuracy = 0.5};
   }
@@ -85,6 +91,14 @@ class TinyProblem : public Problem {
     const Tensor inputs = at::randn({8, 4}, generator, at::kDouble);
     // A label that the inputs determine, so that there is something to learn.
     return {inputs, inputs.narrow(1, 0, 3).argmax(1)};
+  }
+
+  static void visit_generator(const std::string& name,
+                              at::Generator& generator,
+                              StateVisitor& visitor) {
+    Tensor state = generator.get_state();
+    visitor.tensor(name, state);
+    if (visitor.restores()) generator.set_state(state);
   }
 
   at::Generator x_;

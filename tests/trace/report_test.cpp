@@ -8,9 +8,10 @@
 #include <regex>
 
 #include "apo/base/error.h"
+#include "apo/base/files.h"
 #include "apo/trace/columns.h"
-#include "apo/trace/files.h"
 #include "apo/trace/jsonl.h"
+#include "apo/trace/read_trace.h"
 #include "support/files.h"
 
 namespace apo {
@@ -33,24 +34,27 @@ class Report : public testing::Test {
     summary.message = message;
     summary.steps = steps;
     summary.wall_seconds = 5;
-    TraceColumns columns;
-    for (int64_t t = 0; t < steps; ++t) {
-      if (t % 2 == 0) {
-        columns.on_meta(
-            {.step = t, .gradient = {{0, 0}, {0}}},
-            {{"learning_rate/fc1", t, 0.1}, {"learning_rate/fc2", t, 0.2}, {"power", t, 0.5}});
-      }
-      columns.on_step({t, t == 3 ? std::nan("") : 1.0 / static_cast<double>(t + 1), 0.125});
-      const int64_t epoch = (t + 1) / 4;
-      if ((t + 1) % 4 != 0 || epoch > 2) continue;
-      columns.on_epoch({.epoch = epoch,
-                        .step = t + 1,
-                        .train = {0.75, 0.5},
-                        .test = epoch == 2 ? std::optional<Metrics>({0.25, 0.875}) : std::nullopt,
-                        .wall_seconds = 2.0 * static_cast<double>(epoch)});
-    }
     fs::create_directories(folder_ / name);
-    write_file(folder_ / name / "trace.json", columns.to_json().dump());
+    {
+      JsonLines columns(folder_ / name / "trace.jsonl", "{}");
+      for (int64_t t = 0; t < steps; ++t) {
+        if (t % 2 == 0) {
+          columns.on_meta(
+              {.step = t, .gradient = {{0, 0}, {0}}},
+              {{"learning_rate/fc1", t, 0.1}, {"learning_rate/fc2", t, 0.2}, {"power", t, 0.5}});
+        }
+        columns.on_step({t, t == 3 ? std::nan("") : 1.0 / static_cast<double>(t + 1), 0.125});
+        const int64_t epoch = (t + 1) / 4;
+        if ((t + 1) % 4 != 0 || epoch > 2) continue;
+        columns.on_epoch({.epoch = epoch,
+                          .step = t + 1,
+                          .train = {0.75, 0.5},
+                          .test = epoch == 2 ? std::optional<Metrics>({0.25, 0.875}) : std::nullopt,
+                          .wall_seconds = 2.0 * static_cast<double>(epoch)});
+      }
+    }
+    write_file(folder_ / name / "trace.json", read_trace(folder_ / name).dump());
+    fs::remove(folder_ / name / "trace.jsonl");
     write_file(folder_ / name / "summary.json", to_json(summary).dump());
     return folder_ / name;
   }

@@ -6,10 +6,9 @@
 #include <nlohmann/json.hpp>
 
 #include "apo/base/error.h"
+#include "apo/base/files.h"
 #include "apo/trace/columns.h"
-#include "apo/trace/files.h"
 #include "apo/trace/jsonl.h"
-#include "apo/trace/run_folder.h"
 #include "support/files.h"
 
 namespace apo {
@@ -31,6 +30,12 @@ class TraceFiles : public testing::Test {
     return lines;
   }
 
+  /// As trace.json has them.
+  Json columns() const {
+    std::ifstream file(folder_ / "trace.jsonl");
+    return Json::parse(gather_columns(file).dump());
+  }
+
   test::TemporaryFolder folder_;
 };
 
@@ -46,38 +51,67 @@ TEST_F(TraceFiles, NumbersReadBackExactly) {
     writer.on_end({});
   }
   const auto read = lines();
-  TraceColumns columns;
   for (size_t i = 0; i < kAwkward.size(); ++i) {
     EXPECT_EQ(read[i + 1]["loss"].get<double>(), kAwkward[i]);
-    columns.on_step({static_cast<int64_t>(i), kAwkward[i], -kAwkward[i]});
   }
-  EXPECT_EQ(Json::parse(columns.to_json().dump())["steps"]["loss"].get<std::vector<double>>(),
-            kAwkward);
+  EXPECT_EQ(columns()["steps"]["loss"].get<std::vector<double>>(), kAwkward);
 }
 
 TEST_F(TraceFiles, ValuesThatAreNotFiniteAreNull) {
   const double inf = std::numeric_limits<double>::infinity();
-  TraceColumns columns;
   {
     JsonLines writer(folder_ / "trace.jsonl", "{}");
-    for (Observer* observer : std::vector<Observer*>{&writer, &columns}) {
-      observer->on_step({0, std::nan(""), inf});
-      observer->on_meta(
-          {.step = 0, .objective = inf, .gradient = {{std::nan("")}}, .skipped = true},
-          {{"learning_rate", 0, 0.1}});
-      observer->on_epoch({.epoch = 1, .step = 1, .train = {0.5, std::nullopt}, .test = {}});
-      observer->on_end({});
-    }
+    writer.on_step({0, std::nan(""), inf});
+    writer.on_meta({.step = 0, .objective = inf, .gradient = {{std::nan("")}}, .skipped = true},
+                   {{"learning_rate", 0, 0.1}});
+    writer.on_epoch({.epoch = 1, .step = 1, .train = {0.5, std::nullopt}, .test = {}});
+    writer.on_end({});
   }
   const auto read = lines();
   EXPECT_TRUE(read[1]["loss"].is_null());
   EXPECT_TRUE(read[2]["gradient"]["learning_rate"].is_null());
   EXPECT_TRUE(read[3]["test_loss"].is_null());
-  const Json trace = Json::parse(columns.to_json().dump());
+  const Json trace = columns();
   EXPECT_TRUE(trace["steps"]["learning_rate"][0].is_null());
   EXPECT_TRUE(trace["meta"]["objective"][0].is_null());
   EXPECT_TRUE(trace["epochs"]["train_accuracy"][0].is_null());
   EXPECT_EQ(trace["meta"]["skipped"], 1);
+}
+
+TEST_F(TraceFiles, ARunWithoutMetaStepsHasTheirColumnsAllTheSame) {
+  { JsonLines writer(folder_ / "trace.jsonl", "{}"); }
+  const Json trace = columns();
+  for (const char* key : {"step", "objective", "loss_term", "discrepancy"}) {
+    EXPECT_EQ(trace["meta"][key], Json::array());
+  }
+  EXPECT_EQ(trace["hyperparameters"], Json::object());
+}
+
+TEST_F(TraceFiles, TakenBackToAStateTheTraceGoesOnFromThere) {
+  const fs::path path = folder_ / "trace.jsonl";
+  State state;
+  const auto of = [](JsonLines& lines) {
+    return [&lines](StateVisitor& visitor) { lines.visit_state(visitor); };
+  };
+  {
+    JsonLines writer(path, R"({"type":"header"})");
+    writer.on_step({0, 0.5, 0.1});
+    state = state_of(of(writer));
+    writer.on_step({1, 0.5, 0.1});  // of a future that will not have been
+  }
+  std::ofstream(path, std::ios::app) << R"({"type":"st)";  // torn
+  {
+    JsonLines writer(path);
+    restore(state, at::kCPU, of(writer));
+    writer.on_step({1, 0.25, 0.1});
+  }
+  const auto read = lines();
+  ASSERT_EQ(read.size(), 3);
+  EXPECT_EQ(read[2]["loss"], 0.25);
+
+  fs::resize_file(path, 3);
+  JsonLines shortened(path);
+  EXPECT_THROW(restore(state, at::kCPU, of(shortened)), Error);
 }
 
 TEST_F(TraceFiles, TheFileHoldsWholeLinesWhileTheRunGoesOn) {
@@ -92,10 +126,12 @@ TEST_F(TraceFiles, TheFileHoldsWholeLinesWhileTheRunGoesOn) {
 }
 
 TEST_F(TraceFiles, EachLayerHasItsColumn) {
-  TraceColumns columns;
-  columns.on_meta({.step = 10, .gradient = {{1, 2}}},
-                  {{"learning_rate/fc1", 10, 0.1}, {"learning_rate/fc2", 10, 0.2}});
-  const Json trace = Json::parse(columns.to_json().dump());
+  {
+    JsonLines writer(folder_ / "trace.jsonl", "{}");
+    writer.on_meta({.step = 10, .gradient = {{1, 2}}},
+                   {{"learning_rate/fc1", 10, 0.1}, {"learning_rate/fc2", 10, 0.2}});
+  }
+  const Json trace = columns();
   EXPECT_EQ(trace["hyperparameters"]["learning_rate/fc2"]["value"], Json({0.2}));
   EXPECT_EQ(trace["meta"]["gradient"]["learning_rate/fc1"], Json({1.0}));
 }
@@ -103,21 +139,6 @@ TEST_F(TraceFiles, EachLayerHasItsColumn) {
 TEST_F(TraceFiles, AnUnwritableFileIsAnError) {
   EXPECT_THROW(JsonLines(folder_ / "no/trace.jsonl", "{}"), Error);
   EXPECT_THROW(write_file(folder_ / "no/x", "text"), Error);
-}
-
-TEST_F(TraceFiles, ARunFolderIsReplacedOnlyOnDemand) {
-  const fs::path run = folder_ / "run";
-  claim_run_folder(run, false);
-  for (const char* name : {"config.yaml", "report.html"}) write_file(run / name, "name: x\n");
-  EXPECT_THROW(claim_run_folder(run, false), Error);
-  claim_run_folder(run, true);
-  EXPECT_TRUE(fs::is_empty(run));
-}
-
-TEST_F(TraceFiles, AFolderThatIsNoRunFolderIsNeverReplaced) {
-  write_file(folder_ / "thesis.tex", "years of work");
-  EXPECT_THROW(claim_run_folder(folder_.path(), true), Error);
-  EXPECT_EQ(text("thesis.tex"), "years of work");
 }
 
 }  // namespace

@@ -251,8 +251,8 @@ TEST_P(Copies, AreTheSameToTheBitAndGoOnAlike) {
   test::StepRecorder trace, other_trace;
   Trainer trainer(problem, *rule, *tuner, {.steps = 100}, {&trace});
   Trainer source(other, *other_rule, *tuner, {.steps = 100}, {&other_trace});
-  trainer.advance(3);
-  source.advance(7);
+  trainer.advance_to(3);
+  source.advance_to(7);
   trainer.copy_from(source);
   EXPECT_EQ(trainer.steps_taken(), 7);
   EXPECT_EQ(trainer.learning_rate(), 0.2);
@@ -263,12 +263,12 @@ TEST_P(Copies, AreTheSameToTheBitAndGoOnAlike) {
   EXPECT_TRUE(at::equal(problem.buffers()[0], other.buffers()[0]));
 
   // The statistics too: fed the same batches, both take the same steps, each in its own memory.
-  trainer.advance(1);  // the source's statistics must not feel this
+  trainer.advance_to(8);  // the source's statistics must not feel this
   problem = test::TinyProblem(3);
   other = test::TinyProblem(3);
   trainer.copy_from(source);
-  trainer.advance(5);
-  source.advance(5);
+  trainer.advance_to(12);
+  source.advance_to(12);
   for (size_t i = 0; i < 4; ++i) {
     EXPECT_TRUE(at::equal(problem.parameters()[i], other.parameters()[i]));
   }
@@ -287,7 +287,7 @@ TEST(Trainer, AdvancedByPartsIsTheSameRun) {
   const auto expected = test::record(whole, *rule, *tuner, {.steps = 25});
   test::StepRecorder trace;
   Trainer trainer(parts, *rule, *tuner, {.steps = 25}, {&trace});
-  for (const int64_t steps : {1, 0, 9, 10, 100}) trainer.advance(steps);
+  for (const int64_t step : {1, 1, 10, 20, 100}) trainer.advance_to(step);
   EXPECT_EQ(trainer.conclude().status, RunStatus::finished);
   EXPECT_EQ(trace.losses(), expected.losses());
 }

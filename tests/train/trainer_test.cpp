@@ -87,7 +87,7 @@ TEST(Trainer, ALossThatIsNotFiniteEndsTheRunAsDiverged) {
   EXPECT_FALSE(std::isfinite(trace.steps.back().loss));
   EXPECT_EQ(summary.steps, trace.steps.back().step);
   EXPECT_NE(summary.message.find("at step"), std::string::npos) << summary.message;
-  EXPECT_NE(summary.message.find("try a smaller learning rate"), std::string::npos);
+  EXPECT_NE(summary.message.find("try a smaller optimizer.learning_rate"), std::string::npos);
 }
 
 TEST(Trainer, StopsBetweenStepsWhenInterrupted) {

@@ -48,6 +48,7 @@ TrainOptions train_options(const Experiment& experiment, const Problem& problem)
   options.evaluate_every = train.evaluate_every;
   options.train_metrics =
       train.train_metrics == "full" ? TrainMetrics::full : TrainMetrics::running;
+  options.checkpoint_every = train.checkpoint_every;
   options.auto_learning_rate = !experiment.optimizer.learning_rate;
   return options;
 }

@@ -54,11 +54,20 @@ void TrainSection::visit(OptionVisitor& visitor) {
   visitor.integer("checkpoint_every",
                   checkpoint_every,
                   Range::at_least(0),
-                  "epochs between checkpoints (reserved: not written yet)");
+                  "epochs between checkpoints; 0: only at the end and when interrupted");
   visitor.integer("keep_checkpoints",
                   keep_checkpoints,
                   Range::at_least(1),
-                  "how many to keep (reserved: not written yet)");
+                  "how many of the newest; the best is kept beside them");
+  visitor.word("on_divergence",
+               on_divergence,
+               {"stop", "rollback"},
+               "end the run, or go on from the last checkpoint with a smaller learning rate");
+  visitor.real("rollback_factor",
+               rollback_factor,
+               {.lower = 1, .lower_open = true},
+               "what a rollback divides the learning rate by");
+  visitor.integer("rollback_limit", rollback_limit, Range::at_least(1), "rollbacks of a run");
 }
 
 bool Experiment::is_supervised() const {
@@ -142,6 +151,9 @@ void Experiment::visit(OptionVisitor& visitor) {
   const std::string outside = bad_bounds();
   visitor.require(outside.empty(), "tuner.bounds", outside);
   visitor.section("train", "how long", [this](OptionVisitor& v) { train.visit(v); });
+  visitor.require(tuner.name() != "pbt" || train.on_divergence == "stop",
+                  "train.on_divergence",
+                  "must be stop with tuner.name = pbt, whose diverged members copy others");
 }
 
 }  // namespace apo

@@ -39,6 +39,9 @@ struct TrainSection {
   std::string train_metrics = "running";
   int64_t checkpoint_every = 1;
   int64_t keep_checkpoints = 2;
+  std::string on_divergence = "stop";
+  double rollback_factor = 2;
+  int64_t rollback_limit = 3;
   void visit(OptionVisitor& visitor);
 };
 

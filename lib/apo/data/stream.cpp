@@ -69,9 +69,10 @@ int64_t BatchStream::batches_per_pass() const {
   return (split_.labels.size(0) + options_.batch_size - 1) / options_.batch_size;
 }
 
-void BatchStream::seek(const StreamPosition& position) {
-  position_ = position;
-  start_pass();
+void BatchStream::visit_state(StateVisitor& visitor) {
+  visitor.integer("pass", position_.pass);
+  visitor.integer("examples", position_.examples);
+  if (visitor.restores()) start_pass();
 }
 
 /// On the CPU whatever the device, so that both see the same order.

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "apo/base/random.h"
+#include "apo/base/state.h"
 #include "apo/data/dataset.h"
 
 namespace apo {
@@ -56,9 +57,8 @@ class BatchStream {
   Batch next();
   int64_t batches_per_pass() const;
 
-  const StreamPosition& position() const { return position_; }
-  /// Goes on from a position that a stream of the same split and options had.
-  void seek(const StreamPosition& position);
+  /// A state fits streams of the same split and options.
+  void visit_state(StateVisitor& visitor);
 
  private:
   void start_pass();

@@ -138,6 +138,14 @@ Tensor Hyperparameters::derivative(size_t h) const {
   throw std::logic_error("unknown transform");
 }
 
+void Hyperparameters::visit_state(StateVisitor& visitor) {
+  for (size_t h = 0; h < specs_.size(); ++h) {
+    visitor.tensor(specs_[h].name, values_[h]);
+    visitor.tensor(specs_[h].name + "_stored", stored_[h]);
+    if (visitor.restores()) per_parameter_[h] = spread(values_[h]);
+  }
+}
+
 TensorList Hyperparameters::spread(const Tensor& groups) const {
   const TensorList each = groups.unbind();
   TensorList values;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "apo/base/options.h"
+#include "apo/base/state.h"
 #include "apo/base/tensors.h"
 
 namespace apo {
@@ -82,6 +83,9 @@ class Hyperparameters {
 
   /// d value / d stored at the current value, [groups].
   Tensor derivative(size_t h) const;
+
+  /// Leaves out what set_elementwise has set: who uses it sets it before every step.
+  void visit_state(StateVisitor& visitor);
 
  private:
   TensorList spread(const Tensor& groups) const;

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "apo/base/state.h"
 #include "apo/base/tensors.h"
 #include "apo/data/stream.h"
 #include "apo/problem/curvature.h"
@@ -19,6 +21,9 @@ struct Metrics {
   double loss = 0;
   std::optional<double> accuracy;
 };
+
+/// Asked now and then by what takes long; true: it should end.
+using Poll = std::function<bool()>;
 
 /// The parts of a problem that a split is evaluated on.
 enum class Part { train, test };
@@ -55,8 +60,15 @@ class Problem {
                                               const CurvatureOptions& options,
                                               uint64_t draw);
 
-  /// Means over a whole part in evaluation mode; nothing where the problem has no such part.
-  virtual std::optional<Metrics> evaluate(Part part) = 0;
+  /// Means over a whole part in evaluation mode; nothing where the problem has no such part, or
+  /// where `interrupted`, polled on the way, says true.
+  virtual std::optional<Metrics> evaluate(Part part, const Poll& interrupted) = 0;
+  std::optional<Metrics> evaluate(Part part) {
+    return evaluate(part, [] { return false; });
+  }
+
+  /// θ, the buffers, and where the streams of batches are.
+  virtual void visit_state(StateVisitor& visitor) = 0;
 };
 
 /// g = ∇_θ ℓ. Frees the graph.

@@ -64,7 +64,10 @@ class Supervised : public Problem {
       names_.push_back(item.key());
       parameters_.push_back(item.value());
     }
-    buffers_ = model_->buffers();
+    for (const auto& item : model_->named_buffers()) {
+      buffer_names_.push_back(item.key());
+      buffers_.push_back(item.value());
+    }
   }
 
   TensorList& parameters() override { return parameters_; }
@@ -101,14 +104,26 @@ class Supervised : public Problem {
     return layer_moments(scope.taps(), loss(z, seen), parameters_, options.position_stride);
   }
 
-  std::optional<Metrics> evaluate(Part part) override {
+  void visit_state(StateVisitor& visitor) override {
+    for (size_t i = 0; i < parameters_.size(); ++i) {
+      visitor.shared("parameters/" + names_[i], parameters_[i]);
+    }
+    for (size_t i = 0; i < buffers_.size(); ++i) {
+      visitor.shared("buffers/" + buffer_names_[i], buffers_[i]);
+    }
+    visitor.section("batches", [this](StateVisitor& v) { batches_.visit_state(v); });
+    visitor.section("discrepancy_batches",
+                    [this](StateVisitor& v) { discrepancy_batches_.visit_state(v); });
+  }
+
+  std::optional<Metrics> evaluate(Part part, const Poll& interrupted) override {
     const at::NoGradGuard no_grad;
     const Split& split = part == Part::train ? train_ : test_;
     const int64_t count = split.labels.size(0);
     model_->eval();
     Tensor loss_sum = at::zeros({}, at::TensorOptions().dtype(at::kDouble).device(options_.device));
     Tensor correct_sum = at::zeros_like(loss_sum);
-    for (int64_t begin = 0; begin < count; begin += kEvaluationBatch) {
+    for (int64_t begin = 0; begin < count && !interrupted(); begin += kEvaluationBatch) {
       const int64_t end = std::min(begin + kEvaluationBatch, count);
       const Batch x = slice_batch(split, normalisation_, begin, end, dtype_);
       const Tensor z = outputs(x);
@@ -116,6 +131,7 @@ class Supervised : public Problem {
       correct_sum += correct(z, x);
     }
     model_->train();
+    if (interrupted()) return std::nullopt;
     const auto total = static_cast<double>(count);
     return Metrics{to_double(loss_sum) / total, to_double(correct_sum) / total};
   }
@@ -153,6 +169,7 @@ class Supervised : public Problem {
   TensorList parameters_;
   std::vector<std::string> names_;
   TensorList buffers_;
+  std::vector<std::string> buffer_names_;
 };
 
 }  // namespace

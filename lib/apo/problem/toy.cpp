@@ -11,17 +11,25 @@ Toy::Toy(const ProblemSetting& setting, std::vector<std::string> names, const Te
   }
 }
 
-std::optional<Metrics> Toy::evaluate(Part) {
+std::optional<Metrics> Toy::evaluate(Part, const Poll&) {
   const at::NoGradGuard no_grad;
   return Metrics{to_double(objective()), std::nullopt};
+}
+
+void Toy::visit_state(StateVisitor& visitor) {
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    visitor.shared("parameters/" + names_[i], parameters_[i]);
+  }
+  visitor.integer("batches", batches_);
+  visitor.integer("discrepancy_batches", discrepancy_batches_);
 }
 
 at::TensorOptions Toy::options() const {
   return at::TensorOptions().dtype(setting_.dtype).device(setting_.device);
 }
 
-Batch Toy::next(RandomStream stream, uint64_t number) {
-  at::Generator generator = make_generator(setting_.seed, stream, number);
+Batch Toy::next(RandomStream stream, int64_t number) {
+  at::Generator generator = make_generator(setting_.seed, stream, static_cast<uint64_t>(number));
   return draw(generator);
 }
 

@@ -39,7 +39,8 @@ class Toy : public Problem {
   bool has_classes() const override { return false; }
   Tensor correct(const Tensor&, const Batch&) override { return {}; }
   /// The exact objective at θ, whatever the part.
-  std::optional<Metrics> evaluate(Part part) override;
+  std::optional<Metrics> evaluate(Part part, const Poll& interrupted) override;
+  void visit_state(StateVisitor& visitor) override;
 
  protected:
   /// start: θ₀, one tensor per name.
@@ -52,14 +53,14 @@ class Toy : public Problem {
   at::TensorOptions options() const;
 
  private:
-  Batch next(RandomStream stream, uint64_t number);
+  Batch next(RandomStream stream, int64_t number);
 
   ProblemSetting setting_;
   std::vector<std::string> names_;
   TensorList parameters_;
   TensorList buffers_;
-  uint64_t batches_ = 0;
-  uint64_t discrepancy_batches_ = 0;
+  int64_t batches_ = 0;
+  int64_t discrepancy_batches_ = 0;
 };
 
 struct RosenbrockOptions {

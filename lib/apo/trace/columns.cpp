@@ -7,8 +7,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr double kAbsent = std::numeric_limits<double>::quiet_NaN();  // written as null
-
 const char* name_of(RunStatus status) {
   switch (status) {
     case RunStatus::finished:
@@ -30,73 +28,64 @@ Json to_json(const std::optional<Metrics>& metrics) {
   return {{"loss", metrics->loss}, {"accuracy", to_json(metrics->accuracy)}};
 }
 
+/// Puts the record's values behind those of their columns.
+void append(const Json& line, Json& columns) {
+  for (const auto& [key, value] : line.items()) {
+    if (key != "type") columns[key].push_back(value);
+  }
+}
+
+void append_meta(const Json& line, Json& trace) {
+  Json& meta = trace["meta"];
+  for (const char* key : {"step", "objective", "loss_term", "discrepancy"}) {
+    meta[key].push_back(line.value(key, Json()));
+  }
+  if (line.value("skipped", false)) meta["skipped"] = meta["skipped"].get<int64_t>() + 1;
+  const Json gradient = line.value("gradient", Json::object());
+  for (const auto& [name, value] : gradient.items()) {
+    meta["gradient"][name].push_back(value);
+  }
+  const Json hyperparameters = line.value("hyperparameters", Json::object());
+  for (const auto& [name, value] : hyperparameters.items()) {
+    Json& of_name = trace["hyperparameters"][name];
+    of_name["step"].push_back(line.value("step", Json()));
+    of_name["value"].push_back(value);
+  }
+}
+
 }  // namespace
 
-void TraceColumns::on_step(const StepRecord& record) {
-  steps_.step.push_back(record.step);
-  steps_.loss.push_back(record.loss);
-  steps_.learning_rate.push_back(record.learning_rate);
-}
-
-void TraceColumns::on_meta(const MetaRecord& record,
-                           const std::vector<HyperparameterRecord>& values) {
-  meta_.step.push_back(record.step);
-  meta_.objective.push_back(record.objective);
-  meta_.loss_term.push_back(record.loss_term);
-  meta_.discrepancy.push_back(record.discrepancy);
-  meta_.skipped += record.skipped;
-  if (names_.empty()) {
-    for (const HyperparameterRecord& value : values) names_.push_back(value.name);
-    gradients_.resize(names_.size());
-    values_.resize(names_.size());
+Json gather_columns(std::istream& lines) {
+  const auto empty = [](std::initializer_list<const char*> keys) {
+    Json columns = Json::object();
+    for (const char* key : keys) columns[key] = Json::array();
+    return columns;
+  };
+  Json trace = {{"steps", empty({"step", "loss", "learning_rate"})},
+                {"meta", empty({"step", "objective", "loss_term", "discrepancy"})},
+                {"epochs",
+                 empty({"epoch",
+                        "step",
+                        "train_loss",
+                        "train_accuracy",
+                        "test_loss",
+                        "test_accuracy",
+                        "learning_rate",
+                        "wall_seconds"})},
+                {"hyperparameters", Json::object()}};
+  trace["meta"]["gradient"] = Json::object();
+  trace["meta"]["skipped"] = 0;
+  for (std::string text; std::getline(lines, text);) {
+    const Json line = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+    if (!line.is_object()) continue;
+    const std::string type = line.value("type", "");
+    if (type == "header") trace["name"] = line.value("name", "");
+    if (type == "step") append(line, trace["steps"]);
+    if (type == "epoch") append(line, trace["epochs"]);
+    if (type == "meta") append_meta(line, trace);
+    if (type == "rollback") append(line, trace["rollbacks"]);
   }
-  size_t column = 0;
-  for (const auto& groups : record.gradient) {
-    for (const double gradient : groups) {
-      gradients_[column].push_back(gradient);
-      values_[column].push_back(values[column].value);
-      ++column;
-    }
-  }
-}
-
-void TraceColumns::on_epoch(const EpochRecord& record) {
-  epochs_.epoch.push_back(record.epoch);
-  epochs_.step.push_back(record.step);
-  epochs_.train_loss.push_back(record.train.loss);
-  epochs_.train_accuracy.push_back(record.train.accuracy.value_or(kAbsent));
-  epochs_.test_loss.push_back(record.test ? record.test->loss : kAbsent);
-  epochs_.test_accuracy.push_back(record.test ? record.test->accuracy.value_or(kAbsent) : kAbsent);
-  epochs_.learning_rate.push_back(record.learning_rate);
-  epochs_.wall_seconds.push_back(record.wall_seconds);
-}
-
-nlohmann::ordered_json TraceColumns::to_json() const {
-  Json gradient = Json::object();
-  Json hyperparameters = Json::object();
-  for (size_t k = 0; k < names_.size(); ++k) {
-    gradient[names_[k]] = gradients_[k];
-    hyperparameters[names_[k]] = {{"step", meta_.step}, {"value", values_[k]}};
-  }
-  return {{"steps",
-           {{"step", steps_.step}, {"loss", steps_.loss}, {"learning_rate", steps_.learning_rate}}},
-          {"meta",
-           {{"step", meta_.step},
-            {"objective", meta_.objective},
-            {"loss_term", meta_.loss_term},
-            {"discrepancy", meta_.discrepancy},
-            {"gradient", gradient},
-            {"skipped", meta_.skipped}}},
-          {"epochs",
-           {{"epoch", epochs_.epoch},
-            {"step", epochs_.step},
-            {"train_loss", epochs_.train_loss},
-            {"train_accuracy", epochs_.train_accuracy},
-            {"test_loss", epochs_.test_loss},
-            {"test_accuracy", epochs_.test_accuracy},
-            {"learning_rate", epochs_.learning_rate},
-            {"wall_seconds", epochs_.wall_seconds}}},
-          {"hyperparameters", hyperparameters}};
+  return trace;
 }
 
 nlohmann::ordered_json to_json(const RunSummary& summary) {

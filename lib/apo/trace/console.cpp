@@ -57,6 +57,16 @@ void Console::on_epoch(const EpochRecord& record) {
   options_.log(line);
 }
 
+void Console::on_rollback(const RollbackRecord& record) {
+  clear();
+  options_.log(
+      fmt::format("warning: diverged at step {}; goes on from the checkpoint at step {} with "
+                  "learning rate {:.4g}",
+                  record.step,
+                  record.to_step,
+                  record.learning_rate));
+}
+
 void Console::on_end(const RunSummary& summary) {
   clear();
   if (!summary.message.empty()) options_.log(summary.message);

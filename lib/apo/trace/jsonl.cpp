@@ -10,6 +10,7 @@
 #include <iterator>
 
 #include "apo/base/error.h"
+#include "apo/base/files.h"
 #include "apo/trace/columns.h"
 
 namespace apo {
@@ -29,18 +30,29 @@ std::string number(const std::optional<double>& value) {
 
 }  // namespace
 
-JsonLines::JsonLines(const std::filesystem::path& path, const std::string& header)
+JsonLines::JsonLines(const std::filesystem::path& path, int flags)
     : path_(path),
-      file_(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666)),
+      file_(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | flags, 0666)),
       flushed_(std::chrono::steady_clock::now()) {
-  if (file_ < 0) {
-    throw Error(ErrorKind::output, path.string() + ": cannot be written: " + std::strerror(errno));
-  }
+  if (file_ < 0) fail();
+}
+
+JsonLines::JsonLines(const std::filesystem::path& path, const std::string& header)
+    : JsonLines(path, O_TRUNC) {
   lines_ = header + "\n";
   flush();
 }
 
+JsonLines::JsonLines(const std::filesystem::path& path) : JsonLines(path, 0) {
+  bytes_ = static_cast<int64_t>(std::filesystem::file_size(path));
+}
+
+/// Where the run ends by an exception, what waits is still of use.
 JsonLines::~JsonLines() {
+  try {
+    flush();
+  } catch (const Error&) {  // has been said, or is less than what ends the run
+  }
   ::close(file_);
 }
 
@@ -96,6 +108,16 @@ void JsonLines::on_epoch(const EpochRecord& record) {
   flush();
 }
 
+void JsonLines::on_rollback(const RollbackRecord& record) {
+  fmt::format_to(std::back_inserter(lines_),
+                 R"({{"type":"rollback","step":{},"to_step":{},"learning_rate":{}}})"
+                 "\n",
+                 record.step,
+                 record.to_step,
+                 number(record.learning_rate));
+  flush();
+}
+
 void JsonLines::on_end(const RunSummary& summary) {
   nlohmann::ordered_json end = {{"type", "end"}};
   end.update(to_json(summary));
@@ -108,19 +130,45 @@ void JsonLines::flush_if_due() {
   if (due || lines_.size() > kMostWaiting) flush();
 }
 
+/// A file that could not take all of it is left with whole lines.
 void JsonLines::flush() {
-  size_t written = 0;
-  while (written < lines_.size()) {
-    const ssize_t count = ::write(file_, lines_.data() + written, lines_.size() - written);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) {
-      throw Error(ErrorKind::output,
-                  path_.string() + ": cannot be written: " + std::strerror(errno));
-    }
-    written += static_cast<size_t>(count);
+  if (!write_all(file_, lines_.data(), lines_.size())) {
+    const int why = errno;
+    lines_.clear();
+    [[maybe_unused]] const int cut = ::ftruncate(file_, bytes_);
+    errno = why;
+    fail();
   }
+  bytes_ += static_cast<int64_t>(lines_.size());
   lines_.clear();
   flushed_ = std::chrono::steady_clock::now();
+}
+
+void JsonLines::cut_to(int64_t bytes) {
+  lines_.clear();
+  if (bytes < 0 || bytes > bytes_) {
+    throw Error(ErrorKind::data,
+                fmt::format("{}: has {} bytes; the checkpoint was made when it had {}",
+                            path_.string(),
+                            bytes_,
+                            bytes));
+  }
+  if (::ftruncate(file_, bytes) != 0) fail();
+  bytes_ = bytes;
+}
+
+void JsonLines::visit_state(StateVisitor& visitor) {
+  if (!visitor.restores()) {
+    flush();
+    if (::fdatasync(file_) != 0 && errno != EINVAL && errno != ENOTSUP) fail();
+  }
+  int64_t bytes = bytes_;
+  visitor.integer("trace_bytes", bytes);
+  if (visitor.restores()) cut_to(bytes);
+}
+
+void JsonLines::fail() const {
+  throw Error(ErrorKind::output, path_.string() + ": cannot be written: " + std::strerror(errno));
 }
 
 }  // namespace apo

@@ -13,8 +13,10 @@ namespace apo {
 /// memory for at most half a second of steps, or until an epoch ends.
 class JsonLines : public Observer {
  public:
-  /// Creates the file and writes `header`, one line of JSON. Throws Error(output).
+  /// Creates the file and writes `header`, one line of JSON; or opens the one that is there, to go
+  /// on with it after visit_state. Throws Error(output).
   JsonLines(const std::filesystem::path& path, const std::string& header);
+  explicit JsonLines(const std::filesystem::path& path);
   ~JsonLines() override;
   JsonLines(const JsonLines&) = delete;
   JsonLines& operator=(const JsonLines&) = delete;
@@ -22,15 +24,24 @@ class JsonLines : public Observer {
   void on_step(const StepRecord& record) override;
   void on_meta(const MetaRecord& record, const std::vector<HyperparameterRecord>& values) override;
   void on_epoch(const EpochRecord& record) override;
+  void on_rollback(const RollbackRecord& record) override;
   void on_end(const RunSummary& summary) override;
 
+  /// The length of the file. Saved, all lines so far are on the disk; restored, those behind it are
+  /// gone. Throws Error: output, or data where the file is shorter.
+  void visit_state(StateVisitor& visitor);
+
  private:
+  JsonLines(const std::filesystem::path& path, int flags);
   void flush();
+  void cut_to(int64_t bytes);
+  [[noreturn]] void fail() const;
   void flush_if_due();
 
   std::filesystem::path path_;
   int file_;
-  std::string lines_;
+  int64_t bytes_ = 0;  ///< in the file
+  std::string lines_;  ///< waiting
   std::chrono::steady_clock::time_point flushed_;
 };
 

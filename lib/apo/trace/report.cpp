@@ -4,7 +4,7 @@
 #include <exception>
 #include <string_view>
 
-#include "apo/trace/files.h"
+#include "apo/base/files.h"
 #include "apo/trace/report_run.h"
 #include "apo/trace/report_template.h"
 

@@ -1,5 +1,16 @@
 #include "apo/trace/run_folder.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <utility>
+
 #include "apo/base/error.h"
 
 namespace apo {
@@ -8,48 +19,101 @@ namespace fs = std::filesystem;
 
 namespace {
 
+constexpr const char* kLock = ".lock";
+
 /// What a run writes. config.yaml, which marks the folder as a run's, goes last.
-constexpr const char* kFiles[] = {"trace.jsonl",
-                                  "trace.json",
-                                  "summary.json",
-                                  "population.json",
-                                  "report.html",
-                                  "log.txt",
-                                  "config.yaml"};
+constexpr std::array kFiles = {"checkpoints",
+                               "trace.jsonl",
+                               "trace.json",
+                               "summary.json",
+                               "population.json",
+                               "model.safetensors",
+                               "report.html",
+                               "log.txt",
+                               "config.yaml"};
+
+/// Whether a run has been there that did not come to write its configuration.
+bool holds_only_ours(const fs::path& folder) {
+  std::error_code ignored;
+  const fs::directory_iterator entries(folder, ignored);
+  return std::all_of(begin(entries), end(entries), [](const fs::directory_entry& entry) {
+    std::string name = entry.path().filename().string();
+    if (name.ends_with(".tmp")) name.resize(name.size() - 4);
+    return name == kLock || std::find(kFiles.begin(), kFiles.end(), name) != kFiles.end();
+  });
+}
 
 }  // namespace
 
-void check_run_folder(const fs::path& folder, bool overwrite) {
+void check_run_folder(const fs::path& folder, Existing existing) {
   std::error_code ignored;
   if (!fs::exists(fs::symlink_status(folder, ignored))) return;
   if (!fs::is_directory(folder, ignored)) {
     throw Error(ErrorKind::config,
                 folder.string() + ": is not a folder; give another --output or name");
   }
-  if (fs::is_empty(folder, ignored)) return;
-  if (!fs::exists(folder / "config.yaml", ignored)) {
+  const bool has_run = fs::exists(folder / "config.yaml", ignored);
+  if (!has_run && !holds_only_ours(folder)) {
     throw Error(
         ErrorKind::config,
         folder.string() + ": exists and is not a run folder; give another --output or name");
   }
-  if (!overwrite) {
+  if (has_run && existing == Existing::refuse) {
     throw Error(ErrorKind::config,
                 folder.string() +
-                    ": exists already; accepted: --overwrite to replace it, or another "
-                    "--output or name");
+                    ": exists already; accepted: --resume to go on with it, --overwrite to replace "
+                    "it, or another --output or name");
   }
 }
 
-void claim_run_folder(const fs::path& folder, bool overwrite) {
-  check_run_folder(folder, overwrite);
+RunFolder::RunFolder(fs::path path, Existing existing)
+    : path_(std::move(path)), existing_(existing) {
+  check_run_folder(path_, existing_);
+  std::error_code ignored;
+  if (fs::exists(path_ / kLock, ignored)) lock();
+}
+
+RunFolder::~RunFolder() {
+  if (lock_ >= 0) ::close(lock_);
+}
+
+void RunFolder::claim(bool keep_files) {
   std::error_code failure;
-  for (const char* name : kFiles) {
-    if (!failure) fs::remove_all(folder / name, failure);
-  }
-  if (!failure) fs::create_directories(folder, failure);
+  fs::create_directories(path_, failure);
   if (failure) {
-    throw Error(ErrorKind::output, folder.string() + ": cannot be made: " + failure.message());
+    throw Error(ErrorKind::output, path_.string() + ": cannot be made: " + failure.message());
   }
+  if (lock_ < 0) lock();
+  check_run_folder(path_, existing_);  // another may have come first
+  if (keep_files) return;
+  for (const char* name : kFiles) {
+    if (!failure) fs::remove_all(path_ / name, failure);
+  }
+  if (failure) {
+    throw Error(ErrorKind::output, path_.string() + ": cannot be emptied: " + failure.message());
+  }
+}
+
+void RunFolder::remove() {
+  claim();
+  std::error_code holds_other_things;
+  fs::remove(path_ / kLock, holds_other_things);
+  fs::remove(path_, holds_other_things);
+}
+
+void RunFolder::lock() {
+  lock_ = ::open((path_ / kLock).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (lock_ < 0) {
+    throw Error(ErrorKind::output, path_.string() + ": cannot be written: " + std::strerror(errno));
+  }
+  if (::flock(lock_, LOCK_EX | LOCK_NB) == 0) return;
+  if (errno == EWOULDBLOCK) {
+    throw Error(ErrorKind::config,
+                path_.string() +
+                    ": another apo-train trains into it; wait for its end, or give "
+                    "another --output or name");
+  }
+  // A file system without locks: the runs on it are on their own.
 }
 
 }  // namespace apo

@@ -5,12 +5,41 @@
 
 namespace apo {
 
-/// Throws Error(config) where the folder holds a run and `overwrite` is false, or holds things but
-/// no run: such a folder is never written into.
-void check_run_folder(const std::filesystem::path& folder, bool overwrite);
+/// What to do with a run that is in the folder already.
+enum class Existing {
+  refuse,
+  replace,
+  resume,  ///< go on with it, or start anew where there is none or it cannot go on
+};
 
-/// Makes the folder, after check_run_folder. Of a run that is there, the files that a run writes
-/// go, nothing else. Throws Error(output).
-void claim_run_folder(const std::filesystem::path& folder, bool overwrite);
+/// Throws Error(config) where the folder holds a run and `existing` is `refuse`, or holds things
+/// but no run: such a folder is never written into.
+void check_run_folder(const std::filesystem::path& folder, Existing existing);
+
+/// A run folder that no other process can have at the same time. The lock is the kernel's: it ends
+/// with the process, however that ends.
+class RunFolder {
+ public:
+  /// Checks the folder and, where it is there, locks it. Makes nothing. Throws Error: config, also
+  /// where another process trains into it; output.
+  RunFolder(std::filesystem::path path, Existing existing);
+  ~RunFolder();
+  RunFolder(const RunFolder&) = delete;
+  RunFolder& operator=(const RunFolder&) = delete;
+
+  /// Makes and locks the folder. Of a run that is there, the files that a run writes go, nothing
+  /// else, unless they are to be kept. Throws Error: config, output.
+  void claim(bool keep_files = false);
+  /// Takes away the files that a run writes, and the folder if nothing else is in it.
+  void remove();
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  void lock();
+
+  std::filesystem::path path_;
+  Existing existing_;
+  int lock_ = -1;
+};
 
 }  // namespace apo

@@ -37,6 +37,13 @@ struct EpochRecord {
   double wall_seconds = 0;
 };
 
+/// The run diverged at step `step` and goes on from step `to_step`, with a smaller η.
+struct RollbackRecord {
+  int64_t step = 0;
+  int64_t to_step = 0;
+  double learning_rate = 0;
+};
+
 enum class RunStatus { finished, diverged, interrupted };
 
 struct RunSummary {
@@ -63,6 +70,7 @@ class Observer {
   virtual void on_step(const StepRecord&) {}
   virtual void on_meta(const MetaRecord&, const std::vector<HyperparameterRecord>&) {}
   virtual void on_epoch(const EpochRecord&) {}
+  virtual void on_rollback(const RollbackRecord&) {}
   virtual void on_end(const RunSummary&) {}
 };
 

@@ -38,6 +38,10 @@ class TurnLoss : public Observer {
     sum_ += record.loss;
     ++steps_;
   }
+  void visit_state(StateVisitor& visitor) {
+    visitor.real("turn_loss", sum_);
+    visitor.integer("turn_steps", steps_);
+  }
   /// Infinite where some loss was not finite, so that it ranks last.
   double take() {
     const double mean = sum_ / static_cast<double>(steps_);
@@ -51,36 +55,65 @@ class TurnLoss : public Observer {
   int64_t steps_ = 0;
 };
 
-class Population {
+}  // namespace
+
+class Population::Turns {
  public:
-  Population(const std::vector<PopulationMember>& members, const PopulationOptions& options)
+  Turns(const std::vector<PopulationMember>& members, const PopulationOptions& options)
       : options_(options), turn_losses_(members.size()) {
     for (size_t m = 0; m < members.size(); ++m) {
       const PopulationMember& member = members[m];
       std::vector<Observer*> observers = member.observers;
       observers.push_back(&turn_losses_[m]);
+      TrainOptions train = options.train;
+      train.checkpoint_every = 0;  // all members at once, between two turns
       trainers_.push_back(std::make_unique<Trainer>(
-          member.problem, member.rule, member.tuner, options.train, std::move(observers)));
+          member.problem, member.rule, member.tuner, train, std::move(observers)));
+    }
+    const int64_t epoch = members.front().problem.steps_per_epoch();
+    checkpoint_steps_ = options.train.checkpoint_every * epoch;
+  }
+
+  void advance() {
+    for (;;) {
+      const int64_t begin = turn_ * options_.pbt.interval;
+      const int64_t end = begin + options_.pbt.interval;
+      advance_all(end);
+      const bool last = end >= options_.train.steps;
+      if (last || options_.train.interrupted() || !exploit_and_explore(turn_)) return;
+      ++turn_;
+      const int64_t every = checkpoint_steps_;
+      if (every > 0 && end / every > begin / every) options_.on_checkpoint();
     }
   }
 
-  std::vector<RunSummary> run() {
-    const int64_t interval = options_.pbt.interval;
-    for (int64_t begin = 0; begin < options_.train.steps; begin += interval) {
-      advance_all(interval);
-      const bool last = begin + interval >= options_.train.steps;
-      if (last || options_.train.interrupted() || !exploit_and_explore(begin / interval)) break;
-    }
+  std::vector<RunSummary> conclude() {
     std::vector<RunSummary> summaries;
     for (const auto& trainer : trainers_) summaries.push_back(trainer->conclude());
     return summaries;
   }
 
+  int64_t steps_taken() const {
+    int64_t most = 0;
+    for (const auto& trainer : trainers_) most = std::max(most, trainer->steps_taken());
+    return most;
+  }
+
+  void visit_state(StateVisitor& visitor) {
+    visitor.integer("turn", turn_);
+    for (size_t m = 0; m < trainers_.size(); ++m) {
+      visitor.section("member=" + std::to_string(m), [&](StateVisitor& v) {
+        trainers_[m]->visit_state(v);
+        turn_losses_[m].visit_state(v);
+      });
+    }
+  }
+
  private:
-  void advance_all(int64_t steps) {
+  void advance_all(int64_t end) {
     std::atomic<size_t> next = 0;
     const auto work = [&] {
-      for (size_t m = next++; m < trainers_.size(); m = next++) trainers_[m]->advance(steps);
+      for (size_t m = next++; m < trainers_.size(); m = next++) trainers_[m]->advance_to(end);
     };
     if (options_.jobs == 1) return work();
     std::vector<std::future<void>> workers;
@@ -142,9 +175,31 @@ class Population {
   const PopulationOptions& options_;
   std::vector<TurnLoss> turn_losses_;
   std::vector<std::unique_ptr<Trainer>> trainers_;
+  int64_t turn_ = 0;
+  int64_t checkpoint_steps_ = 0;
 };
 
-}  // namespace
+Population::Population(const std::vector<PopulationMember>& members,
+                       const PopulationOptions& options)
+    : turns_(std::make_unique<Turns>(members, options)) {}
+
+Population::~Population() = default;
+
+void Population::advance() {
+  turns_->advance();
+}
+
+std::vector<RunSummary> Population::conclude() {
+  return turns_->conclude();
+}
+
+int64_t Population::steps_taken() const {
+  return turns_->steps_taken();
+}
+
+void Population::visit_state(StateVisitor& visitor) {
+  turns_->visit_state(visitor);
+}
 
 std::vector<double> initial_rates(int64_t members, const Range& range, uint64_t seed) {
   at::Generator generator = make_generator(seed, RandomStream::population);
@@ -155,7 +210,9 @@ std::vector<double> initial_rates(int64_t members, const Range& range, uint64_t 
 
 std::vector<RunSummary> train_population(const std::vector<PopulationMember>& members,
                                          const PopulationOptions& options) {
-  return Population(members, options).run();
+  Population population(members, options);
+  population.advance();
+  return population.conclude();
 }
 
 }  // namespace apo

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "apo/train/trainer.h"
@@ -38,6 +39,29 @@ struct PopulationOptions {
   int job_threads = 1;  ///< LibTorch's threads for each of them, where jobs > 1
   /// Told of each event as it happens.
   std::function<void(const PopulationEvent&)> on_event = [](const PopulationEvent&) {};
+  /// Called after the turns in which an epoch ended that train.checkpoint_every counts.
+  std::function<void()> on_checkpoint = [] {};
+};
+
+/// A population under way, which a state can be taken of and put back into. Members and options
+/// must outlive it. See train_population.
+class Population {
+ public:
+  Population(const std::vector<PopulationMember>& members, const PopulationOptions& options);
+  ~Population();
+
+  /// All steps, or as many as an interruption lets it take.
+  void advance();
+  /// How each member ended, in their order.
+  std::vector<RunSummary> conclude();
+  /// Steps that the member in front has taken.
+  int64_t steps_taken() const;
+
+  void visit_state(StateVisitor& visitor);
+
+ private:
+  class Turns;
+  std::unique_ptr<Turns> turns_;
 };
 
 /// Population-based training of the learning rate, the members in turns on one device, or `jobs` at

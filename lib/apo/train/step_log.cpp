@@ -50,6 +50,21 @@ void StepLog::sum_up(double loss, double correct, int64_t examples, bool has_cla
   has_classes_ = has_classes;
 }
 
+void StepLog::visit_state(StateVisitor& visitor) {
+  visitor.real("loss_sum", loss_sum_);
+  visitor.real("correct_sum", correct_sum_);
+  visitor.integer("examples", examples_);
+  visitor.flag("has_classes", has_classes_);
+  StepRecord bad = diverged_.value_or(StepRecord{});
+  bool diverged = diverged_.has_value();
+  visitor.flag("diverged", diverged);
+  visitor.integer("diverged_step", bad.step);
+  visitor.real("diverged_loss", bad.loss);
+  visitor.real("diverged_learning_rate", bad.learning_rate);
+  diverged_ = diverged ? std::optional(bad) : std::nullopt;
+  if (visitor.restores()) pending_.clear();
+}
+
 Metrics StepLog::take_running_metrics() {
   const auto count = static_cast<double>(examples_);
   Metrics metrics{loss_sum_ / count, std::nullopt};

@@ -32,6 +32,8 @@ class StepLog {
   const std::optional<StepRecord>& diverged() const { return diverged_; }
   /// Goes on as if the divergence had not been; the epoch's sums keep the steps before it.
   void forget_divergence() { diverged_.reset(); }
+  /// The sums of the epoch, and the divergence if there is one; pending steps are not kept.
+  void visit_state(StateVisitor& visitor);
   /// Means over the examples since the last call.
   Metrics take_running_metrics();
 

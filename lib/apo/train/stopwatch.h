@@ -2,6 +2,9 @@
 #pragma once
 
 #include <chrono>
+#include <string>
+
+#include "apo/base/state.h"
 
 namespace apo {
 
@@ -18,6 +21,15 @@ class Stopwatch {
   }
   double seconds() const {
     return total_ + (running_ ? std::chrono::duration<double>(Clock::now() - begin_).count() : 0);
+  }
+
+  /// What has been counted so far; restored, it stands still.
+  void visit_state(const std::string& name, StateVisitor& visitor) {
+    double counted = seconds();
+    visitor.real(name, counted);
+    if (!visitor.restores()) return;
+    total_ = counted;
+    running_ = false;
   }
 
  private:

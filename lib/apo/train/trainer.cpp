@@ -1,5 +1,6 @@
 #include "apo/train/trainer.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/exp.h>
 #include <fmt/format.h>
@@ -27,6 +28,23 @@ Hyperparameters make_hyperparameters(const UpdateRule& rule, const Tuner& tuner,
   return {std::move(specs), tuner.tuned(), std::move(group_of), groups, device};
 }
 
+void visit_metrics(const std::string& name, std::optional<Metrics>& metrics, StateVisitor& v) {
+  std::optional<double> loss = metrics ? std::optional(metrics->loss) : std::nullopt;
+  std::optional<double> accuracy = metrics ? metrics->accuracy : std::nullopt;
+  v.optional(name + "_loss", loss);
+  v.optional(name + "_accuracy", accuracy);
+  metrics = loss ? std::optional(Metrics{*loss, accuracy}) : std::nullopt;
+}
+
+/// The last epoch's numbers and the best; the rest is made when the run ends.
+void visit_summary(RunSummary& summary, StateVisitor& visitor) {
+  visitor.integer("epochs", summary.epochs);
+  visit_metrics("final_train", summary.final_train, visitor);
+  visit_metrics("final_test", summary.final_test, visitor);
+  visitor.optional("best_train_loss", summary.best_train_loss);
+  visitor.optional("best_test_accuracy", summary.best_test_accuracy);
+}
+
 /// In place, storage kept.
 void copy_values(const TensorList& from, TensorList& to) {
   for (size_t i = 0; i < to.size(); ++i) to[i].copy_(from[i]);
@@ -48,16 +66,26 @@ Trainer::Trainer(Problem& problem,
       xi_(rule.initial_statistics(problem.parameters())),
       log_(observers_, problem.parameters().front().is_cpu()) {}
 
-void Trainer::advance(int64_t steps) {
-  const int64_t end = std::min(t_ + steps, options_.steps);
+void Trainer::advance_to(int64_t end) {
+  end = std::min(end, options_.steps);
   clock_.start();
-  while (t_ < end && !log_.diverged() && !options_.interrupted()) {
-    take_step();
-    ++t_;
-    if (t_ % problem_.steps_per_epoch() == 0 || t_ == options_.steps) end_epoch();
+  while (!log_.diverged() && !options_.interrupted()) {
+    if (is_epoch_over()) {
+      end_epoch();
+    } else if (t_ < end) {
+      take_step();
+      ++t_;
+    } else {
+      break;
+    }
   }
   log_.fetch();
   clock_.stop();
+}
+
+bool Trainer::is_epoch_over() const {
+  const bool boundary = t_ % problem_.steps_per_epoch() == 0 || t_ == options_.steps;
+  return boundary && t_ > recorded_;
 }
 
 /// The base step of the method, and where the tuner says so the meta step before it.
@@ -76,7 +104,7 @@ void Trainer::tune(const StepContext& context) {
   if (t_ == 0) {
     const bool given = !options_.auto_learning_rate;
     const auto found = tuner_.initial_learning_rate(context, phi_, given);
-    if (found) set_learning_rate(*found);
+    if (found) set_learning_rate(*found * found_rate_scale_);
   }
   const std::optional<MetaRecord> meta = tuner_.before_step(context, phi_);
   meta_clock_.stop();
@@ -96,25 +124,41 @@ void Trainer::end_epoch() {
   const bool full = options_.train_metrics == TrainMetrics::full && evaluated;
   EpochRecord record{.epoch = epoch,
                      .step = t_,
-                     .train = log_.take_running_metrics(),
-                     .test = evaluated ? problem_.evaluate(Part::test) : std::nullopt,
+                     .train = {},
+                     .test = {},
                      .learning_rate = learning_rate(),
                      .wall_seconds = clock_.seconds()};
-  if (full) record.train = problem_.evaluate(Part::train).value_or(record.train);
+  const auto measured = [&](Part part) { return problem_.evaluate(part, options_.interrupted); };
+  const std::optional<Metrics> whole = full ? measured(Part::train) : std::nullopt;
+  if (evaluated) record.test = measured(Part::test);
+  if (options_.interrupted()) return;  // the epoch ends again when the run goes on
+  const Metrics running = log_.take_running_metrics();
+  record.train = whole.value_or(running);
+  recorded_ = t_;
   note_best(record);
   for (Observer* observer : observers_) observer->on_epoch(record);
+  if (is_checkpoint_due(epoch)) options_.on_checkpoint();
   clock_.start();
+}
+
+/// The runner takes the one behind the last step.
+bool Trainer::is_checkpoint_due(int64_t epoch) const {
+  const int64_t every = options_.checkpoint_every;
+  return every > 0 && epoch % every == 0 && t_ < options_.steps;
 }
 
 void Trainer::note_best(const EpochRecord& record) {
   const double loss = record.train.loss;
   summary_.epochs = record.epoch;
   summary_.final_train = record.train;
+  is_best_ = !summary_.best_train_loss || loss < *summary_.best_train_loss;
   summary_.best_train_loss = std::min(summary_.best_train_loss.value_or(loss), loss);
   if (!record.test) return;
   summary_.final_test = record.test;
   const auto accuracy = record.test->accuracy;
-  if (accuracy > summary_.best_test_accuracy) summary_.best_test_accuracy = accuracy;
+  if (!accuracy) return;
+  is_best_ = accuracy > summary_.best_test_accuracy;
+  if (is_best_) summary_.best_test_accuracy = accuracy;
 }
 
 RunSummary Trainer::conclude() {
@@ -123,13 +167,14 @@ RunSummary Trainer::conclude() {
     summary_.status = RunStatus::diverged;
     summary_.steps = bad->step;
     summary_.message = fmt::format(
-        "the loss became {} at step {} (epoch {}), with learning rate {}; "
-        "try a smaller learning rate, or a larger lambda",
+        "the loss became {} at step {} (epoch {}), with learning rate {}; try a smaller "
+        "optimizer.learning_rate{} or train.on_divergence=rollback",
         bad->loss,
         bad->step,
         bad->step / problem_.steps_per_epoch() + 1,
-        bad->learning_rate);
-  } else if (t_ < options_.steps) {
+        bad->learning_rate,
+        tuner_.interval() > 0 ? ", a larger tuner.lambda" : "");
+  } else if (recorded_ < options_.steps) {
     summary_.status = RunStatus::interrupted;
     summary_.message = fmt::format("interrupted after step {} of {}", t_, options_.steps);
   }
@@ -150,7 +195,22 @@ void Trainer::copy_from(const Trainer& other) {
   xi_ = clone(other.xi_);
   phi_ = other.phi_;
   t_ = other.t_;
+  recorded_ = other.recorded_;
   log_.forget_divergence();
+}
+
+void Trainer::visit_state(StateVisitor& visitor) {
+  visitor.integer("step", t_);
+  visitor.integer("recorded", recorded_);
+  visitor.integer("skipped", skipped_);
+  clock_.visit_state("wall_seconds", visitor);
+  meta_clock_.visit_state("meta_seconds", visitor);
+  visit_summary(summary_, visitor);
+  visitor.section("log", [this](StateVisitor& v) { log_.visit_state(v); });
+  visitor.section("problem", [this](StateVisitor& v) { problem_.visit_state(v); });
+  visitor.section("statistics", [this](StateVisitor& v) { apo::visit_state(xi_, v); });
+  visitor.section("hyperparameters", [this](StateVisitor& v) { phi_.visit_state(v); });
+  visitor.section("tuner", [this](StateVisitor& v) { tuner_.visit_state(v); });
 }
 
 double Trainer::learning_rate() const {
@@ -159,6 +219,12 @@ double Trainer::learning_rate() const {
 
 void Trainer::set_learning_rate(double rate) {
   phi_.set(phi_.index("learning_rate"), rate);
+}
+
+void Trainer::scale_learning_rate(double factor) {
+  const size_t eta = phi_.index("learning_rate");
+  phi_.set(eta, phi_.value(eta) * factor);
+  if (t_ == 0) found_rate_scale_ = factor;
 }
 
 Tensor Trainer::rate() const {
@@ -186,7 +252,7 @@ RunSummary train(Problem& problem,
                  const TrainOptions& options,
                  const std::vector<Observer*>& observers) {
   Trainer trainer(problem, rule, tuner, options, observers);
-  trainer.advance(options.steps);
+  trainer.advance_to(options.steps);
   return trainer.conclude();
 }
 

@@ -20,8 +20,11 @@ struct TrainOptions {
   int64_t evaluate_every = 1;  ///< epochs; the last is always evaluated, 0: none is
   TrainMetrics train_metrics = TrainMetrics::running;
   bool auto_learning_rate = false;  ///< the tuner finds the first one
-  /// Polled every step; true ends the run as interrupted.
-  std::function<bool()> interrupted = [] { return false; };
+  int64_t checkpoint_every = 0;     ///< epochs; 0: none is due on the way
+  /// Polled every step and in evaluations; true ends the run as interrupted.
+  Poll interrupted = [] { return false; };
+  /// Called between two steps, where a checkpoint is due.
+  std::function<void()> on_checkpoint = [] {};
 };
 
 /// A run that can be advanced by parts, so that several can take turns. Trains `problem` in place.
@@ -34,8 +37,8 @@ class Trainer {
           const TrainOptions& options,
           std::vector<Observer*> observers);
 
-  /// Takes up to `steps` base steps: fewer where the run ends before, diverges or is interrupted.
-  void advance(int64_t steps);
+  /// Goes on to step `end`, or to where the run ends before, diverges or is interrupted.
+  void advance_to(int64_t end);
   /// Closes the run and tells the observers. Ending badly is a result with a message.
   RunSummary conclude();
 
@@ -43,6 +46,15 @@ class Trainer {
   /// η as the traces show it: the geometric mean where there are several.
   double learning_rate() const;
   void set_learning_rate(double rate);
+  /// Multiplies η, of every group; before the first step also the one that the tuner then finds.
+  void scale_learning_rate(double factor);
+  bool diverged() const { return log_.diverged().has_value(); }
+  /// Whether the epoch that ended last is the best so far: by test accuracy, or where there is none
+  /// by training loss.
+  bool is_best() const { return is_best_; }
+
+  /// All that the rest of the run depends on. Restored, the run goes on as if it had never stopped.
+  void visit_state(StateVisitor& visitor);
 
   /// Goes on from where `other`, a run of the same kind, is: copies its parameters, buffers,
   /// optimizer statistics, hyperparameters and step count. A divergence is forgotten; the stream of
@@ -52,7 +64,9 @@ class Trainer {
  private:
   void take_step();
   void tune(const StepContext& context);
+  bool is_epoch_over() const;
   void end_epoch();
+  bool is_checkpoint_due(int64_t epoch) const;
   void note_best(const EpochRecord& record);
   std::vector<HyperparameterRecord> tuned_values() const;
   TensorList& theta() { return problem_.parameters(); }
@@ -68,7 +82,10 @@ class Trainer {
   StepLog log_;
   Stopwatch clock_;
   Stopwatch meta_clock_;
-  int64_t t_ = 0;  ///< base steps taken
+  int64_t t_ = 0;         ///< base steps taken
+  int64_t recorded_ = 0;  ///< at the end of the last epoch that was recorded
+  bool is_best_ = false;
+  double found_rate_scale_ = 1;
   int64_t skipped_ = 0;
   RunSummary summary_;
 };

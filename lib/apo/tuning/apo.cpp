@@ -101,6 +101,11 @@ class Apo : public Tuner {
     return record;
   }
 
+  void visit_state(StateVisitor& visitor) override {
+    visitor.optional("untrained_loss", untrained_loss_);
+    visitor.section("meta_optimizer", [this](StateVisitor& v) { meta_optimizer_.visit_state(v); });
+  }
+
  private:
   /// The rate, or the first below it with which the base steps until the next meta step, of which J
   /// sees but one, do no harm.

@@ -77,6 +77,8 @@ class Hypergradient : public Tuner {
     return std::nullopt;
   }
 
+  void visit_state(StateVisitor& visitor) override { visitor.tensors("u", u_); }
+
  private:
   Tensor next_rate(const Tensor& eta, const TensorList& g) const {
     const Tensor h = inner_product(g, u_);

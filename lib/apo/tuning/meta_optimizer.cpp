@@ -36,10 +36,8 @@ const UpdateRuleRegistry& paper_meta_rules() {
 void MetaOptimizer::step(Hyperparameters& phi, const TensorList& gradient) {
   TensorList stored;
   for (const size_t h : phi.tuned()) stored.push_back(phi.stored(h));
-  if (!phi_) {
-    phi_.emplace(rule_->hyperparameters(), stored.size());
-    xi_ = rule_->initial_statistics(stored);
-  }
+  if (!phi_) phi_.emplace(rule_->hyperparameters(), stored.size());
+  if (xi_.updates == 0) xi_ = rule_->initial_statistics(stored);
   rule_->observe(gradient, xi_);
   const TensorList next = rule_->propose(stored, gradient, xi_, phi_->values(), Momentum::apply);
   for (size_t k = 0; k < next.size(); ++k) phi.move(phi.tuned()[k], next[k]);

@@ -22,6 +22,8 @@ class MetaOptimizer {
   /// gradient: ∂J/∂(stored φ), one [groups] tensor per tuned hyperparameter.
   void step(Hyperparameters& phi, const TensorList& gradient);
 
+  void visit_state(StateVisitor& visitor) { apo::visit_state(xi_, visitor); }
+
  private:
   std::unique_ptr<UpdateRule> rule_;
   std::optional<Hyperparameters> phi_;  ///< the rule's own

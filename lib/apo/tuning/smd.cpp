@@ -35,6 +35,11 @@ class Smd : public Tuner {
     return std::nullopt;
   }
 
+  void visit_state(StateVisitor& visitor) override {
+    visitor.tensors("p", p_);
+    visitor.tensors("v", v_);
+  }
+
  private:
   /// H v; at the first step v = 0, and so is H v.
   TensorList begin_or_multiply(const StepContext& context, double initial_rate) {

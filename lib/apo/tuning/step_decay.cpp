@@ -1,3 +1,5 @@
+#include <ATen/TensorOperators.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -7,7 +9,7 @@ namespace apo {
 namespace {
 
 /// η_t = η₀ · factorᵏ, where k counts the milestones, or the multiples of `every`, that have been
-/// reached.
+/// reached. A factor is applied to the rate that there is, which a rollback may have lowered.
 class StepDecay : public Tuner {
  public:
   explicit StepDecay(const StepDecayOptions& options) : options_(options) {}
@@ -18,12 +20,14 @@ class StepDecay : public Tuner {
     const int64_t now = in_epochs ? context.step / context.problem.steps_per_epoch() : context.step;
     const int64_t decays = reached(now);
     if (decays != decays_) {
+      const auto further = static_cast<double>(decays - decays_);
       decays_ = decays;
-      phi.set(eta,
-              phi.specs()[eta].initial * std::pow(options_.factor, static_cast<double>(decays)));
+      phi.set(eta, phi.value(eta) * std::pow(options_.factor, further));
     }
     return std::nullopt;
   }
+
+  void visit_state(StateVisitor& visitor) override { visitor.integer("decays", decays_); }
 
  private:
   int64_t reached(int64_t now) const {

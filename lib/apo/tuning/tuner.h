@@ -77,6 +77,9 @@ class Tuner {
   /// Decides φ for the coming base step; what it returns goes to the trace.
   virtual std::optional<MetaRecord> before_step(const StepContext& context,
                                                 Hyperparameters& phi) = 0;
+
+  /// What before_step has left for its next call.
+  virtual void visit_state(StateVisitor&) {}
 };
 
 struct StepDecayOptions {

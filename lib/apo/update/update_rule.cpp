@@ -18,6 +18,37 @@ Statistics clone(const Statistics& xi) {
   return copy;
 }
 
+namespace {
+
+void visit_factor(KroneckerFactor& factor, StateVisitor& visitor) {
+  visitor.tensor("moment", factor.moment);
+  visitor.tensor("values", factor.values);
+  visitor.tensor("vectors", factor.vectors);
+}
+
+void visit_block(KroneckerBlock& block, StateVisitor& visitor) {
+  auto weight = static_cast<int64_t>(block.weight);
+  auto bias = static_cast<int64_t>(block.bias.value_or(0));
+  bool has_bias = block.bias.has_value();
+  visitor.integer("weight", weight);
+  visitor.integer("bias", bias);
+  visitor.flag("has_bias", has_bias);
+  block.weight = static_cast<size_t>(weight);
+  block.bias = has_bias ? std::optional(static_cast<size_t>(bias)) : std::nullopt;
+  visitor.section("inputs", [&](StateVisitor& v) { visit_factor(block.inputs, v); });
+  visitor.section("output_gradients",
+                  [&](StateVisitor& v) { visit_factor(block.output_gradients, v); });
+}
+
+}  // namespace
+
+void visit_state(Statistics& xi, StateVisitor& visitor) {
+  visitor.integer("updates", xi.updates);
+  visitor.integer("curvature_updates", xi.curvature_updates);
+  visitor.list("slot", xi.slots, [](TensorList& slot, StateVisitor& v) { v.tensors("at", slot); });
+  visitor.list("block", xi.blocks, visit_block);
+}
+
 HyperparameterSpec learning_rate_spec(const RuleSetting& setting) {
   return {"learning_rate", Transform::log, setting.learning_rate, Range::above(0)};
 }

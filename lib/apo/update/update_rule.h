@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "apo/base/registry.h"
+#include "apo/base/state.h"
 #include "apo/base/tensors.h"
 #include "apo/hyper/hyperparameters.h"
 
@@ -42,6 +43,8 @@ struct Statistics {
 
 /// Deep copies of all tensors.
 Statistics clone(const Statistics& xi);
+
+void visit_state(Statistics& xi, StateVisitor& visitor);
 
 /// Whether a proposed step carries momentum. APO tunes as if there were none (paper, section 5).
 enum class Momentum { apply, ignore };

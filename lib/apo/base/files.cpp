@@ -1,0 +1,122 @@
+#include "apo/base/files.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <utility>
+
+#include "apo/base/error.h"
+
+namespace apo {
+namespace {
+
+constexpr size_t kPart = size_t{1} << 30;  // zlib counts in 32 bits
+
+uint32_t continued_checksum(uint32_t checksum, const void* data, size_t size) {
+  const auto* bytes = static_cast<const unsigned char*>(data);
+  for (size_t done = 0; done < size; done += kPart) {
+    const size_t part = std::min(kPart, size - done);
+    checksum = static_cast<uint32_t>(crc32(checksum, bytes + done, static_cast<unsigned>(part)));
+  }
+  return checksum;
+}
+
+/// fsync; false and errno where it failed, not where the file system has no such thing.
+bool sync(int descriptor) {
+  return ::fsync(descriptor) == 0 || errno == EINVAL || errno == ENOTSUP;
+}
+
+/// Makes a rename in the folder outlive a loss of power.
+bool sync_folder(const std::filesystem::path& folder) {
+  const int descriptor = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return true;  // a folder that may be written and not read
+  const bool synced = sync(descriptor);
+  const int why = errno;
+  ::close(descriptor);
+  errno = why;
+  return synced;
+}
+
+}  // namespace
+
+AtomicFile::AtomicFile(std::filesystem::path path)
+    : path_(std::move(path)),
+      temporary_(path_.string() + ".tmp"),
+      file_(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)) {
+  if (file_ < 0) fail();
+}
+
+AtomicFile::~AtomicFile() {
+  if (file_ < 0) return;
+  ::close(file_);
+  ::unlink(temporary_.c_str());
+}
+
+void AtomicFile::write(const void* data, size_t size) {
+  if (!write_all(file_, static_cast<const char*>(data), size)) fail();
+  bytes_ += static_cast<int64_t>(size);
+  checksum_ = continued_checksum(checksum_, data, size);
+}
+
+void AtomicFile::commit() {
+  if (!sync(file_)) fail();
+  if (::close(std::exchange(file_, -1)) != 0 || ::rename(temporary_.c_str(), path_.c_str()) != 0) {
+    const int why = errno;
+    ::unlink(temporary_.c_str());
+    errno = why;
+    fail();
+  }
+  if (!sync_folder(path_.parent_path())) fail();
+}
+
+void AtomicFile::fail() const {
+  throw Error(ErrorKind::output, path_.string() + ": cannot be written: " + std::strerror(errno));
+}
+
+void write_file(const std::filesystem::path& path, const std::string& text) {
+  AtomicFile file(path);
+  file.write(text.data(), text.size());
+  file.commit();
+}
+
+std::string read_file(const std::filesystem::path& path, int64_t most) {
+  std::error_code failure;
+  const auto size = std::filesystem::file_size(path, failure);
+  std::ifstream file(path, std::ios::binary);
+  if (failure || !file) {
+    throw Error(ErrorKind::data,
+                path.string() + ": cannot be read: " +
+                    (failure ? failure.message() : std::string(std::strerror(errno))));
+  }
+  if (size > static_cast<uintmax_t>(most)) {
+    throw Error(ErrorKind::data,
+                path.string() + ": has " + std::to_string(size) + " bytes; accepted: at most " +
+                    std::to_string(most));
+  }
+  std::string content(size, '\0');
+  file.read(content.data(), static_cast<std::streamsize>(size));
+  content.resize(static_cast<size_t>(file.gcount()));
+  return content;
+}
+
+uint32_t checksum_of(const std::string& bytes) {
+  return continued_checksum(0, bytes.data(), bytes.size());
+}
+
+bool write_all(int file, const char* data, size_t size) {
+  while (size > 0) {
+    const ssize_t count = ::write(file, data, size);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return false;
+    data += count;
+    size -= static_cast<size_t>(count);
+  }
+  return true;
+}
+
+}  // namespace apo

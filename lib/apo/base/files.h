@@ -1,0 +1,51 @@
+// Writing files whole, and reading them.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+namespace apo {
+
+/// A file that appears whole or not at all: it is written under a temporary name, synced, and takes
+/// its place when it is committed. All throw Error(output).
+class AtomicFile {
+ public:
+  explicit AtomicFile(std::filesystem::path path);
+  /// Uncommitted, it leaves nothing.
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  void write(const void* data, size_t size);
+  /// After it the file outlives a loss of power.
+  void commit();
+
+  int64_t bytes() const { return bytes_; }
+  /// CRC-32 of what was written, as zlib has it.
+  uint32_t checksum() const { return checksum_; }
+
+ private:
+  [[noreturn]] void fail() const;
+
+  std::filesystem::path path_;
+  std::filesystem::path temporary_;
+  int file_ = -1;
+  int64_t bytes_ = 0;
+  uint32_t checksum_ = 0;
+};
+
+/// Writes `text` so that a reader sees the old file or the new one, never a part. Throws
+/// Error(output).
+void write_file(const std::filesystem::path& path, const std::string& text);
+
+/// The whole content. Throws Error(data), also where the file is larger than `most` bytes.
+std::string read_file(const std::filesystem::path& path, int64_t most);
+
+/// CRC-32, as zlib has it.
+uint32_t checksum_of(const std::string& bytes);
+
+/// Writes all of it to an open file, or sets errno and returns false.
+bool write_all(int file, const char* data, size_t size);
+
+}  // namespace apo

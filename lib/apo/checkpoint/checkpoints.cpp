@@ -1,0 +1,111 @@
+#include "apo/checkpoint/checkpoints.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "apo/base/error.h"
+
+namespace apo {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* kPrefix = "step-";  // of checkpoint_name
+
+}  // namespace
+
+Checkpoints::Checkpoints(fs::path folder, int64_t keep)
+    : folder_(std::move(folder)), keep_(static_cast<size_t>(keep)) {}
+
+Checkpoints::~Checkpoints() {
+  if (writing_.valid()) writing_.wait();
+}
+
+void Checkpoints::save(Checkpoint checkpoint) {
+  wait();
+  writing_ = std::async(std::launch::async,
+                        [this, kept = std::move(checkpoint)] { write(kept); });
+}
+
+void Checkpoints::wait() {
+  if (writing_.valid()) writing_.get();
+}
+
+void Checkpoints::write(const Checkpoint& checkpoint) const {
+  std::error_code failure;
+  fs::create_directories(folder_, failure);
+  if (failure) {
+    throw Error(ErrorKind::output, folder_.string() + ": cannot be made: " + failure.message());
+  }
+  write_checkpoint(folder_, checkpoint);
+  if (checkpoint.best) point_at_best(checkpoint_name(checkpoint.step));
+  prune();
+}
+
+/// A link takes the other's place at once. Where links cannot be made there are none.
+void Checkpoints::point_at_best(const std::string& name) const {
+  for (const std::string suffix : {".safetensors", ".json"}) {
+    std::error_code failure;
+    const fs::path link = folder_ / ("best" + suffix), temporary = link.string() + ".tmp";
+    fs::remove(temporary, failure);
+    fs::create_symlink(name + suffix, temporary, failure);
+    if (failure) continue;
+    fs::rename(temporary, link, failure);
+    if (failure) {
+      throw Error(ErrorKind::output, link.string() + ": cannot be written: " + failure.message());
+    }
+  }
+}
+
+/// The JSON goes first: without it the other file is no checkpoint, and goes the next time.
+void Checkpoints::prune() const {
+  std::vector<fs::path> files = all();
+  files.resize(std::min(files.size(), keep_));
+  std::error_code ignored;
+  const fs::path best = fs::read_symlink(folder_ / "best.json", ignored);
+  const auto is_kept = [&](const fs::path& path) {
+    const std::string stem = path.stem().string();
+    const auto same = [&](const fs::path& file) { return file.stem() == stem; };
+    return !stem.starts_with(kPrefix) || stem == best.stem() ||
+           std::any_of(files.begin(), files.end(), same);
+  };
+  std::vector<fs::path> gone;
+  for (const auto& entry : fs::directory_iterator(folder_, ignored)) {
+    if (!is_kept(entry.path())) gone.push_back(entry.path());
+  }
+  const auto is_json = [](const fs::path& path) { return path.extension() == ".json"; };
+  std::stable_partition(gone.begin(), gone.end(), is_json);
+  for (const fs::path& path : gone) fs::remove(path, ignored);
+}
+
+std::vector<fs::path> Checkpoints::all() const {
+  std::vector<fs::path> files;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder_, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with(kPrefix) && entry.path().extension() == ".json") {
+      files.push_back(entry.path());
+    }
+  }
+  std::sort(files.begin(), files.end(), std::greater<>());
+  return files;
+}
+
+std::optional<Checkpoint> Checkpoints::newest(
+    const std::function<void(const std::string&)>& warn) {
+  wait();
+  const std::vector<fs::path> files = all();
+  for (const fs::path& file : files) {
+    try {
+      return read_checkpoint(file);
+    } catch (const Error& error) {
+      warn(error.what());
+    }
+  }
+  if (files.empty()) return std::nullopt;
+  throw Error(ErrorKind::data,
+              folder_.string() + ": no checkpoint is whole; accepted: --overwrite, to start anew");
+}
+
+}  // namespace apo

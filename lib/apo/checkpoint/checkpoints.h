@@ -1,0 +1,47 @@
+// The checkpoints of a run: written beside its training, kept few, found again.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <future>
+#include <optional>
+#include <string>
+
+#include "apo/checkpoint/checkpoint.h"
+
+namespace apo {
+
+/// The folder `checkpoints` of a run. Keeps the newest and beside them the best, to which the links
+/// best.json and best.safetensors point.
+class Checkpoints {
+ public:
+  /// keep: how many of the newest, at least 1. Makes nothing yet.
+  Checkpoints(std::filesystem::path folder, int64_t keep);
+  /// Waits for what is being written; errors are lost, so call wait() before.
+  ~Checkpoints();
+  Checkpoints(const Checkpoints&) = delete;
+  Checkpoints& operator=(const Checkpoints&) = delete;
+
+  /// Writes it on a thread of its own. One is under way at a time: waits for the one before, and
+  /// throws its Error(output).
+  void save(Checkpoint checkpoint);
+  /// Until all is written. Throws Error(output).
+  void wait();
+
+  /// The newest whole one; nothing where there is none. `warn` is told of each damaged one on the
+  /// way. Throws Error(data) where all are damaged.
+  std::optional<Checkpoint> newest(const std::function<void(const std::string&)>& warn);
+
+ private:
+  void write(const Checkpoint& checkpoint) const;
+  void point_at_best(const std::string& name) const;
+  void prune() const;
+  /// The JSON files, the newest first.
+  std::vector<std::filesystem::path> all() const;
+
+  std::filesystem::path folder_;
+  size_t keep_;
+  std::future<void> writing_;
+};
+
+}  // namespace apo

@@ -1,0 +1,145 @@
+#include "apo/checkpoint/safetensors.h"
+
+#include <ATen/ops/empty.h>
+#include <fmt/format.h>
+
+#include <array>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
+
+#include "apo/base/error.h"
+
+namespace apo {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr size_t kLengthBytes = 8;
+constexpr uint64_t kLongestHeader = 100'000'000;  // as in the reference implementation
+
+constexpr std::array<std::pair<at::ScalarType, const char*>, 9> kTypes = {{
+    {at::kDouble, "F64"},
+    {at::kFloat, "F32"},
+    {at::kHalf, "F16"},
+    {at::kBFloat16, "BF16"},
+    {at::kLong, "I64"},
+    {at::kInt, "I32"},
+    {at::kShort, "I16"},
+    {at::kByte, "U8"},
+    {at::kBool, "BOOL"},
+}};
+
+const char* name_of(at::ScalarType type) {
+  for (const auto& [known, name] : kTypes) {
+    if (known == type) return name;
+  }
+  throw std::logic_error("no safetensors type for this tensor");
+}
+
+std::optional<at::ScalarType> type_of(const std::string& name) {
+  for (const auto& [type, known] : kTypes) {
+    if (known == name) return type;
+  }
+  return std::nullopt;
+}
+
+/// Where an entry's values are, checked: within the data, and as long as its shape says.
+struct Entry {
+  at::ScalarType type;
+  std::vector<int64_t> shape;
+  uint64_t begin;
+};
+
+/// A product that says when it is larger than any file.
+std::optional<uint64_t> bytes_of(const std::vector<int64_t>& shape, at::ScalarType type) {
+  uint64_t bytes = c10::elementSize(type);
+  for (const int64_t size : shape) {
+    if (__builtin_mul_overflow(bytes, static_cast<uint64_t>(size), &bytes)) return std::nullopt;
+  }
+  return bytes;
+}
+
+std::optional<Entry> read_entry(const Json& json, uint64_t data_bytes) {
+  const auto unsigned_list = [&](const char* key) -> std::optional<std::vector<int64_t>> {
+    const auto list = json.find(key);
+    if (list == json.end() || !list->is_array()) return std::nullopt;
+    std::vector<int64_t> numbers;
+    for (const Json& number : *list) {
+      if (!number.is_number_unsigned() || number.get<uint64_t>() > INT64_MAX) return std::nullopt;
+      numbers.push_back(number.get<int64_t>());
+    }
+    return numbers;
+  };
+  if (!json.is_object() || !json.contains("dtype") || !json["dtype"].is_string()) {
+    return std::nullopt;
+  }
+  const auto type = type_of(json["dtype"].get<std::string>());
+  const auto shape = unsigned_list("shape"), offsets = unsigned_list("data_offsets");
+  if (!type || !shape || !offsets || offsets->size() != 2) return std::nullopt;
+  const auto begin = static_cast<uint64_t>((*offsets)[0]);
+  const auto end = static_cast<uint64_t>((*offsets)[1]);
+  const std::optional<uint64_t> bytes = bytes_of(*shape, *type);
+  if (!bytes || begin > end || end > data_bytes || end - begin != *bytes) return std::nullopt;
+  return Entry{*type, *shape, begin};
+}
+
+}  // namespace
+
+void write_safetensors(const std::map<std::string, Tensor>& tensors, AtomicFile& file) {
+  Json header = Json::object();
+  uint64_t offset = 0;
+  for (const auto& [name, tensor] : tensors) {
+    const uint64_t end = offset + tensor.nbytes();
+    header[name] = {{"dtype", name_of(tensor.scalar_type())},
+                    {"shape", tensor.sizes().vec()},
+                    {"data_offsets", {offset, end}}};
+    offset = end;
+  }
+  std::string text = header.dump();
+  text.resize((text.size() + kLengthBytes - 1) / kLengthBytes * kLengthBytes, ' ');  // aligns
+  const uint64_t length = text.size();
+  file.write(&length, sizeof length);
+  file.write(text.data(), text.size());
+  for (const auto& [name, tensor] : tensors) {
+    const Tensor rows = tensor.contiguous();
+    if (rows.nbytes() > 0) file.write(rows.const_data_ptr(), rows.nbytes());
+  }
+}
+
+std::map<std::string, Tensor> parse_safetensors(const std::string& content,
+                                                const std::string& place) {
+  const auto fail = [&place](const std::string& what) {
+    return Error(ErrorKind::data, place + ": " + what);
+  };
+  uint64_t length = 0;
+  if (content.size() < kLengthBytes) throw fail("is too short for a safetensors file");
+  std::memcpy(&length, content.data(), kLengthBytes);
+  if (length > kLongestHeader || length > content.size() - kLengthBytes) {
+    throw fail(fmt::format("its header has {} bytes; the file has {}", length, content.size()));
+  }
+  const char* text = content.data() + kLengthBytes;
+  const Json header = Json::parse(text, text + length, nullptr, /*allow_exceptions=*/false);
+  if (!header.is_object()) throw fail("its header is no JSON object");
+  const char* data = text + length;
+  const uint64_t data_bytes = content.size() - kLengthBytes - length;
+
+  std::map<std::string, Tensor> tensors;
+  uint64_t total = 0;
+  for (const auto& [name, json] : header.items()) {
+    if (name == "__metadata__") continue;
+    const std::optional<Entry> entry = read_entry(json, data_bytes);
+    if (!entry) throw fail("its header misdescribes the tensor '" + name.substr(0, 100) + "'");
+    Tensor tensor = at::empty(entry->shape, entry->type);
+    total += tensor.nbytes();
+    if (total > data_bytes) throw fail("its tensors overlap");
+    if (tensor.nbytes() > 0) {
+      std::memcpy(tensor.mutable_data_ptr(), data + entry->begin, tensor.nbytes());
+    }
+    tensors[name] = tensor;
+  }
+  return tensors;
+}
+
+}  // namespace apo

@@ -1,0 +1,23 @@
+// The safetensors file format: tensors by name, readable by everyone.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "apo/base/files.h"
+#include "apo/base/tensors.h"
+
+namespace apo {
+
+/// Eight bytes of header length, a JSON header {"name": {"dtype", "shape", "data_offsets"}, …}, then
+/// the values, row by row, little-endian.
+/// Source: the format of github.com/huggingface/safetensors.
+/// tensors: on the CPU, of any strides. Throws Error(output).
+void write_safetensors(const std::map<std::string, Tensor>& tensors, AtomicFile& file);
+
+/// The tensors of a file's content, contiguous. Throws Error(data), whose message begins with
+/// `place`, where the content is not wholly right; takes no more memory than its bytes.
+std::map<std::string, Tensor> parse_safetensors(const std::string& content,
+                                                const std::string& place);
+
+}  // namespace apo

@@ -1,0 +1,154 @@
+// A run that is stopped at any step, saved, read back and gone on with equals one that never
+// stopped, to the bit: for every optimizer and every tuner.
+#include <ATen/ops/equal.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <tuple>
+
+#include "apo/checkpoint/checkpoint.h"
+#include "apo/train/population.h"
+#include "support/files.h"
+#include "support/recorder.h"
+#include "support/registry_names.h"
+#include "support/tiny_problem.h"
+
+namespace apo {
+namespace {
+
+constexpr int64_t kSteps = 34;  // three epochs and a part
+
+std::unique_ptr<Tuner> make_tuner(const std::string& name) {
+  if (name == "step_decay") {
+    StepDecayOptions options;
+    options.every = 1;
+    return make_step_decay(options);
+  }
+  if (name == "apo") {
+    ApoOptions options;
+    options.interval = 3;
+    return make_apo(options);
+  }
+  return ChoiceOf<Tuner>(tuners(), name).make();
+}
+
+/// One side of the comparison.
+struct Side {
+  Side(const std::string& rule_name, const std::string& tuner_name)
+      : rule(ChoiceOf<UpdateRule, const RuleSetting&>(update_rules(), rule_name)
+                 .make({.learning_rate = 0.05, .weight_decay = 0.01})),
+        tuner(make_tuner(tuner_name)),
+        trainer(problem, *rule, *tuner, {.steps = kSteps}, {&trace}) {}
+
+  void visit_state(StateVisitor& visitor) { trainer.visit_state(visitor); }
+
+  test::TinyProblem problem;
+  std::unique_ptr<UpdateRule> rule;
+  std::unique_ptr<Tuner> tuner;
+  test::StepRecorder trace;
+  Trainer trainer;
+};
+
+/// Through the files, as a run would.
+template <class Part>
+void carry_over(Part& from, Part& to) {
+  const test::TemporaryFolder folder;
+  const State state = state_of([&](StateVisitor& visitor) { from.visit_state(visitor); });
+  write_checkpoint(folder.path(), {.step = 7, .best = false, .config = {}, .state = state});
+  const Checkpoint read = read_checkpoint(folder / (checkpoint_name(7) + ".json"));
+  restore(read.state, at::kCPU, [&](StateVisitor& visitor) { to.visit_state(visitor); });
+}
+
+class Resume : public testing::TestWithParam<std::tuple<std::string, std::string>> {};
+
+TEST_P(Resume, EqualsTheUninterruptedRun) {
+  const auto& [rule, tuner] = GetParam();
+  if (tuner == "smd" && rule != "sgd") GTEST_SKIP() << "smd is for sgd alone";
+  Side whole(rule, tuner);
+  whole.trainer.advance_to(kSteps);
+  const RunSummary expected = whole.trainer.conclude();
+
+  for (const int64_t stop : {1, 10, 17, 33}) {
+    Side first(rule, tuner), second(rule, tuner);
+    first.trainer.advance_to(stop);
+    carry_over(first, second);
+    first.trainer.advance_to(stop + 3);  // must not be felt
+    second.trainer.advance_to(kSteps);
+    const RunSummary summary = second.trainer.conclude();
+
+    const auto rest = static_cast<std::ptrdiff_t>(stop);
+    EXPECT_TRUE(std::equal(second.trace.steps.begin(),
+                           second.trace.steps.end(),
+                           whole.trace.steps.begin() + rest,
+                           whole.trace.steps.end(),
+                           [](const StepRecord& a, const StepRecord& b) {
+                             return a.step == b.step && a.loss == b.loss &&
+                                    a.learning_rate == b.learning_rate;
+                           }))
+        << "stopped at " << stop;
+    for (size_t i = 0; i < whole.problem.parameters().size(); ++i) {
+      EXPECT_TRUE(at::equal(second.problem.parameters()[i], whole.problem.parameters()[i]));
+    }
+    EXPECT_TRUE(at::equal(second.problem.buffers()[0], whole.problem.buffers()[0]));
+    EXPECT_EQ(summary.final_train->loss, expected.final_train->loss);
+    EXPECT_EQ(summary.best_train_loss, expected.best_train_loss);
+    EXPECT_EQ(summary.meta_skipped, expected.meta_skipped);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All,
+                         Resume,
+                         testing::Combine(testing::ValuesIn(test::names(update_rules())),
+                                          testing::ValuesIn(test::names(tuners()))),
+                         [](const auto& info) {
+                           return std::get<0>(info.param) + "_" + std::get<1>(info.param);
+                         });
+
+/// Three members, of whom the worst copies the best every 4 steps.
+struct Members {
+  explicit Members(int64_t steps, int64_t stop) : stop_at(stop) {
+    options.pbt.interval = 4;
+    options.initial_range = Range::between(1e-3, 1);
+    options.train.steps = steps;
+    options.train.interrupted = [this] {
+      return stop_at > 0 && static_cast<int64_t>(traces[1].steps.size()) >= stop_at;
+    };
+    for (size_t m = 0; m < 3; ++m) {
+      problems.push_back(std::make_unique<test::TinyProblem>(m));
+      const double rate = m == 0 ? 0.5 : 0.01 * static_cast<double>(m);
+      rules.push_back(make_rmsprop({}, {.learning_rate = rate}));
+      members.push_back({*problems[m], *rules[m], *tuner, {&traces[m]}});
+    }
+    population = std::make_unique<Population>(members, options);
+  }
+  void visit_state(StateVisitor& visitor) { population->visit_state(visitor); }
+
+  int64_t stop_at;
+  PopulationOptions options;
+  std::unique_ptr<Tuner> tuner = make_pbt({});
+  std::vector<std::unique_ptr<test::TinyProblem>> problems;
+  std::vector<std::unique_ptr<UpdateRule>> rules;
+  std::array<test::StepRecorder, 3> traces;
+  std::vector<PopulationMember> members;
+  std::unique_ptr<Population> population;
+};
+
+TEST(ResumePopulation, EqualsTheUninterruptedOneWhereverTheTurnWasBroken) {
+  Members whole(20, 0);
+  whole.population->advance();
+  for (const int64_t stop : {1, 3, 4, 6, 8, 11}) {
+    Members first(20, stop), second(20, 0);
+    first.population->advance();
+    carry_over(first, second);
+    second.population->advance();
+    for (size_t m = 0; m < 3; ++m) {
+      EXPECT_EQ(second.traces[m].steps.back().step, 19);
+      EXPECT_EQ(second.traces[m].losses().back(), whole.traces[m].losses().back()) << stop;
+      EXPECT_TRUE(
+          at::equal(second.problems[m]->parameters()[0], whole.problems[m]->parameters()[0]));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace apo
