@@ -121,11 +121,15 @@ int exit_code(ErrorKind kind) {
   return 1;
 }
 
-/// LibTorch's message of memory that could not be had, in the user's words; "" of another error.
-std::string out_of_memory(const std::string& message) {
+/// LibTorch's message in the user's words, where it is about memory or the device.
+std::string explained(const std::string& message) {
   const auto says = [&](const char* words) { return message.find(words) != std::string::npos; };
   const bool device = says("CUDA out of memory");
-  if (!device && !says("not enough memory") && !says("can't allocate memory")) return "";
+  if (!device && says("CUDA error")) {
+    return message.substr(0, message.find('\n')) +
+           "; the device failed or was lost, the last checkpoint is whole: --resume goes on from it";
+  }
+  if (!device && !says("not enough memory") && !says("can't allocate memory")) return message;
   static const std::regex amount("[Tt]ried to allocate ([0-9.]+ ?[A-Za-z]+)");
   std::smatch asked;
   const bool known = std::regex_search(message, asked, amount);
@@ -151,9 +155,8 @@ int main(int argc, char** argv) {
   } catch (const apo::Error& error) {
     return apo::fail(error.what(), apo::exit_code(error.kind()));
   } catch (const std::bad_alloc&) {
-    return apo::fail(apo::out_of_memory("not enough memory"), 1);
+    return apo::fail(apo::explained("not enough memory"), 1);
   } catch (const std::exception& error) {
-    const std::string memory = apo::out_of_memory(error.what());
-    return apo::fail(memory.empty() ? error.what() : memory, 1);
+    return apo::fail(apo::explained(error.what()), 1);
   }
 }

@@ -18,17 +18,18 @@ LAMBDAS = ("--set", "tuner.lambda=[0.1, 0.01, 1e-3]")
 
 
 class Resume(ApoTrainTest):
-    def interrupt(self, number, *arguments, after="step", folder="smoke"):
+    def interrupt(self, number, *arguments, times=1, folder="smoke"):
         """Starts a run, sends it a signal once its trace has some hundred lines, and returns its exit code."""
         process = subprocess.Popen(self.command(*arguments, "--progress", "off"), cwd=self.folder, env=self.environment(),
                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         trace = self.folder / "runs" / folder / "trace.jsonl"
         deadline = time.monotonic() + 60
-        while not (trace.exists() and trace.read_text().count(f'"{after}"') > 300):
+        while not (trace.exists() and trace.read_text().count('"step"') > 300):
             self.assertIsNone(process.poll(), "ended before the signal")
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.01)
-        process.send_signal(number)
+        for _ in range(times):
+            process.send_signal(number)
         process.communicate(timeout=60)
         return process.returncode
 
@@ -54,6 +55,12 @@ class Resume(ApoTrainTest):
 
     def test_killed_it_goes_back_to_its_last_checkpoint(self):
         self.assertEqual(self.interrupt(signal.SIGKILL, *LONG), -signal.SIGKILL)
+        self.run_ok(*LONG, "--resume")
+        self.whole(*LONG)
+        self.assert_same_run("smoke", "whole")
+
+    def test_a_second_signal_ends_it_at_once_and_loses_no_more_than_a_kill(self):
+        self.assertIn(self.interrupt(signal.SIGINT, *LONG, times=2), (-signal.SIGINT, 128 + signal.SIGINT))
         self.run_ok(*LONG, "--resume")
         self.whole(*LONG)
         self.assert_same_run("smoke", "whole")
