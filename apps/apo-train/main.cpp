@@ -127,7 +127,8 @@ std::string explained(const std::string& message) {
   const bool device = says("CUDA out of memory");
   if (!device && says("CUDA error")) {
     return message.substr(0, message.find('\n')) +
-           "; the device failed or was lost, the last checkpoint is whole: --resume goes on from it";
+           "; the device failed or was lost, the last checkpoint is whole: --resume goes on from "
+           "it";
   }
   if (!device && !says("not enough memory") && !says("can't allocate memory")) return message;
   static const std::regex amount("[Tt]ried to allocate ([0-9.]+ ?[A-Za-z]+)");

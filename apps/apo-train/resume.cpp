@@ -41,11 +41,12 @@ std::optional<Checkpoint> checkpoint_to_resume(Checkpoints& checkpoints,
 
 void require_steps_left(const Checkpoint& checkpoint, int64_t steps) {
   if (checkpoint.step <= steps) return;
-  throw Error(ErrorKind::config,
-              fmt::format("train.epochs: {} steps in all; the run to resume has taken {}; accepted: "
-                          "at least as many",
-                          steps,
-                          checkpoint.step));
+  throw Error(
+      ErrorKind::config,
+      fmt::format("train.epochs: {} steps in all; the run to resume has taken {}; accepted: "
+                  "at least as many",
+                  steps,
+                  checkpoint.step));
 }
 
 void require_space(const fs::path& folder,
@@ -60,13 +61,14 @@ void require_space(const fs::path& folder,
   const auto space = fs::space(folder, unknown);
   if (unknown || space.available >= static_cast<uintmax_t>(needed)) return;
   constexpr double kMegabyte = 1e6;
-  throw Error(ErrorKind::output,
-              fmt::format("{}: {:.0f} MB are free on its disk and the run needs about {:.0f}, {:.0f} "
-                          "of them for checkpoints; make room, or name another --output",
-                          folder.string(),
-                          static_cast<double>(space.available) / kMegabyte,
-                          static_cast<double>(needed) / kMegabyte,
-                          static_cast<double>(checkpoints) / kMegabyte));
+  throw Error(
+      ErrorKind::output,
+      fmt::format("{}: {:.0f} MB are free on its disk and the run needs about {:.0f}, {:.0f} "
+                  "of them for checkpoints; make room, or name another --output",
+                  folder.string(),
+                  static_cast<double>(space.available) / kMegabyte,
+                  static_cast<double>(needed) / kMegabyte,
+                  static_cast<double>(checkpoints) / kMegabyte));
 }
 
 }  // namespace apo

@@ -64,7 +64,11 @@ class StateReader : public StateVisitor {
     const Tensor& saved = found->second;
     if (saved.sizes() != value.sizes() || saved.scalar_type() != value.scalar_type()) {
       fail(name,
-           c10::str("is ", saved.scalar_type(), saved.sizes(), "; expected: ", value.scalar_type(),
+           c10::str("is ",
+                    saved.scalar_type(),
+                    saved.sizes(),
+                    "; expected: ",
+                    value.scalar_type(),
                     value.sizes()));
     }
     const at::NoGradGuard no_grad;

@@ -80,8 +80,7 @@ Json body_of(const Checkpoint& checkpoint, const std::string& file, const Atomic
   for (const auto& [name, value] : checkpoint.state.values) values[name] = to_json(value);
   return {{"step", checkpoint.step},
           {"best", checkpoint.best},
-          {"tensors",
-           {{"file", file}, {"bytes", tensors.bytes()}, {"crc32", tensors.checksum()}}},
+          {"tensors", {{"file", file}, {"bytes", tensors.bytes()}, {"crc32", tensors.checksum()}}},
           {"strides", strides_of(checkpoint.state)},
           {"values", values},
           {"config", checkpoint.config}};
@@ -109,7 +108,8 @@ Json read_body(const fs::path& path) {
 }
 
 State read_state(const Json& body, const fs::path& folder) {
-  const fs::path file = folder / fs::path(body.at("tensors").at("file").get<std::string>()).filename();
+  const fs::path file =
+      folder / fs::path(body.at("tensors").at("file").get<std::string>()).filename();
   const std::string content = read_file(file, kMostTensorBytes);
   if (static_cast<int64_t>(content.size()) != body.at("tensors").at("bytes").get<int64_t>() ||
       checksum_of(content) != body.at("tensors").at("crc32").get<uint32_t>()) {
@@ -120,7 +120,8 @@ State read_state(const Json& body, const fs::path& folder) {
     const auto found = state.tensors.find(name);
     const auto wanted = strides.get<std::vector<int64_t>>();
     if (found == state.tensors.end() || !are_dense(wanted, found->second.sizes())) {
-      throw Error(ErrorKind::data, file.string() + ": has no tensor '" + name + "' of these strides");
+      throw Error(ErrorKind::data,
+                  file.string() + ": has no tensor '" + name + "' of these strides");
     }
     found->second = with_strides(found->second, wanted);
   }

@@ -24,8 +24,7 @@ Checkpoints::~Checkpoints() {
 
 void Checkpoints::save(Checkpoint checkpoint) {
   wait();
-  writing_ = std::async(std::launch::async,
-                        [this, kept = std::move(checkpoint)] { write(kept); });
+  writing_ = std::async(std::launch::async, [this, kept = std::move(checkpoint)] { write(kept); });
 }
 
 void Checkpoints::wait() {
@@ -92,8 +91,7 @@ std::vector<fs::path> Checkpoints::all() const {
   return files;
 }
 
-std::optional<Checkpoint> Checkpoints::newest(
-    const std::function<void(const std::string&)>& warn) {
+std::optional<Checkpoint> Checkpoints::newest(const std::function<void(const std::string&)>& warn) {
   wait();
   const std::vector<fs::path> files = all();
   for (const fs::path& file : files) {

@@ -9,10 +9,9 @@
 
 namespace apo {
 
-/// Eight bytes of header length, a JSON header {"name": {"dtype", "shape", "data_offsets"}, …}, then
-/// the values, row by row, little-endian.
-/// Source: the format of github.com/huggingface/safetensors.
-/// tensors: on the CPU, of any strides. Throws Error(output).
+/// Eight bytes of header length, a JSON header {"name": {"dtype", "shape", "data_offsets"}, …},
+/// then the values, row by row, little-endian. Source: the format of
+/// github.com/huggingface/safetensors. tensors: on the CPU, of any strides. Throws Error(output).
 void write_safetensors(const std::map<std::string, Tensor>& tensors, AtomicFile& file);
 
 /// The tensors of a file's content, contiguous. Throws Error(data), whose message begins with
