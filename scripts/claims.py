@@ -84,12 +84,16 @@ def regression(result):
     shown = [f"{label} {middle:.1e} ({least:.1e} to {most:.1e})" for label, (middle, least, most) in
              (("APO", robust), ("in the paper's form", paper), (f"the best fixed rate ({name})", best))]
     ratio = best[0] / robust[0]
+    seeds = sorted({int(name.split("seed=")[1]) for name in result["runs"]})
     ends = {name: statistics.median(map(final_loss, runs)) for name, runs in by_configuration(result["runs"]).items()}
     fixed_end = min(loss for name, loss in ends.items() if "apo" not in name)
     shown.append(f"at the very last step, where fixed rates oscillate: {ends['rmsprop_apo_robust']:.1e}, {ends['rmsprop_apo']:.1e} and {fixed_end:.1e}")
-    return Finding(f"median over 5 seeds of the mean loss of the last 1,000 steps: {', '.join(shown)}; {ratio:.0f} times below, in the paper's form {best[0] / paper[0]:.1f} times",
-                   verdict(min(ratio, fixed_end / ends["rmsprop_apo_robust"]) >= 10, ratio > 1),
-                   "at the last step alone it is less, and the paper's form falls short of ten times by either measure")
+    holds = min(ratio, fixed_end / ends["rmsprop_apo_robust"]) >= 10
+    return Finding(f"median over the seeds {seeds[0]} to {seeds[-1]} of the mean loss of the last 1,000 steps, APO in its default form, which was chosen among eleven on "
+                   f"the seeds 0 to 4: {', '.join(shown)}; {ratio:.0f} times below, in the paper's form {best[0] / paper[0]:.1f} times",
+                   verdict(holds, ratio > 1),
+                   "" if holds else "at the last step alone that does not hold, for a fixed rate that oscillates is at times lower than its mean, and the paper's form "
+                   "falls short of ten times by either measure")
 
 
 def mnist(result):
