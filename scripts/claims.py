@@ -218,8 +218,10 @@ def theorems(result):
         slack = min(slack, bound / max(smallest ** 2, 1e-300))
     errors = [d for d in second["distance"] if d > 1e-9]
     ratio = max(b / a ** 2 for a, b in zip(errors, errors[1:]))
+    last = min(d for d in second["distance"] if d > 0)
+    end = f"{last:.0e}, then to 0, to the last bit" if min(second["distance"]) == 0 else f"{last:.0e}"
     return Finding(f"the bound of Eq. 15 is at least {slack:.0f} times the smallest squared effective gradient; ‖Zₖ₊₁ − Z*‖ / ‖Zₖ − Z*‖² stays below "
-                   f"{ratio:.3f} (bound {second['ratio_bound']:.3f}) while the error falls to {min(second['distance']):.0e}",
+                   f"{ratio:.3f} (bound {second['ratio_bound']:.3f}) while the error falls to {end}",
                    verdict(slack >= 1 and ratio <= second["ratio_bound"] and min(second["distance"]) < 1e-10))
 
 
