@@ -50,13 +50,7 @@ Json to_json(const std::vector<OracleStep>& run) {
 Json theorems() {
   const CircleModel model({0.5, 1, 1.5, 2});
   Json result = {{"study", "theorems"}};
-  Outputs off_the_curve = model.outputs(1);
-  for (double& t : off_the_curve) t += 0.3;
-  const SeparableLoss squared{.targets = off_the_curve};
-  double length = 0;
-  for (const double t : off_the_curve) length += t * t;
-  const double gradient_bound = 2 + std::sqrt(length);  // ‖Z‖ = √4
-  const double lambda = std::max(model.curvature() * gradient_bound, squared.lipschitz() / 4);
+  const auto [squared, lambda] = theorem_1_setting(model);
   constexpr int kSteps = 200;
   const auto descent = projected_gradient_descent(model, squared, 2.5, lambda, kSteps);
   result["theorem_1"] = to_json(descent);
