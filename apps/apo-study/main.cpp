@@ -1,11 +1,12 @@
 // The parts of the paper that are no training runs: Table 2's schedules, and the theorems.
 #include <CLI/CLI.hpp>
-#include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "apo/base/error.h"
 #include "apo/study/oracle.h"
 #include "apo/study/schedule_search.h"
+#include "apo/trace/files.h"
 
 namespace apo {
 namespace {
@@ -75,13 +76,15 @@ int study(int argc, char** argv) {
       ->check(CLI::PositiveNumber);
   app.add_subcommand("theorems", "the oracle version and the bounds of Theorems 1 and 2");
   CLI11_PARSE(app, argc, argv);
-  const Json result = app.got_subcommand(table) ? table_2(evaluations) : theorems();
-  std::ofstream file(output);
-  file << result.dump() << "\n";
-  file.flush();
-  if (file) return 0;
-  std::cerr << "apo-study: error: " << output << ": cannot be written\n";
-  return 1;
+  try {
+    check_writable(output);  // before a search of minutes
+    const Json result = app.got_subcommand(table) ? table_2(evaluations) : theorems();
+    write_file(output, result.dump() + "\n");
+  } catch (const Error& error) {
+    std::cerr << "apo-study: error: " << error.what() << "\n";
+    return 1;
+  }
+  return 0;
 }
 
 }  // namespace

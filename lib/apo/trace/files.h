@@ -10,4 +10,7 @@ namespace apo {
 /// never a part. Throws Error(output).
 void write_file(const std::filesystem::path& path, const std::string& text);
 
+/// Throws the Error(output) that write_file would, as far as can be told; leaves `path` as it is.
+void check_writable(const std::filesystem::path& path);
+
 }  // namespace apo
