@@ -33,12 +33,25 @@ def final_losses(result):
     return {name: final_loss(run) for name, run in result["runs"].items()}
 
 
+def configuration(name):
+    """The name of a run without its seed."""
+    config, _, label = name.partition("/")
+    rest = ",".join(part for part in label.split(",") if not part.startswith("seed="))
+    return f"{config}/{rest}" if rest else config
+
+
+def by_configuration(runs):
+    """The runs of each configuration, which differ in their seeds."""
+    groups = {}
+    for name, run in runs.items():
+        groups.setdefault(configuration(name), []).append(run)
+    return groups
+
+
 def by_seed(result):
     """Median, least and most over the seeds of each configuration, of the mean loss of the last 1,000 steps: fixed rates oscillate."""
-    groups = {}
-    for name, run in result["runs"].items():
-        groups.setdefault(name.split("/")[0], []).append(run["epochs"]["train_loss"][-1])
-    return {name: (statistics.median(losses), min(losses), max(losses)) for name, losses in groups.items()}
+    losses = {name: [run["epochs"]["train_loss"][-1] for run in runs] for name, runs in by_configuration(result["runs"]).items()}
+    return {name: (statistics.median(of_seeds), min(of_seeds), max(of_seeds)) for name, of_seeds in losses.items()}
 
 
 def verdict(holds, partly=False):
@@ -71,15 +84,16 @@ def regression(result):
     shown = [f"{label} {middle:.1e} ({least:.1e} to {most:.1e})" for label, (middle, least, most) in
              (("APO", robust), ("in the paper's form", paper), (f"the best fixed rate ({name})", best))]
     ratio = best[0] / robust[0]
-    last = {}
-    for name, loss in final_losses(result).items():
-        last.setdefault(name.split("/")[0], []).append(loss)
-    ends = {name: statistics.median(losses) for name, losses in last.items()}
+    seeds = sorted({int(name.split("seed=")[1]) for name in result["runs"]})
+    ends = {name: statistics.median(map(final_loss, runs)) for name, runs in by_configuration(result["runs"]).items()}
     fixed_end = min(loss for name, loss in ends.items() if "apo" not in name)
     shown.append(f"at the very last step, where fixed rates oscillate: {ends['rmsprop_apo_robust']:.1e}, {ends['rmsprop_apo']:.1e} and {fixed_end:.1e}")
-    return Finding(f"median over 5 seeds of the mean loss of the last 1,000 steps: {', '.join(shown)}; {ratio:.0f} times below, in the paper's form {best[0] / paper[0]:.1f} times",
-                   verdict(min(ratio, fixed_end / ends["rmsprop_apo_robust"]) >= 10, ratio > 1),
-                   "at the last step alone it is less, and the paper's form falls short of ten times by either measure")
+    holds = min(ratio, fixed_end / ends["rmsprop_apo_robust"]) >= 10
+    return Finding(f"median over the seeds {seeds[0]} to {seeds[-1]} of the mean loss of the last 1,000 steps, APO in its default form, which was chosen among eleven on "
+                   f"the seeds 0 to 4: {', '.join(shown)}; {ratio:.0f} times below, in the paper's form {best[0] / paper[0]:.1f} times",
+                   verdict(holds, ratio > 1),
+                   "" if holds else "at the last step alone that does not hold, for a fixed rate that oscillates is at times lower than its mean, and the paper's form "
+                   "falls short of ten times by either measure")
 
 
 def mnist(result):
@@ -155,20 +169,44 @@ def table_2(result):
     for method, label in (("sgd", "SGD"), ("apo", "SGD + APO")):
         rows.append(f"| {label}, paper | " + " | ".join(f"{PAPER_TABLE_2[method][n]}" for n in names) + " |")
         rows.append(f"| {label}, here | " + " | ".join(f"{ours[method][n]:.3g}" for n in names) + " |")
-    worst = max(ours["apo"][n] / ours["sgd"][n] for n in names)
+    ratios = {n: ours["apo"][n] / ours["sgd"][n] for n in names}
+    worst = max(ratios, key=ratios.get)
+    line, largest = result["study"]["apo"]["linear"]["lambda"], {m: max(result["study"][m]["optimal"]["learning_rate"]) for m in ("sgd", "apo")}
     greedy = result["study"]["greedy"]["loss"][-1]
-    return Finding(f"f = ½ xᵀHx in expectation; SGD + APO at most {worst:.2f} times SGD; the rates that minimise each next loss, which is what "
-                   f"hypergradient descent aims at: {greedy:.3g}\n" + "\n".join(rows) + "\n",
-                   verdict(worst <= 2, sum(ours["apo"][n] <= 2 * ours["sgd"][n] for n in names) >= 3),
-                   ("" if worst <= 2 else "the search from λ = 0.1 finds a linear schedule of λ worse than the paper's; ") + "with f = xᵀHx, as printed, every number doubles")
+    return Finding(f"f = ½ xᵀHx in expectation, every search run to its end; SGD + APO at most {ratios[worst]:.2f} times SGD ({worst}); the rates that "
+                   f"minimise each next loss, which is what hypergradient descent aims at: {greedy:.3g}\n" + "\n".join(rows) + "\n\n"
+                   f"With f = xᵀHx, as printed, every number doubles. The paper bounds λ only in its optimal schedule, and its linear one is met by a line "
+                   f"of any sign, here from {line[0]:.3f} to {line[-1]:.3g}; a line whose ends are both 0 or more ends at {ours['apo']['linear_positive']:.3g}, "
+                   f"one cut at 0 at {ours['apo']['linear_cut']:.3g}. Where the paper's SGD is above ours, its search stopped short: 10,000 Adam steps of 0.001 move "
+                   f"a rate by 10 at most, and the optimal ones begin at {largest['sgd']:.0f}, with which the expected loss "
+                   f"rises to {max(result['study']['sgd']['optimal']['loss']):.0e} before it falls. Where its numbers are below ours, which are optima in expectation, "
+                   "presumably the schedules were fitted to noise drawn once.\n",
+                   verdict(ratios[worst] <= 2, sum(r <= 2 for r in ratios.values()) >= 3),
+                   "" if ratios[worst] <= 2 else f"λ ≥ 0 keeps η below the inverse of the curvature along the gradient, {largest['apo']:.1f} at most, and with it from "
+                   f"SGD's optimum; the other schedules are within {max(r for n, r in ratios.items() if n != worst):.2f} times SGD's")
 
 
 def short_horizon(result):
-    losses = final_losses(result)
-    return Finding(", ".join(f"{name} {loss:.3g}" for name, loss in losses.items()),
-                   verdict(losses["hypergradient"] > 2 * losses["apo"], losses["hypergradient"] > losses["apo"]),
-                   "one seed; with one fixed λ of 0.1, not tuned, APO's rate is too large, and hypergradient descent ends below every fixed rate tried"
-                   if losses["hypergradient"] < losses["apo"] else "")
+    """The best of each method's grid, by the median over the seeds; and what becomes of hypergradient descent as it follows its aim faster."""
+    losses, rates = {}, {}
+    for name, runs in by_configuration(result["runs"]).items():
+        method, label = name.split("/")
+        value = float(label.split("=")[1])
+        losses.setdefault(method, {})[value] = statistics.median(map(final_loss, runs))
+        rates[method, value] = statistics.median(run["steps"]["learning_rate"][-1] for run in runs)
+    best = {method: min(of_method, key=of_method.get) for method, of_method in losses.items()}
+    apo, hypergradient, fixed = (losses[method][best[method]] for method in ("apo", "hypergradient", "sgd"))
+    fastest = max(losses["hypergradient"])
+    seeds = min(len(runs) for runs in by_configuration(result["runs"]).values())
+    return Finding(f"median over {seeds} seeds, the best of {len(losses['apo'])} each: APO {apo:.3g} (λ = {best['apo']:g}), hypergradient descent {hypergradient:.3g} "
+                   f"(β = {best['hypergradient']:g}), fixed rates {fixed:.3g} ({best['sgd']:g})",
+                   verdict(hypergradient > 2 * apo, hypergradient > apo),
+                   "" if hypergradient > apo else
+                   f"APO has no such bias, its rates do not fall: with one λ for the whole run they settle, at {rates['apo', best['apo']]:.2g} for λ = {best['apo']:g}, and "
+                   "it ends as such a fixed rate does. The annealing that this problem rewards would take a schedule of λ, as in Table 2. Hypergradient descent has the "
+                   f"bias: the faster it follows its aim, the lower its rate falls, and from β = {best['hypergradient']:g} to {fastest:g} its loss rises from "
+                   f"{hypergradient:.3g} to {losses['hypergradient'][fastest]:.3g}, its last rate being {rates['hypergradient', best['hypergradient']]:.2g} and "
+                   f"{rates['hypergradient', fastest]:.2g}. But in a slow one the fall is just such an annealing, and it ends below both")
 
 
 def theorems(result):
@@ -180,8 +218,10 @@ def theorems(result):
         slack = min(slack, bound / max(smallest ** 2, 1e-300))
     errors = [d for d in second["distance"] if d > 1e-9]
     ratio = max(b / a ** 2 for a, b in zip(errors, errors[1:]))
+    last = min(d for d in second["distance"] if d > 0)
+    end = f"{last:.0e}, then to 0, to the last bit" if min(second["distance"]) == 0 else f"{last:.0e}"
     return Finding(f"the bound of Eq. 15 is at least {slack:.0f} times the smallest squared effective gradient; ‖Zₖ₊₁ − Z*‖ / ‖Zₖ − Z*‖² stays below "
-                   f"{ratio:.3f} (bound {second['ratio_bound']:.3f}) while the error falls to {min(second['distance']):.0e}",
+                   f"{ratio:.3f} (bound {second['ratio_bound']:.3f}) while the error falls to {end}",
                    verdict(slack >= 1 and ratio <= second["ratio_bound"] and min(second["distance"]) < 1e-10))
 
 
@@ -218,14 +258,15 @@ def population(result):
 
 
 CIFAR = "APO ends with a training loss below the fixed rates'."
+SHORT_HORIZON = "Hypergradient descent suffers from short-horizon bias, APO does not (section 4)."
 CLAIMS = {
     "fig1ab": Claim("Rosenbrock (Fig. 1a,b)", "RMSprop-APO reaches a substantially lower objective than RMSprop with any fixed rate.", rosenbrock),
     "fig9": Claim("Rosenbrock from other points (Fig. 9)", "APO reaches a very low loss from every starting point.", rosenbrock_starts),
     "fig10": Claim("Rosenbrock from other rates (Fig. 10)", "Losses and rates are nearly identical from 1e-2 to 1e-7.", rosenbrock_starts),
     "fig1cd": Claim("Ill-conditioned regression (Fig. 1c,d)", "APO ends orders of magnitude below a hand-tuned fixed rate.", regression),
     "table2": Claim("Noisy quadratic (Table 2, Fig. 12, 13)", "SGD + APO comes close to SGD's best schedules: no short-horizon bias.", table_2),
-    "short_horizon": Claim("Noisy quadratic, sampled, rate found online", "Hypergradient descent suffers from short-horizon bias, APO does not (section 4).",
-                           short_horizon),
+    "short_horizon": Claim("Noisy quadratic, sampled, rate found online", SHORT_HORIZON, short_horizon),
+    "short_horizon_long": Claim("Noisy quadratic, sampled, ten times as long", SHORT_HORIZON, short_horizon),
     "theorems": Claim("Theorems 1 and 2", "With an oracle: Eq. 15's rate to stationary points, and locally quadratic convergence for λ = ½.", theorems),
     "fig2ab": Claim("MNIST, MLP (Fig. 2a,b)", "APO improves SGD and SGDm; RMSprop-APO ends three orders of magnitude below RMSprop.", mnist),
     "fig7a": Claim("MNIST: η, ρ, ε together (Fig. 7a, 8)", "Tuning ρ and ε too can stabilise training.", hyperparameters_together),

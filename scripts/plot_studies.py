@@ -13,16 +13,19 @@ def draw(output, study):
 
 def table_2(study):
     _, panels = pyplot.subplots(2, 3, figsize=(10, 5.5), constrained_layout=True)
+    colours = dict(zip(study["apo"], plot_traces.COLOURS))
     for row, method, label in zip(panels, ("sgd", "apo"), ("SGD", "SGD + APO")):
-        for colour, (name, family) in zip(plot_traces.COLOURS, study[method].items()):
+        for name, family in study[method].items():
+            colour = colours[name]
             row[0].semilogy(family["loss"], color=colour, label=f"{name}: {family['loss'][-1]:.3g}")
             row[1].semilogy(family["learning_rate"], color=colour)
             if "lambda" in family:
-                row[2].semilogy(family["lambda"], color=colour)
+                row[2].plot(family["lambda"], color=colour)
         row[0].legend(frameon=False, fontsize=7)
         for axes, title in zip(row, (f"{label}: expected loss", "learning rate", "λ" if method == "apo" else "")):
             axes.set_title(title)
             axes.grid(alpha=0.25)
+    panels[1][2].set_yscale("symlog", linthresh=0.1)  # some are 0, some below
     panels[0][2].axis("off")
 
 

@@ -25,8 +25,17 @@ def thinned(values):
     return values[:: max(1, len(values) // POINTS)]
 
 
+def styles(labels):
+    """A colour for each label, then again with the next line style; where some are FAMILY/MEMBER, a family begins with the next style."""
+    families = {}
+    for label in labels:
+        families.setdefault(label.split("/")[0] if any("/" in other for other in labels) else "", []).append(label)
+    return {label: {"color": COLOURS[at % len(COLOURS)], "linestyle": STYLES[(nth + at // len(COLOURS)) % len(STYLES)], "linewidth": 1.2}
+            for nth, members in enumerate(families.values()) for at, label in enumerate(members)}
+
+
 def draw(output, runs):
-    """runs: (label, trace) pairs, a trace as in trace.json. Runs of one label share its colour: they differ in the seed.
+    """runs: (label, trace) pairs, a trace as in trace.json. Runs of one label share its style: they differ in the seed.
 
     Toys, which have no accuracy, are drawn over steps, the others over epochs. The loss is an epoch's mean; of a run shorter than
     three epochs each step's.
@@ -35,11 +44,10 @@ def draw(output, runs):
                             "axes.spines.right": False})
     supervised = any(a is not None for _, trace in runs for a in trace["epochs"]["test_accuracy"])
     figure, panels = pyplot.subplots(1, 3 if supervised else 2, figsize=(10, 3), constrained_layout=True)
-    labels = list(dict.fromkeys(label for label, _ in runs))
+    style_of = styles(list(dict.fromkeys(label for label, _ in runs)))
     drawn = set()
     for label, trace in runs:
-        at = labels.index(label)
-        style = {"color": COLOURS[at % len(COLOURS)], "linestyle": STYLES[at // len(COLOURS) % len(STYLES)], "linewidth": 1.2}
+        style = style_of[label]
         epochs, steps = trace["epochs"], trace["steps"]
         if not epochs["step"]:
             continue  # diverged in its first epoch

@@ -34,7 +34,7 @@ train() {
 study() {
   local folder=$runs/$scale/$1 arguments
   mapfile -t arguments < <(grep -v '^#' "configs/paper/$1/study")
-  if [ "$scale" = smoke ] && [ "${arguments[0]}" = table2 ]; then arguments+=(--adam-steps 3); fi
+  if [ "$scale" = smoke ] && [ "${arguments[0]}" = table2 ]; then arguments+=(--evaluations 3); fi
   if [ -e "$folder/study.json" ]; then return; fi
   mkdir -p "$folder"
   OMP_NUM_THREADS=1 "${APO_STUDY:-build/default/bin/apo-study}" --output "$folder/study.json" "${arguments[@]}"

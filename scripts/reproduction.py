@@ -11,6 +11,7 @@ import json
 import math
 import pathlib
 import platform
+import statistics
 import sys
 
 import claims
@@ -95,14 +96,28 @@ def number(value):
     return f"{value:.4f}" if 1e-3 <= abs(value) < 1000 else f"{value:.2e}"
 
 
+def middle(values, shown):
+    """The median, and the range of values that differ."""
+    values = sorted(value for value in values if value is not None)
+    if not values:
+        return "–"
+    text = shown(statistics.median(values))
+    return f"{text} ({shown(values[0])} to {shown(values[-1])})" if values[0] != values[-1] else text
+
+
 def runs_table(runs):
+    """A line for each run, or for the seeds of one configuration."""
+    groups = claims.by_configuration(runs)
+    seeds = max(map(len, groups.values()))
     lines = ["| run | training loss at the end | test accuracy | learning rate at the end | |", "|---|---|---|---|---|"]
-    for name, run in runs.items():
-        rates = run["steps"]["learning_rate"]
-        accuracies = [a for a in run["epochs"]["test_accuracy"] if a is not None]
-        accuracy = f"{100 * accuracies[-1]:.2f} %" if accuracies else "–"
-        lines.append(f"| {name} | {number(claims.final_loss(run))} | {accuracy} | {rates[-1] if rates else '–'} | "
-                     f"{'' if run['status'] == 'finished' else run['status']} |")
+    for name, group in groups.items():
+        accuracies = [([a for a in run["epochs"]["test_accuracy"] if a is not None] or [None])[-1] for run in group]
+        rates = [run["steps"]["learning_rate"][-1] for run in group if run["steps"]["learning_rate"]]
+        statuses = sorted({run["status"] for run in group} - {"finished"})
+        lines.append(f"| {name} | {middle(map(claims.final_loss, group), number)} | {middle(accuracies, lambda a: f'{100 * a:.2f} %')} | "
+                     f"{middle(rates, '{:.4g}'.format)} | {', '.join(statuses)} |")
+    if seeds > 1:
+        lines[0] = lines[0].replace("| run |", f"| run, median of {seeds} seeds (least to most) |")
     return "\n".join(lines)
 
 
@@ -133,7 +148,7 @@ def draw(image, result):
         plot_studies.draw(image, result["study"])
         return True
     if result["runs"]:
-        plot_traces.draw(image, [(name.split("/")[0], run) for name, run in result["runs"].items()])
+        plot_traces.draw(image, [(claims.configuration(name), run) for name, run in result["runs"].items()])
     return bool(result["runs"])
 
 

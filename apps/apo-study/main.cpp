@@ -1,9 +1,10 @@
 // The parts of the paper that are no training runs: Table 2's schedules, and the theorems.
 #include <CLI/CLI.hpp>
-#include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "apo/base/error.h"
+#include "apo/base/files.h"
 #include "apo/study/oracle.h"
 #include "apo/study/schedule_search.h"
 
@@ -18,18 +19,16 @@ std::vector<double> to_vector(const Tensor& row) {
 }
 
 /// Table 2, Fig. 12 and 13: for SGD and SGD + APO each family's schedule, rates and losses.
-Json table_2(int64_t adam_steps) {
+Json table_2(int64_t most_evaluations) {
   const NoisyQuadraticStudy study;
-  Json result = {{"study", "table2"}, {"convention", "f = ½ xᵀHx"}, {"adam_steps", adam_steps}};
+  Json result = {{"study", "table2"}, {"convention", "f = ½ xᵀHx"}};
   for (const SearchedMethod method : {SearchedMethod::sgd, SearchedMethod::apo}) {
-    const FoundSchedules found = search_schedules(study, method, adam_steps);
     Json& of_method = result[method == SearchedMethod::sgd ? "sgd" : "apo"];
-    for (size_t k = 0; k < schedule_families().size(); ++k) {
-      const auto row = static_cast<int64_t>(k);
-      Json& family = of_method[schedule_families()[k]];
-      family["loss"] = to_vector(found.runs.losses[row]);
-      family["learning_rate"] = to_vector(found.runs.learning_rates[row]);
-      if (method == SearchedMethod::apo) family["lambda"] = to_vector(found.schedules[row]);
+    for (const FoundSchedule& found : search_schedules(study, method, most_evaluations)) {
+      Json& family = of_method[found.family];
+      family["loss"] = to_vector(found.losses);
+      family["learning_rate"] = to_vector(found.learning_rates);
+      if (method == SearchedMethod::apo) family["lambda"] = to_vector(found.schedule);
     }
   }
   const UnrolledRuns greedy = unroll_greedy(study);
@@ -52,13 +51,7 @@ Json to_json(const std::vector<OracleStep>& run) {
 Json theorems() {
   const CircleModel model({0.5, 1, 1.5, 2});
   Json result = {{"study", "theorems"}};
-  Outputs off_the_curve = model.outputs(1);
-  for (double& t : off_the_curve) t += 0.3;
-  const SeparableLoss squared{.targets = off_the_curve};
-  double length = 0;
-  for (const double t : off_the_curve) length += t * t;
-  const double gradient_bound = 2 + std::sqrt(length);  // ‖Z‖ = √4
-  const double lambda = std::max(model.curvature() * gradient_bound, squared.lipschitz() / 4);
+  const auto [squared, lambda] = theorem_1_setting(model);
   constexpr int kSteps = 200;
   const auto descent = projected_gradient_descent(model, squared, 2.5, lambda, kSteps);
   result["theorem_1"] = to_json(descent);
@@ -75,20 +68,23 @@ Json theorems() {
 int study(int argc, char** argv) {
   CLI::App app("Computes the parts of the APO paper that are no training runs.");
   std::string output;
-  int64_t adam_steps = 10'000;
+  int64_t evaluations = 5000;
   app.add_option("--output", output, "JSON file to write")->required();
   app.require_subcommand(1);
   CLI::App* table = app.add_subcommand("table2", "schedules for the noisy quadratic");
-  table->add_option("--adam-steps", adam_steps, "of each search")->check(CLI::PositiveNumber);
+  table->add_option("--evaluations", evaluations, "of the loss, at most, by each search")
+      ->check(CLI::PositiveNumber);
   app.add_subcommand("theorems", "the oracle version and the bounds of Theorems 1 and 2");
   CLI11_PARSE(app, argc, argv);
-  const Json result = app.got_subcommand(table) ? table_2(adam_steps) : theorems();
-  std::ofstream file(output);
-  file << result.dump() << "\n";
-  file.flush();
-  if (file) return 0;
-  std::cerr << "apo-study: error: " << output << ": cannot be written\n";
-  return 1;
+  try {
+    check_writable(output);  // before a search of minutes
+    const Json result = app.got_subcommand(table) ? table_2(evaluations) : theorems();
+    write_file(output, result.dump() + "\n");
+  } catch (const Error& error) {
+    std::cerr << "apo-study: error: " << error.what() << "\n";
+    return 1;
+  }
+  return 0;
 }
 
 }  // namespace

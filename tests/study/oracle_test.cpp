@@ -40,15 +40,7 @@ TEST(Oracle, MinimisesOverTheWholeCurve) {
 }
 
 TEST(Theorem1, TheSmallestEffectiveGradientStaysBelowItsBoundAlongTheRun) {
-  // λ ≥ max(C G, L / 4); the gradient Z − T is no longer than ‖Z‖ + ‖T‖.
-  Outputs targets = kModel.outputs(1);
-  for (double& t : targets)
-    t += 0.3;  // off the curve: L* > 0, so that the bound with L* = 0 is looser
-  const SeparableLoss loss{.targets = targets};
-  double length = 0;
-  for (const double t : targets) length += t * t;
-  const double bound_of_gradient = std::sqrt(4.0) + std::sqrt(length);
-  const double lambda = std::max(kModel.curvature() * bound_of_gradient, loss.lipschitz() / 4);
+  const auto [loss, lambda] = theorem_1_setting(kModel);
   for (const double start : {0.0, 2.5, 5.0, 9.0}) {
     constexpr int kSteps = 200;
     const auto run = projected_gradient_descent(kModel, loss, start, lambda, kSteps);

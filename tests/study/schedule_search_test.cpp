@@ -7,6 +7,11 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <cmath>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "apo/base/random.h"
 
 namespace apo {
@@ -83,13 +88,61 @@ TEST(UnrolledSgd, TheGradientThroughTheRunAgreesWithFiniteDifferences) {
   }
 }
 
-TEST(ScheduleSearch, RicherFamiliesDoNotDoWorse) {
-  for (const SearchedMethod method : {SearchedMethod::sgd, SearchedMethod::apo}) {
-    const auto found = search_schedules(kSmall, method, 300, 0.03);
-    const Tensor last = found.runs.losses.select(1, kSmall.iterations);
-    EXPECT_LT(last[1].item<double>(), last[0].item<double>());
-    EXPECT_LT(last[3].item<double>(), last[2].item<double>());
+double last_loss(const std::vector<FoundSchedule>& found, const std::string& family) {
+  for (const FoundSchedule& one : found) {
+    if (one.family == family) return one.losses[-1].item<double>();
   }
+  ADD_FAILURE() << "no family " << family;
+  return 0;
+}
+
+/// The least last loss of every line, or e to a line, whose ends are 25 values from `low` to
+/// `high`.
+double best_on_grid(SearchedMethod method, double low, double high, bool exponential) {
+  constexpr int64_t kValues = 25;
+  const Tensor value = at::linspace(low, high, kValues, at::kDouble);
+  const Tensor from = value.repeat_interleave(kValues).unsqueeze(1);
+  const Tensor to = value.repeat({kValues}).unsqueeze(1);
+  const Tensor progress = at::linspace(0, 1, kSmall.iterations, at::kDouble);
+  const Tensor lines = from + (to - from) * progress;
+  const auto unrolled = method == SearchedMethod::sgd ? unroll_sgd : unroll_apo;
+  const Tensor losses = unrolled(kSmall, exponential ? lines.exp() : lines).losses;
+  return losses.select(1, kSmall.iterations).nan_to_num(INFINITY).min().item<double>();
+}
+
+TEST(ScheduleSearch, NoScheduleOfAGridIsBetter) {
+  for (const SearchedMethod method : {SearchedMethod::sgd, SearchedMethod::apo}) {
+    const auto found = search_schedules(kSmall, method);
+    const bool sgd = method == SearchedMethod::sgd;
+    EXPECT_LE(last_loss(found, "exponential"), best_on_grid(method, -6, 3, true));
+    EXPECT_LE(last_loss(found, "linear"), best_on_grid(method, sgd ? 0 : -0.36, 2, false));
+    if (sgd) continue;
+    EXPECT_LE(last_loss(found, "linear_positive"), best_on_grid(method, 0, 2, false));
+  }
+}
+
+TEST(ScheduleSearch, RicherFamiliesDoNotDoWorse) {
+  const std::vector<std::pair<std::string, std::string>> poorer_and_richer = {
+      {"fixed", "linear"}, {"fixed", "exponential"}, {"exponential", "optimal"}};
+  for (const SearchedMethod method : {SearchedMethod::sgd, SearchedMethod::apo}) {
+    const auto found = search_schedules(kSmall, method);
+    for (const auto& [poorer, richer] : poorer_and_richer) {
+      EXPECT_LT(last_loss(found, richer), last_loss(found, poorer)) << richer;
+    }
+  }
+}
+
+TEST(ScheduleSearch, NoSingleRateOfTheOptimalScheduleCanBeImproved) {
+  const FoundSchedule optimal = search_schedules(kSmall, SearchedMethod::sgd).back();
+  const Tensor rates = optimal.schedule.unsqueeze(0).clone().requires_grad_();
+  const Tensor loss = unroll_sgd(kSmall, rates).losses[0][-1].log();
+  const Tensor slope = torch::autograd::grad({loss}, {rates})[0] * rates;  // of log η
+  EXPECT_LT(slope.abs().max().item<double>(), 1e-6);
+}
+
+TEST(UnrolledApo, WhereTheObjectiveHasNoMinimumNothingIsFinite) {
+  const UnrolledRuns below = unroll_apo(kSmall, constant(-1));  // H is 1 at most
+  EXPECT_FALSE(below.losses[0][-1].isfinite().item<bool>());
 }
 
 }  // namespace

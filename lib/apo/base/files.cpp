@@ -49,6 +49,12 @@ AtomicFile::AtomicFile(std::filesystem::path path)
       temporary_(path_.string() + ".tmp"),
       file_(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)) {
   if (file_ < 0) fail();
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(path_, ignored)) return;
+  ::close(file_);
+  ::unlink(temporary_.c_str());
+  errno = EISDIR;
+  fail();
 }
 
 AtomicFile::~AtomicFile() {
@@ -82,6 +88,10 @@ void write_file(const std::filesystem::path& path, const std::string& text) {
   AtomicFile file(path);
   file.write(text.data(), text.size());
   file.commit();
+}
+
+void check_writable(const std::filesystem::path& path) {
+  const AtomicFile never_committed(path);
 }
 
 std::string read_file(const std::filesystem::path& path, int64_t most) {

@@ -39,6 +39,9 @@ class AtomicFile {
 /// Error(output).
 void write_file(const std::filesystem::path& path, const std::string& text);
 
+/// Throws the Error(output) that write_file would, as far as can be told; leaves `path` as it is.
+void check_writable(const std::filesystem::path& path);
+
 /// The whole content. Throws Error(data), also where the file is larger than `most` bytes.
 std::string read_file(const std::filesystem::path& path, int64_t most);
 

@@ -149,6 +149,15 @@ std::vector<OracleStep> proximal_newton(const CircleModel& model,
   });
 }
 
+Theorem1Setting theorem_1_setting(const CircleModel& model) {
+  Outputs targets = model.outputs(1);
+  const double radius = std::sqrt(targets.size() / 2.0);  // ‖Z‖, of one circle for each example
+  for (double& t : targets) t += 0.3;
+  const double gradient_bound = radius + std::sqrt(dot(targets, targets));
+  const SeparableLoss loss{.targets = targets};
+  return {loss, std::max(model.curvature() * gradient_bound, loss.lipschitz() / 4)};
+}
+
 double theorem_1_bound(const std::vector<OracleStep>& run, double lambda, int steps) {
   return 16 * lambda * run.front().loss / steps;
 }

@@ -61,6 +61,15 @@ std::vector<OracleStep> proximal_newton(const CircleModel& model,
                                         double theta,
                                         int steps);
 
+/// Theorem 1's setting: a squared loss whose targets, Z(1) with 0.3 added to each output, are off
+/// the curve, so that L* > 0 and the bound with L* = 0 is looser; and the least λ that it allows,
+/// max(C G, L / 4), where the gradient Z − T is no longer than G = ‖Z‖ + ‖T‖.
+struct Theorem1Setting {
+  SeparableLoss loss;
+  double lambda = 0;
+};
+Theorem1Setting theorem_1_setting(const CircleModel& model);
+
 /// The right-hand side of Eq. 15 after T steps: 16 λ (L(Z₀) − L*) / T, with L* = 0.
 double theorem_1_bound(const std::vector<OracleStep>& run, double lambda, int steps);
 

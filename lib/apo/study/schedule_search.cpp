@@ -3,14 +3,17 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/full_like.h>
 #include <ATen/ops/linspace.h>
 #include <ATen/ops/stack.h>
-#include <ATen/ops/tensor.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/autograd.h>
+#include <torch/optim/lbfgs.h>
 
-#include <cmath>
-
-#include "apo/update/update_rule.h"
+#include <functional>
+#include <limits>
+#include <map>
 
 namespace apo {
 namespace {
@@ -34,31 +37,78 @@ UnrolledRuns unroll(const NoisyQuadraticStudy& study, int64_t rows, Rate rate) {
   return {at::stack(losses, 1), at::stack(rates, 1)};
 }
 
-/// The families' numbers: logarithms, so that schedules are positive.
-class Families {
- public:
-  Families(int64_t iterations, double start)
-      : progress_(at::linspace(0, 1, iterations, at::kDouble)) {
-    for (const int64_t size : {int64_t{1}, int64_t{2}, int64_t{2}, iterations}) {
-      numbers_.push_back(at::full({size}, std::log(start), at::kDouble).requires_grad_());
-    }
-  }
-  TensorList& numbers() { return numbers_; }
+/// From the first number at the first iteration to the last at the last.
+Tensor line(const Tensor& numbers, int64_t iterations) {
+  const Tensor progress = at::linspace(0, 1, iterations, at::kDouble);
+  return numbers[0] + (numbers[-1] - numbers[0]) * progress;
+}
 
-  /// [families, iterations].
-  Tensor schedules() const {
-    const Tensor linear = numbers_[1].exp();
-    const Tensor exponential = numbers_[2];
-    return at::stack({numbers_[0].exp().expand_as(progress_),
-                      linear[0] + (linear[1] - linear[0]) * progress_,
-                      (exponential[0] + (exponential[1] - exponential[0]) * progress_).exp(),
-                      numbers_[3].exp()});
-  }
+Tensor ends(const Tensor& schedule) {
+  return at::stack({schedule[0], schedule[-1]});
+}
 
- private:
-  Tensor progress_;
-  TensorList numbers_;
+/// Schedules of some numbers, which may be any.
+struct Family {
+  std::string name;
+  std::string start;  // the family, searched before, whose schedule the search starts from
+  std::function<Tensor(const Tensor& numbers, int64_t iterations)> schedule;
+  std::function<Tensor(const Tensor& schedule)> numbers;
+  bool of_lambda_only = false;
 };
+
+const std::vector<Family>& families() {
+  static const std::vector<Family> all = {
+      {"fixed",
+       "",
+       [](const Tensor& x, int64_t iterations) { return x.exp().expand({iterations}); },
+       [](const Tensor& s) { return s.slice(0, 0, 1).log(); }},
+      {"linear", "fixed", line, ends},
+      {"linear_positive",
+       "fixed",
+       [](const Tensor& x, int64_t iterations) { return line(x.square(), iterations); },
+       [](const Tensor& s) { return ends(s).sqrt(); },
+       true},
+      {"linear_cut",
+       "fixed",
+       [](const Tensor& x, int64_t iterations) { return line(x, iterations).clamp_min(0); },
+       ends,
+       true},
+      {"exponential",
+       "fixed",
+       [](const Tensor& x, int64_t iterations) { return line(x, iterations).exp(); },
+       [](const Tensor& s) { return ends(s).log(); }},
+      // Squares reach 0, where many of the best λ are, and logarithms do not.
+      {"optimal",
+       "exponential",
+       [](const Tensor& x, int64_t) { return x.square(); },
+       [](const Tensor& s) { return s.sqrt(); }}};
+  return all;
+}
+
+/// L-BFGS on `objective`, until no step improves it. What is not finite counts as a high plateau.
+Tensor minimise(const std::function<Tensor(const Tensor&)>& objective,
+                const Tensor& start,
+                int64_t most_evaluations) {
+  constexpr double kPlateau = 1000;
+  Tensor x = start.clone().requires_grad_();
+  torch::optim::LBFGS optimizer({x},
+                                torch::optim::LBFGSOptions()
+                                    .max_iter(most_evaluations)
+                                    .max_eval(most_evaluations)
+                                    .history_size(30)
+                                    .tolerance_grad(1e-9)
+                                    .tolerance_change(1e-13)
+                                    .line_search_fn("strong_wolfe"));
+  optimizer.step([&] {
+    const at::AutoGradMode with_gradients(true);
+    const Tensor value = objective(x);
+    Tensor gradient = torch::autograd::grad({value}, {x})[0];
+    const bool finite = (value.isfinite() & gradient.isfinite().all()).item<bool>();
+    x.mutable_grad() = finite ? gradient : at::zeros_like(x);
+    return finite ? value.detach() : at::full_like(value, kPlateau);
+  });
+  return x.detach();
+}
 
 }  // namespace
 
@@ -73,7 +123,9 @@ UnrolledRuns unroll_apo(const NoisyQuadraticStudy& study, const Tensor& lambdas)
   return unroll(study, lambdas.size(0), [&](int64_t t, const Tensor& m) {
     const Tensor squares = h * (h * m + 1);  // E[g²]
     const Tensor sum = squares.sum(1, true);
-    return sum / (at::matmul(squares, h).unsqueeze(1) + 2 * lambdas.narrow(1, t, 1) * sum);
+    const Tensor curvature =
+        at::matmul(squares, h).unsqueeze(1) + 2 * lambdas.narrow(1, t, 1) * sum;
+    return at::where(curvature > 0, sum / curvature, std::numeric_limits<double>::infinity());
   });
 }
 
@@ -84,33 +136,29 @@ UnrolledRuns unroll_greedy(const NoisyQuadraticStudy& study) {
   });
 }
 
-const std::vector<std::string>& schedule_families() {
-  static const std::vector<std::string> families = {"fixed", "linear", "exponential", "optimal"};
-  return families;
-}
-
-FoundSchedules search_schedules(const NoisyQuadraticStudy& study,
-                                SearchedMethod method,
-                                int64_t adam_steps,
-                                double adam_learning_rate) {
+std::vector<FoundSchedule> search_schedules(const NoisyQuadraticStudy& study,
+                                            SearchedMethod method,
+                                            int64_t most_evaluations) {
+  constexpr double kFirstStart = 0.1;  // of the fixed schedule, in the middle of what converges
   const auto unrolled = method == SearchedMethod::sgd ? unroll_sgd : unroll_apo;
-  Families families(study.iterations, 0.1);
-  TensorList& numbers = families.numbers();
-  const auto rule = make_adam({}, {.learning_rate = adam_learning_rate});
-  const Hyperparameters phi(rule->hyperparameters(), numbers.size());
-  Statistics xi = rule->initial_statistics(numbers);
-  for (int64_t n = 0; n < adam_steps; ++n) {
-    // The rows share nothing, so that the sum's gradient is every family's own. Of the logarithm,
-    // for the losses differ by orders of magnitude, and so does one during its search.
-    const Tensor last = unrolled(study, families.schedules()).losses.select(1, study.iterations);
-    const TensorList g = torch::autograd::grad({last.log().sum()}, numbers);
+  std::map<std::string, Tensor> best = {
+      {"", at::full({study.iterations}, kFirstStart, at::kDouble)}};
+  std::vector<FoundSchedule> found;
+  for (const Family& family : families()) {
+    if (family.of_lambda_only && method == SearchedMethod::sgd) continue;
+    const auto schedule = [&](const Tensor& numbers) {
+      return family.schedule(numbers, study.iterations).unsqueeze(0);
+    };
+    const Tensor numbers =
+        minimise([&](const Tensor& x) { return unrolled(study, schedule(x)).losses[0][-1].log(); },
+                 family.numbers(best.at(family.start)),
+                 most_evaluations);
     const at::NoGradGuard no_grad;
-    rule->observe(g, xi);
-    step(*rule, numbers, g, xi, phi.values());
+    const UnrolledRuns run = unrolled(study, schedule(numbers));
+    best[family.name] = schedule(numbers)[0];
+    found.push_back({family.name, best[family.name], run.losses[0], run.learning_rates[0]});
   }
-  const at::NoGradGuard no_grad;
-  const Tensor schedules = families.schedules();
-  return {schedules, unrolled(study, schedules)};
+  return found;
 }
 
 }  // namespace apo
