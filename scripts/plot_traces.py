@@ -19,6 +19,7 @@ from matplotlib import pyplot  # noqa: E402
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
 STYLES = ["-", "--", ":"]
 POINTS = 1000
+MOST_IN_PANEL = 6
 
 
 def thinned(values):
@@ -64,8 +65,11 @@ def draw(output, runs):
         axes.set_title(title)
         axes.set_xlabel("epoch" if supervised else "step")
         axes.grid(alpha=0.25)
-    panels[0].legend(frameon=False, fontsize=7)
-    figure.savefig(output, metadata={"Date": None} if str(output).endswith(".svg") else None, dpi=110)
+    if len(drawn) > MOST_IN_PANEL:  # below all panels, where it covers no curve
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="upper center", bbox_to_anchor=(0.5, 0), ncol=4, frameon=False, fontsize=7)
+    else:
+        panels[0].legend(frameon=False, fontsize=7)
+    figure.savefig(output, metadata={"Date": None} if str(output).endswith(".svg") else None, dpi=110, bbox_inches="tight")
     pyplot.close(figure)
 
 
