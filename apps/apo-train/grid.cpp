@@ -35,8 +35,7 @@ std::vector<std::string> arguments(const Plan& plan, const Flags& flags, size_t 
 size_t threads_per_child(const Plan& plan, int64_t jobs) {
   if (jobs == 1) return 0;
   const int64_t asked = plan.runs.front().experiment.threads;
-  const int64_t all = asked > 0 ? asked : usable_cores();
-  return static_cast<size_t>(std::max<int64_t>(1, all / jobs));
+  return static_cast<size_t>(threads_of_job(asked > 0 ? asked : usable_cores(), jobs));
 }
 
 /// The runs that an interruption left out.

@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "apo/base/files.h"
+#include "apo/base/system.h"
 #include "apo/checkpoint/checkpoints.h"
 #include "apo/config/writer.h"
 #include "apo/trace/run_folder.h"
@@ -126,7 +127,7 @@ class PopulationRun {
                               .train = assemblies_.front().options,
                               .jobs = std::min<int64_t>(jobs_, std::ssize(assemblies_))};
     options.job_threads =
-        static_cast<int>(std::max<int64_t>(1, assemblies_.front().threads / options.jobs));
+        static_cast<int>(threads_of_job(assemblies_.front().threads, options.jobs));
     options.train.interrupted = [] { return received_signal() != 0; };
     options.on_checkpoint = [this] { save(); };
     options.on_event = [this](const PopulationEvent& event) { note(event); };

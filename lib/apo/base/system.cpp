@@ -34,6 +34,10 @@ int usable_cores() {
   return std::max(1, static_cast<int>(cores));
 }
 
+int64_t threads_of_job(int64_t threads, int64_t jobs) {
+  return std::max<int64_t>(1, threads / jobs);
+}
+
 int64_t peak_memory_bytes() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);

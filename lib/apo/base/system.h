@@ -9,6 +9,9 @@ namespace apo {
 /// least 1.
 int usable_cores();
 
+/// The threads of each of `jobs` that run at a time: an equal share of `threads`, at least 1.
+int64_t threads_of_job(int64_t threads, int64_t jobs);
+
 /// The largest resident size so far, in bytes.
 int64_t peak_memory_bytes();
 
