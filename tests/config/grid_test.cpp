@@ -117,6 +117,12 @@ TEST(Grid, OfTooManyRunsIsRefused) {
             "a.yaml:1:7: more than 10000 runs");
 }
 
+TEST(Grid, OfTooManyKeysIsRefused) {
+  std::string keys;
+  for (int i = 0; i < 10'000; ++i) keys += fmt::format("  k{}: [{}]\n", i, i < 13 ? "0, 1" : "0");
+  EXPECT_EQ(error_of([&] { expand("grid:\n" + keys); }), "a.yaml:102:9: grid: more than 100 keys");
+}
+
 /// [first, first + 1, …, last]
 std::string range(int first, int last) {
   return fmt::format("[{}]", fmt::join(std::views::iota(first, last + 1), ", "));

@@ -50,6 +50,9 @@ void add_axis(std::vector<Axis>& axes, const std::string& key, const ConfigNode&
   if (list.items.size() > kMaximalGridRuns) {
     fail(list.where, fmt::format("more than {} runs", kMaximalGridRuns));
   }
+  if (axes.size() == kMaximalGridKeys) {
+    fail(list.where, fmt::format("grid: more than {} keys", kMaximalGridKeys));
+  }
   require_apart(axes, key, list);
   require_distinct(key, list.items);
   axes.push_back({key, list.items});

@@ -25,6 +25,8 @@ struct GridRun {
   Document document;
 };
 
+/// The most keys of a grid.
+inline constexpr size_t kMaximalGridKeys = 100;
 /// The most runs of a grid.
 inline constexpr size_t kMaximalGridRuns = 10'000;
 /// The most values of all the runs of a grid together.
