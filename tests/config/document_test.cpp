@@ -3,12 +3,16 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <random>
 
 #include "apo/config/parse.h"
+#include "apo/config/writer.h"
 #include "config/sample.h"
+#include "support/files.h"
 
 namespace apo {
 namespace {
@@ -49,7 +53,7 @@ TEST(Document, OfAnEmptyFileIsAnEmptyMapping) {
 
 TEST(Document, WritesAliasesOut) {
   const Document document = parse("a: &x {b: [1, 2]}\nc: *x\n");
-  EXPECT_TRUE(equal(*document.find("a"), *document.find("c")));
+  EXPECT_EQ(to_json(*document.find("a")), to_json(*document.find("c")));
 }
 
 struct BadText {
@@ -86,11 +90,24 @@ INSTANTIATE_TEST_SUITE_P(
         BadText{"a: " + std::string(64, '[') + std::string(64, ']'),
                 "a.yaml:1:67: nested deeper than 64 levels"},
         BadText{std::string(Document::kMaximalBytes + 1, '#'),
-                "a.yaml: larger than 1048576 bytes"}));
+                "a.yaml: larger than 262144 bytes"}));
 
 TEST(Document, AcceptsTheGreatestDepth) {
   const std::string text = "a: " + std::string(63, '[') + std::string(63, ']');
   EXPECT_EQ(error_of([&] { parse(text); }), "");
+}
+
+TEST(Document, StopsNestingOfAnyDepth) {
+  for (const std::string opening : {"[", "{a: ", "- ", "? ", ": ", "&a [", "!x ["}) {
+    std::string text;
+    while (text.size() < 100'000) text += opening;
+    EXPECT_THAT(error_of([&] { parse(text); }), testing::HasSubstr("nested deeper than 64"))
+        << opening;
+    Document document;
+    EXPECT_THAT(error_of([&] { document.set("a=" + text); }),
+                testing::HasSubstr("nested deeper than 64"))
+        << opening;
+  }
 }
 
 TEST(Document, StopsBombsOfAliases) {
@@ -102,6 +119,15 @@ TEST(Document, StopsBombsOfAliases) {
   }
   EXPECT_THAT(error_of([&] { parse(wide); }), testing::HasSubstr("more than 100000 values"));
   EXPECT_THAT(error_of([&] { parse(deep); }), testing::HasSubstr("nested deeper than 64"));
+  std::string texts = "a: &a '" + std::string(200'000, 'x') + "'\nb: [*a";
+  std::string keys = "a: &a {" + std::string(1000, 'x') + ": 1}\nb: [*a";
+  for (int i = 0; i < 10'000; ++i) {
+    texts += ", *a";
+    keys += ", *a";
+  }
+  for (const std::string& text : {texts + "]", keys + "]"}) {
+    EXPECT_THAT(error_of([&] { parse(text); }), testing::HasSubstr("more than 100000 values"));
+  }
 }
 
 TEST(Document, NamesAFileThatCannotBeRead) {
@@ -111,6 +137,16 @@ TEST(Document, NamesAFileThatCannotBeRead) {
             folder + ": is a folder; a YAML file is accepted");
   std::ofstream(folder + "apo_document_test.yaml") << "seed: 4\n";
   EXPECT_EQ(Document::load(folder + "apo_document_test.yaml").find("seed")->text, "4");
+}
+
+TEST(Document, ReadsFilesOnly) {
+  test::TemporaryFolder folder;
+  const std::string pipe = folder / "pipe";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  for (const std::string& place : {pipe, std::string("/dev/zero"), std::string("/dev/null")}) {
+    EXPECT_EQ(error_of([&] { Document::load(place); }),
+              place + ": is no file; a YAML file is accepted");
+  }
 }
 
 TEST(Document, IsOverriddenByDottedKeys) {
@@ -175,6 +211,15 @@ TEST(Document, NeverFailsOtherwiseThanByAnError) {
     EXPECT_EQ(message.find('\n'), std::string::npos) << message;
   }
   EXPECT_GT(parsed, 50);
+}
+
+TEST(IsOneLine, RefusesControlCharactersAndWhatIsNotUtf8) {
+  for (const char* text : {"", "a b", "/data/öl", "\xF0\x9F\x98\x80"})
+    EXPECT_TRUE(is_one_line(text));
+  for (const char* text : {"a\n", "\t", "\x1B[31m", "\x7F", "\xFF", "\xC3"}) {
+    EXPECT_FALSE(is_one_line(text)) << in_one_line(text);
+  }
+  EXPECT_FALSE(is_one_line(std::string(1, '\0')));
 }
 
 TEST(InOneLine, EscapesControlCharactersAndCutsLongText) {

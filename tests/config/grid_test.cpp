@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <ranges>
+
 #include "config/sample.h"
 
 namespace apo {
@@ -95,6 +97,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadText{"grid: {model: {}}\n",
                 "1:15: grid: model is a mapping; a list of values is accepted"},
         BadText{"grid: {seed: [1, 2, 1]}\n", "1:21: grid: seed takes 1 twice"},
+        BadText{"grid: {seed: [1, 1.0]}\n", "1:18: grid: seed takes 1.0 twice"},
         BadText{"grid: {a.b: [1], a: {b: [2]}}\n", "1:25: grid: a.b is given twice"},
         BadText{"grid: {a.b: [1], a: [2]}\n",
                 "1:21: grid: a would replace a.b; put it before that one"},
@@ -112,6 +115,35 @@ TEST(Grid, OfTooManyRunsIsRefused) {
   for (int i = 1; i < 101; ++i) values += fmt::format(", {}", i);
   EXPECT_EQ(error_of([&] { expand(fmt::format("grid: {{a: {0}], b: {0}]}}", values)); }),
             "a.yaml:1:7: more than 10000 runs");
+}
+
+TEST(Grid, OfTooManyKeysIsRefused) {
+  std::string keys;
+  for (int i = 0; i < 10'000; ++i) keys += fmt::format("  k{}: [{}]\n", i, i < 13 ? "0, 1" : "0");
+  EXPECT_EQ(error_of([&] { expand("grid:\n" + keys); }), "a.yaml:102:9: grid: more than 100 keys");
+}
+
+/// [first, first + 1, …, last]
+std::string range(int first, int last) {
+  return fmt::format("[{}]", fmt::join(std::views::iota(first, last + 1), ", "));
+}
+
+TEST(Grid, OfManyRunsWithMuchInEachIsRefused) {
+  const std::string text =
+      fmt::format("x: {}\ngrid: {{seed: {}}}\n", range(1, 1000), range(1, 1500));
+  EXPECT_EQ(error_of([&] { expand(text); }),
+            "a.yaml:2:7: its runs hold more than 1000000 values together");
+}
+
+TEST(Grid, OfAsManyRunsAsAreAcceptedIsExpandedInNoTime) {
+  EXPECT_EQ(expand(fmt::format("tuner: {{lambda: {}}}", range(1, 10'000))).size(), 10'000u);
+  std::string values;  // which all make the same label
+  for (int i = 0; i < 10'000; ++i) {
+    for (int bit = 0; bit < 14; ++bit) values += (i >> bit & 1) != 0 ? '!' : '?';
+    values += i < 9'999 ? "', '" : "";
+  }
+  const auto all = labels(fmt::format("grid: {{a: ['{}']}}", values));
+  EXPECT_EQ(all.back(), "a=" + std::string(14, '_') + "_10000");
 }
 
 }  // namespace

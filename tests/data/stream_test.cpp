@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 namespace apo {
 namespace {
@@ -50,10 +51,12 @@ TEST(BatchStream, GivesEveryExampleOnceAPassAndThePicturesBelongToTheLabels) {
 }
 
 TEST(BatchStream, ABatchLargerThanTheSplitIsTheSplit) {
-  BatchStream stream(numbered(7), kPlain, {.batch_size = 100});
-  EXPECT_EQ(stream.batches_per_pass(), 1);
-  EXPECT_EQ(stream.next().targets.size(0), 7);
-  EXPECT_EQ(stream.next().targets.size(0), 7);
+  for (const int64_t batch_size : {int64_t{100}, std::numeric_limits<int64_t>::max()}) {
+    BatchStream stream(numbered(7), kPlain, {.batch_size = batch_size});
+    EXPECT_EQ(stream.batches_per_pass(), 1);
+    EXPECT_EQ(stream.next().targets.size(0), 7);
+    EXPECT_EQ(stream.next().targets.size(0), 7);
+  }
 }
 
 TEST(BatchStream, OrderDependsOnlyOnSeedStreamAndPass) {

@@ -211,6 +211,53 @@ TEST_F(Svhn, OtherVersionsAreErrors) {
   EXPECT_THAT(error(bytes), HasSubstr("expected 0x0100 and 0x49 0x4d (MATLAB 5, little-endian)"));
 }
 
+TEST_F(Svhn, ClassesOtherThanRealNumbersAreNoX) {
+  {
+    MatWriter file(path_);
+    file.add<char>("X", MAT_C_CHAR, MAT_T_UINT8, {1, 3072}, std::vector<char>(3072, 'x'));
+    file.add_labels({1});
+  }
+  EXPECT_THAT(error(), HasSubstr("no real numeric variable X"));
+  // Cell, structure, object, text, sparse and, with the flag 0x08, complex.
+  Bytes bytes = good_file(MAT_COMPRESSION_NONE);
+  constexpr size_t kFlags = 128 + 16;
+  ASSERT_EQ(bytes[kFlags], MAT_C_UINT8);
+  for (const int other : {0, 1, 2, 3, 4, 5, 16, 17, 255}) {
+    bytes[kFlags] = static_cast<uint8_t>(other);
+    EXPECT_THAT(error(bytes), HasSubstr("no real numeric variable X")) << other;
+  }
+  bytes[kFlags] = MAT_C_UINT8;
+  bytes[kFlags + 1] = 0x08;
+  EXPECT_THAT(error(bytes), HasSubstr("no real numeric variable X"));
+}
+
+TEST_F(Svhn, SizesThatOverflowAreErrors) {
+  Bytes bytes = good_file(MAT_COMPRESSION_NONE);
+  constexpr size_t kShape = 128 + 8 + 16 + 8;  // after the element's tag, the flags, its own tag
+  ASSERT_EQ(bytes[kShape], 32);
+  std::fill_n(bytes.begin() + kShape, 16, uint8_t{0xff});
+  EXPECT_THAT(error(bytes), HasSubstr("claims more than 2^40 elements"));
+  std::fill_n(bytes.begin() + kShape + 4, 4, uint8_t{0});  // no elements, yet bytes of them
+  EXPECT_THAT(error(bytes), HasSubstr("9216 bytes of elements; expected 0"));
+}
+
+/// What goes beyond the array is not decompressed: one byte of it tells enough.
+TEST_F(Svhn, CompressedBombsAreNotDecompressed) {
+  Bytes bytes = good_file(MAT_COMPRESSION_NONE);
+  const auto array_bytes = size_t{8} + bytes[132] + (size_t{bytes[133]} << 8);
+  Bytes array(bytes.begin() + 128, bytes.begin() + 128 + static_cast<std::ptrdiff_t>(array_bytes));
+  array.resize(16 << 20);
+  uLongf size = compressBound(array.size());
+  Bytes bomb(size);
+  ASSERT_EQ(compress2(bomb.data(), &size, array.data(), array.size(), 1), Z_OK);
+  bytes.resize(128);
+  for (const size_t value : {size_t{15}, size_t{size}}) {
+    for (const int shift : {0, 8, 16, 24}) bytes.push_back(static_cast<uint8_t>(value >> shift));
+  }
+  bytes.insert(bytes.end(), bomb.begin(), bomb.begin() + static_cast<std::ptrdiff_t>(size));
+  EXPECT_THAT(error(bytes), HasSubstr("its compressed data go on after the array's end"));
+}
+
 TEST_F(Svhn, EveryTruncationIsAnError) {
   for (const auto compression : {MAT_COMPRESSION_NONE, MAT_COMPRESSION_ZLIB}) {
     const Bytes whole = good_file(compression);

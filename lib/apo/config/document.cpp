@@ -26,6 +26,8 @@ std::string read_text(const std::filesystem::path& file) {
   const auto status = std::filesystem::status(file, error);
   if (!std::filesystem::exists(status)) fail(place, "no such file");
   if (std::filesystem::is_directory(status)) fail(place, "is a folder; a YAML file is accepted");
+  // A pipe could be read but once, and a grid's runs read the file again.
+  if (!std::filesystem::is_regular_file(status)) fail(place, "is no file; a YAML file is accepted");
   std::ifstream stream(file, std::ios::binary);
   if (!stream) fail(place, fmt::format("cannot be read: {}", std::strerror(errno)));
   std::string text(Document::kMaximalBytes + 1, '\0');
@@ -73,16 +75,6 @@ const ConfigNode* find(const ConfigNode& mapping, const std::string& path) {
   const auto* entry = mapping.find(path.substr(0, dot));
   if (entry == nullptr || dot == std::string::npos) return entry ? &entry->value : nullptr;
   return find(entry->value, path.substr(dot + 1));
-}
-
-bool equal(const ConfigNode& a, const ConfigNode& b) {
-  const auto same_entry = [](const auto& x, const auto& y) {
-    return x.key == y.key && equal(x.value, y.value);
-  };
-  return a.kind == b.kind && a.text == b.text && a.quoted == b.quoted &&
-         std::equal(a.items.begin(), a.items.end(), b.items.begin(), b.items.end(), equal) &&
-         std::equal(
-             a.entries.begin(), a.entries.end(), b.entries.begin(), b.entries.end(), same_entry);
 }
 
 Document Document::load(const std::filesystem::path& file) {

@@ -8,10 +8,20 @@
 
 namespace apo {
 
+/// A key of a mapping with its value. (A template, for clang wants it whole within ConfigNode.)
+template <class Node>
+struct ConfigEntry {
+  std::string key;
+  /// Where the key stands.
+  std::string where;
+  size_t order = 0;
+  Node value = {};
+};
+
 /// One value of a configuration: nothing, a scalar, a list or an ordered mapping.
 struct ConfigNode {
   enum class Kind { null, scalar, sequence, mapping };
-  struct Entry;
+  using Entry = ConfigEntry<ConfigNode>;
 
   Kind kind = Kind::null;
   /// The text of a scalar.
@@ -34,28 +44,18 @@ struct ConfigNode {
   const Entry* find(const std::string& key) const;
 };
 
-struct ConfigNode::Entry {
-  std::string key;
-  /// Where the key stands.
-  std::string where;
-  size_t order = 0;
-  ConfigNode value = {};
-};
-
 /// The value at a dotted key below `mapping`, or nullptr.
 const ConfigNode* find(const ConfigNode& mapping, const std::string& path);
-
-/// Same kind, text and content; places do not count.
-bool equal(const ConfigNode& a, const ConfigNode& b);
 
 /// A configuration file, or what overrides have made of it. The top level is a mapping.
 class Document {
  public:
   /// Nesting that is accepted, in a file and in a dotted key.
   static constexpr size_t kMaximalDepth = 64;
-  /// Values that are accepted, aliases written out.
+  /// Values that are accepted, aliases written out; a text counts once more for each 64 bytes.
   static constexpr size_t kMaximalNodes = 100'000;
-  static constexpr size_t kMaximalBytes = 1 << 20;
+  /// Of a file. The parser's time grows with their square at worst: to a second.
+  static constexpr size_t kMaximalBytes = 1 << 18;
 
   /// Errors (ErrorKind::config) for a file that cannot be read or is no such document.
   static Document load(const std::filesystem::path& file);

@@ -3,12 +3,21 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <climits>
 #include <cstdlib>
 #include <regex>
 
 #include "apo/base/text.h"
+#include "apo/config/parse.h"
 
 namespace apo {
+namespace {
+
+/// Of examples, batches, epochs: their products fit 64 bits.
+const Range kCount = Range::between(0, 1e9);
+const Range kPositiveCount = Range::between(1, 1e9);
+
+}  // namespace
 
 DatasetSection::DatasetSection() : choice(datasets(), "mnist") {
   const char* variable = std::getenv("APO_DATA_ROOT");
@@ -25,10 +34,13 @@ Experiment::Experiment()
 void DatasetSection::visit(OptionVisitor& visitor) {
   visitor.choice(choice, "pictures and labels");
   visitor.word("root", root, {}, "folder of the official files; default $APO_DATA_ROOT, else data");
-  visitor.integer("batch_size", batch_size, Range::at_least(1), "examples per step");
+  visitor.require(root.size() < PATH_MAX && is_one_line(root),
+                  "root",
+                  "must be a path in UTF-8 without control characters");
+  visitor.integer("batch_size", batch_size, kPositiveCount, "examples per step");
   visitor.word("augmentation", augmentation, {"none", "crop_flip"}, "of training pictures");
-  visitor.integer("train_examples", train_examples, Range::at_least(0), "the first n; 0: all");
-  visitor.integer("test_examples", test_examples, Range::at_least(0), "the first n; 0: all");
+  visitor.integer("train_examples", train_examples, kCount, "the first n; 0: all");
+  visitor.integer("test_examples", test_examples, kCount, "the first n; 0: all");
 }
 
 void OptimizerSection::visit(OptionVisitor& visitor) {
@@ -41,12 +53,11 @@ void OptimizerSection::visit(OptionVisitor& visitor) {
 }
 
 void TrainSection::visit(OptionVisitor& visitor) {
-  visitor.integer("epochs", epochs, Range::at_least(0), "passes over the training set");
+  visitor.integer("epochs", epochs, kCount, "passes over the training set");
   visitor.integer("steps", steps, Range::at_least(0), "base steps, instead of epochs");
   visitor.require(
       (epochs > 0) != (steps > 0), "epochs", "give either 'epochs' or 'steps', at least 1");
-  visitor.integer(
-      "evaluate_every", evaluate_every, Range::at_least(1), "epochs between evaluations");
+  visitor.integer("evaluate_every", evaluate_every, kPositiveCount, "epochs between evaluations");
   visitor.word("train_metrics",
                train_metrics,
                {"running", "full"},

@@ -4,11 +4,15 @@
 
 #include <algorithm>
 #include <cctype>
+#include <nlohmann/json.hpp>
 #include <string_view>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "apo/base/error.h"
+#include "apo/config/parse.h"
 #include "apo/config/scalar.h"
+#include "apo/config/writer.h"
 
 namespace apo {
 namespace {
@@ -23,10 +27,10 @@ constexpr size_t kMaximalLabel = 200;
 }
 
 void require_distinct(const std::string& key, const std::vector<ConfigNode>& values) {
-  for (auto value = values.begin(); value != values.end(); ++value) {
-    const auto same = [&](const ConfigNode& earlier) { return equal(earlier, *value); };
-    if (std::any_of(values.begin(), value, same)) {
-      fail(value->where, fmt::format("grid: {} takes {} twice", key, shown(*value)));
+  std::unordered_set<std::string> earlier;
+  for (const ConfigNode& value : values) {
+    if (!earlier.insert(to_json(value).dump()).second) {
+      fail(value.where, fmt::format("grid: {} takes {} twice", key, shown(value)));
     }
   }
 }
@@ -45,6 +49,9 @@ void require_apart(const std::vector<Axis>& earlier, const std::string& key, con
 void add_axis(std::vector<Axis>& axes, const std::string& key, const ConfigNode& list) {
   if (list.items.size() > kMaximalGridRuns) {
     fail(list.where, fmt::format("more than {} runs", kMaximalGridRuns));
+  }
+  if (axes.size() == kMaximalGridKeys) {
+    fail(list.where, fmt::format("grid: more than {} keys", kMaximalGridKeys));
   }
   require_apart(axes, key, list);
   require_distinct(key, list.items);
@@ -96,11 +103,21 @@ std::string folder_safe(std::string text) {
   return text.substr(0, kMaximalLabel);
 }
 
-std::string unique(const std::string& label, std::unordered_set<std::string>& taken) {
-  std::string candidate = label;
-  for (int i = 2; !taken.insert(candidate).second; ++i) candidate = fmt::format("{}_{}", label, i);
-  return candidate;
-}
+/// Labels that are taken.
+class Labels {
+ public:
+  /// `label`, or label_2, label_3, … where it is taken.
+  std::string unique(const std::string& label) {
+    int& suffix = suffixes_.emplace(label, 1).first->second;
+    std::string candidate = label;
+    while (!taken_.insert(candidate).second) candidate = fmt::format("{}_{}", label, ++suffix);
+    return candidate;
+  }
+
+ private:
+  std::unordered_set<std::string> taken_;
+  std::unordered_map<std::string, int> suffixes_;  // the last one given to each
+};
 
 /// The next combination of indices, the last one fastest; false after the last combination.
 bool advance(std::vector<size_t>& index, const std::vector<Axis>& axes) {
@@ -111,14 +128,19 @@ bool advance(std::vector<size_t>& index, const std::vector<Axis>& axes) {
   return false;
 }
 
+std::string place_of_grid(const Document& document) {
+  for (const char* key : {"grid", kLambda}) {
+    if (const ConfigNode* node = document.find(key)) return node->where;
+  }
+  return document.root().where;
+}
+
 void require_few_runs(const std::vector<Axis>& axes, const Document& document) {
   size_t runs = 1;
   for (const Axis& axis : axes) {
     runs *= axis.values.size();
     if (runs > kMaximalGridRuns) {
-      const auto* grid = document.find("grid");
-      fail(grid != nullptr ? grid->where : axis.values.front().where,
-           fmt::format("more than {} runs", kMaximalGridRuns));
+      fail(place_of_grid(document), fmt::format("more than {} runs", kMaximalGridRuns));
     }
   }
 }
@@ -149,11 +171,12 @@ std::vector<GridRun> expand_grid(const Document& document) {
   Document base = document;
   base.remove("grid");
   const ConfigNode* lambda = base.find(kLambda);
-  if (lambda != nullptr && lambda->is_sequence() && lambda->items.size() == 1) {
+  if (lambda != nullptr && lambda->is_sequence()) {
     base.set(kLambda, ConfigNode(lambda->items.front()));
   }
   std::vector<GridRun> runs;
-  std::unordered_set<std::string> labels;
+  size_t nodes = 0;
+  Labels labels;
   std::vector<size_t> index(axes.size(), 0);
   do {
     GridRun run{.label = "", .values = {}, .document = base};
@@ -163,7 +186,12 @@ std::vector<GridRun> expand_grid(const Document& document) {
       run.values.emplace_back(axes[i].key, value);
       run.label += fmt::format("{}{}={}", i > 0 ? "," : "", axes[i].key, text_of(value));
     }
-    if (!axes.empty()) run.label = unique(folder_safe(run.label), labels);
+    if (!axes.empty()) run.label = labels.unique(folder_safe(run.label));
+    nodes += count_nodes(run.document.root());
+    if (nodes > kMaximalGridNodes) {
+      fail(place_of_grid(document),
+           fmt::format("its runs hold more than {} values together", kMaximalGridNodes));
+    }
     runs.push_back(std::move(run));
   } while (advance(index, axes));
   return runs;

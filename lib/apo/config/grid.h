@@ -25,8 +25,12 @@ struct GridRun {
   Document document;
 };
 
+/// The most keys of a grid.
+inline constexpr size_t kMaximalGridKeys = 100;
 /// The most runs of a grid.
 inline constexpr size_t kMaximalGridRuns = 10'000;
+/// The most values of all the runs of a grid together.
+inline constexpr size_t kMaximalGridNodes = 1'000'000;
 
 /// The axes under `grid`, in the file's order, and `tuner.lambda` last if it is a list of several.
 /// Errors (ErrorKind::config) name the place of what is no list, empty or given twice.

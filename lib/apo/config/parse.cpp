@@ -198,6 +198,11 @@ size_t utf8_length(const std::string& text, size_t i) {
   return point < least[length] || point > 0x10FFFF || surrogate ? 0 : length;
 }
 
+bool is_control(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return byte < 0x20 || byte == 0x7F;
+}
+
 void require_utf8(const std::string& text, const std::string& place, Places places) {
   size_t line = 1;
   for (size_t i = 0; i < text.size();) {
@@ -214,10 +219,22 @@ void require_utf8(const std::string& text, const std::string& place, Places plac
 }  // namespace
 
 size_t count_nodes(const ConfigNode& node) {
-  size_t count = 1;
+  constexpr size_t kTextBytes = 64;
+  size_t count = 1 + node.text.size() / kTextBytes;
   for (const ConfigNode& item : node.items) count += count_nodes(item);
-  for (const auto& entry : node.entries) count += count_nodes(entry.value);
+  for (const auto& entry : node.entries) {
+    count += entry.key.size() / kTextBytes + count_nodes(entry.value);
+  }
   return count;
+}
+
+bool is_one_line(const std::string& text) {
+  for (size_t i = 0; i < text.size();) {
+    const size_t length = utf8_length(text, i);
+    if (length == 0 || is_control(text[i])) return false;
+    i += length;
+  }
+  return true;
 }
 
 std::string in_one_line(const std::string& text) {
@@ -227,8 +244,8 @@ std::string in_one_line(const std::string& text) {
     const size_t length = std::max<size_t>(utf8_length(text, i), 1);
     if (line.size() + length > kLength) return line + "…";
     const auto byte = static_cast<unsigned char>(text[i]);
-    const bool control = byte < 0x20 || byte == 0x7F || (byte >= 0x80 && length == 1);
-    line += control ? fmt::format("\\x{:02x}", byte) : text.substr(i, length);
+    const bool escaped = is_control(text[i]) || (byte >= 0x80 && length == 1);
+    line += escaped ? fmt::format("\\x{:02x}", byte) : text.substr(i, length);
     i += length;
   }
   return line;

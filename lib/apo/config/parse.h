@@ -21,8 +21,11 @@ ConfigNode parse_yaml(const std::string& text,
                       Places places,
                       size_t first_order);
 
-/// The number of values in `node`, itself included.
+/// The number of values in `node`, itself included; a text counts once more for each 64 bytes.
 size_t count_nodes(const ConfigNode& node);
+
+/// Whether the text is UTF-8 without control characters.
+bool is_one_line(const std::string& text);
 
 /// Text fit for a one-line message: control characters escaped, the rest of a long one cut.
 std::string in_one_line(const std::string& text);

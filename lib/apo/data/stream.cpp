@@ -66,7 +66,7 @@ Batch BatchStream::next() {
 }
 
 int64_t BatchStream::batches_per_pass() const {
-  return (split_.labels.size(0) + options_.batch_size - 1) / options_.batch_size;
+  return (split_.labels.size(0) - 1) / options_.batch_size + 1;
 }
 
 void BatchStream::visit_state(StateVisitor& visitor) {

@@ -51,7 +51,7 @@ class Cnn : public Model {
 }  // namespace
 
 void CnnOptions::visit(OptionVisitor& visitor) {
-  visitor.integers("channels", channels, Range::at_least(1), "filters of each convolution");
+  visitor.integers("channels", channels, Range::between(1, 1e6), "filters of each convolution");
   visitor.integer("kernel", kernel, Range::between(1, 31), "width of the filters, odd");
   visitor.require(kernel % 2 == 1, "kernel", "must be odd, so that the picture keeps its size");
   visitor.require(!channels.empty(), "channels", "must name at least one convolution");

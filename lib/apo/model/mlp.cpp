@@ -36,7 +36,7 @@ class Mlp : public Model {
 }  // namespace
 
 void MlpOptions::visit(OptionVisitor& visitor) {
-  visitor.integers("hidden", hidden, Range::at_least(1), "units of each hidden layer");
+  visitor.integers("hidden", hidden, Range::between(1, 1e6), "units of each hidden layer");
 }
 
 std::unique_ptr<Model> make_mlp(const MlpOptions& options, const ModelShape& shape) {

@@ -90,7 +90,7 @@ class Resnet : public Model {
 
 void ResnetOptions::visit(OptionVisitor& visitor) {
   visitor.integer(
-      "width", width, Range::at_least(1), "channels of the first stage; 64 in the paper");
+      "width", width, Range::between(1, 1e6), "channels of the first stage; 64 in the paper");
 }
 
 std::unique_ptr<Model> make_resnet18(const ResnetOptions& options, const ModelShape& shape) {

@@ -1,0 +1,41 @@
+// Files of data sets for fuzz targets, and what must hold for all that is read from one.
+#pragma once
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+
+#include "apo/data/dataset.h"
+#include "finding.h"
+
+namespace apo::fuzz {
+
+/// A file that lies in memory and is gone with its scope.
+class MemoryFile {
+ public:
+  explicit MemoryFile(std::span<const uint8_t> bytes) : descriptor_(memfd_create("fuzz", 0)) {
+    const ssize_t written = write(descriptor_, bytes.data(), bytes.size());
+    require(written == static_cast<ssize_t>(bytes.size()), "there is memory for a file");
+  }
+  ~MemoryFile() { close(descriptor_); }
+  MemoryFile(const MemoryFile&) = delete;
+  MemoryFile& operator=(const MemoryFile&) = delete;
+
+  std::filesystem::path path() const { return "/proc/self/fd/" + std::to_string(descriptor_); }
+
+ private:
+  int descriptor_;
+};
+
+inline void require_sound(const Split& split, int64_t classes) {
+  require(split.images.dim() == 4 && split.images.size(0) > 0, "there are pictures");
+  require(split.images.size(0) == split.labels.size(0), "each picture has a label");
+  require(split.labels.min().item<int64_t>() >= 0, "labels are no less than 0");
+  require(split.labels.max().item<int64_t>() < classes, "labels are less than the classes");
+}
+
+}  // namespace apo::fuzz

@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""Writes the seeds of the fuzz targets into fuzz/corpus: small sound files of each format, from which the fuzzer begins.
+Usage: fuzz/make_corpus.py
+Inputs that were findings lie beside them and are left alone."""
+import gzip
+import pathlib
+import struct
+import zlib
+
+CORPUS = pathlib.Path(__file__).resolve().parent / "corpus"
+
+CONFIGS = {
+    "every_kind": """name: x
+seed: 1e3
+loud: true
+colour: green
+tuner: {tune: [power, rate], rate: auto, lambda: 0.1}
+tool: {name: hammer, weight: .5, sizes: [1, 2]}
+limits: {low: -3, high: 10, span: [1e-8, 10]}
+""",
+    "grid": """tuner:
+  lambda: [0.1, 1e-3]
+grid:
+  seed: [0, 1]
+  tool: [{name: saw}, {name: hammer, weight: 2}]
+  tool.sizes: [[1, 2], [3]]
+""",
+    "aliases": "name: &n 'x y'\ntuner: &t {tune: [rate]}\nother: [*n, *t, !!str 1]\n",
+    "blocks": "# what\nname: |-\n  several\n  lines\ntool:\n  sizes:\n  - 1\n  - 2\n'colour': \"\\x72ed\"\n? seed\n: 7\n...\n",
+    "directives": "%YAML 1.2\n%TAG ! tag:x,2000:\n---\nname: !a >\n  folded\n  text\nseed: ~\n",
+    "override": "tuner.lambda=[0.1, 0.2]",
+    "override_section": "tool={name: hammer, sizes: [3]}",
+}
+
+
+def idx(magic, sizes, body):
+    return struct.pack(f">I{len(sizes)}I", magic, *sizes) + body
+
+
+def idx_pair(count, pack=bytes):
+    """As fuzz/idx_fuzz.cpp takes its two files apart."""
+    labels = pack(idx(0x801, [count], bytes(i % 10 for i in range(count))))
+    images = pack(idx(0x803, [count, 28, 28], bytes(i * 7 % 251 for i in range(count * 784))))
+    return struct.pack("<H", len(labels)) + labels + images
+
+
+def cifar(labels):
+    return b"".join(bytes(label) + bytes(i * 5 % 256 for i in range(3072)) for label in labels)
+
+
+def part(kind, body):
+    """A part of a MATLAB array, of up to four bytes within its tag."""
+    if 1 <= len(body) <= 4:
+        return struct.pack("<HH", kind, len(body)) + body.ljust(4, b"\0")
+    return struct.pack("<II", kind, len(body)) + body + b"\0" * (-len(body) % 8)
+
+
+def array(name, matlab_class, shape, kind, body):
+    parts = part(6, struct.pack("<II", matlab_class, 0)) + part(5, struct.pack(f"<{len(shape)}i", *shape))
+    return part(14, parts + part(1, name.encode()) + part(kind, body))
+
+
+def compressed(element):
+    data = zlib.compress(element)
+    return struct.pack("<II", 15, len(data)) + data
+
+
+def mat(*elements):
+    return b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM" + b"".join(elements)
+
+
+def mat_files():
+    x = array("X", 9, [32, 32, 3, 2], 2, bytes(i % 256 for i in range(6144)))
+    y = array("y", 9, [2, 1], 2, b"\x01\x0a")
+    one = array("X", 9, [32, 32, 3], 2, bytes(3072))
+    real = array("y", 6, [1, 1], 9, struct.pack("<d", 3))
+    text = array("note", 4, [1, 5], 1, b"hello")
+    return {
+        "plain": mat(x, y),
+        "compressed": mat(compressed(y), compressed(x)),
+        "one_picture": mat(text, one, real),
+        "integers": mat(compressed(one), array("y", 10, [1, 1], 3, struct.pack("<h", 9))),
+        "version_4": struct.pack("<5I", 0, 1, 1, 0, 2) + b"y\0" + struct.pack("<d", 1),
+        "version_7_3": b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM" + b"\x89HDF\r\n\x1a\n" + bytes(64),
+    }
+
+
+def main():
+    seeds = {
+        "config": {name: text.encode() for name, text in CONFIGS.items()},
+        "idx": {"plain": idx_pair(2), "gzip": idx_pair(3, lambda data: gzip.compress(data, mtime=0))},
+        "cifar": {
+            "ten": cifar([[0], [9]]),
+            "hundred": cifar([[19, 99], [0, 0]]),
+            "gzip": gzip.compress(cifar([[3]] * 3), mtime=0),
+        },
+        "mat": mat_files(),
+    }
+    for target, files in seeds.items():
+        (CORPUS / target).mkdir(parents=True, exist_ok=True)
+        for name, data in files.items():
+            (CORPUS / target / name).write_bytes(data)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+#include "apo/config/experiment.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "apo/config/grid.h"
+#include "apo/config/reader.h"
+#include "apo/config/writer.h"
+#include "config/sample.h"
+#include "support/files.h"
+
+namespace apo {
+namespace {
+
+using sample::error_of;
+using testing::HasSubstr;
+
+/// An experiment that is right but for `assignments`, each KEY=VALUE.
+nlohmann::ordered_json read(const std::vector<std::string>& assignments) {
+  Document document =
+      Document::parse("name: x\ndataset: {name: synthetic}\ntrain: {steps: 1}\n", "a.yaml");
+  for (const std::string& assignment : assignments) document.set(assignment);
+  Experiment experiment;
+  read_into(document, experiment);
+  return options_to_json(experiment);
+}
+
+std::string error(const std::vector<std::string>& assignments) {
+  return error_of([&] { read(assignments); });
+}
+
+TEST(Experiment, NameCannotLeaveTheOutputFolder) {
+  for (const std::string name : {".",
+                                 "..",
+                                 "../x",
+                                 "a/../../x",
+                                 "/tmp/x",
+                                 "a/b",
+                                 "\"\"",
+                                 "\"a\\0b\"",
+                                 "\"a\\nb\"",
+                                 ".x",
+                                 "-x"}) {
+    EXPECT_THAT(error({"name=" + name}), HasSubstr(": must be letters, digits and")) << name;
+  }
+  EXPECT_THAT(error({"name=" + std::string(201, 'a')}), HasSubstr("must be letters, digits and"));
+  EXPECT_EQ(error({"name=a..b"}), "");
+}
+
+TEST(Experiment, RootIsAPathInOneLine) {
+  const std::string too_long(4096, 'a');
+  for (const std::string& root : {std::string("\"a\\nb\""),
+                                  std::string("\"a\\0b\""),
+                                  std::string("\"\\e[31m\""),
+                                  std::string("\"\\x7f\""),
+                                  too_long}) {
+    EXPECT_THAT(error({"dataset.root=" + root}),
+                HasSubstr("must be a path in UTF-8 without control characters"));
+  }
+  EXPECT_EQ(error({"dataset.root=/daten/öl und mehr"}), "");
+}
+
+TEST(Experiment, RefusesNumbersThatWouldOverflow) {
+  const std::string greatest = "9223372036854775807";
+  for (const std::string key : {"dataset.batch_size",
+                                "dataset.train_examples",
+                                "dataset.test_examples",
+                                "dataset.classes",
+                                "dataset.height",
+                                "model.hidden",
+                                "threads",
+                                "train.evaluate_every"}) {
+    EXPECT_THAT(error({key + "=" + greatest}), HasSubstr(": must be >= ")) << key;
+  }
+  EXPECT_THAT(error({"train={epochs: " + greatest + "}"}),
+              HasSubstr("must be >= 0 and <= 1000000000"));
+  EXPECT_THAT(error({"model={name: cnn, channels: " + greatest + "}"}), HasSubstr("must be >= 1"));
+  EXPECT_THAT(error({"model={name: resnet18, width: " + greatest + "}"}),
+              HasSubstr("must be >= 1"));
+}
+
+/// The fuzzer's seeds and what it found.
+TEST(Experiment, IsReadOrRefusedByAnErrorInOneLine) {
+  for (const auto& entry : std::filesystem::directory_iterator(APO_CONFIG_CORPUS)) {
+    const test::Bytes bytes = test::read_file(entry.path());
+    const std::string message = error_of([&] {
+      const std::string text(bytes.begin(), bytes.end());
+      for (const GridRun& run : expand_grid(Document::parse(text, "a.yaml"))) {
+        Experiment experiment;
+        read_into(run.document, experiment);
+      }
+    });
+    EXPECT_EQ(message.find('\n'), std::string::npos) << entry.path();
+  }
+}
+
+}  // namespace
+}  // namespace apo
