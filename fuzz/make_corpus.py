@@ -3,6 +3,7 @@
 Usage: fuzz/make_corpus.py
 Inputs that were findings lie beside them and are left alone."""
 import gzip
+import json
 import pathlib
 import struct
 import zlib
@@ -85,8 +86,34 @@ def mat_files():
     }
 
 
+def safetensors(tensors):
+    header, data = {}, b""
+    for name, (kind, shape, content) in tensors.items():
+        header[name] = {"dtype": kind, "shape": shape, "data_offsets": [len(data), len(data) + len(content)]}
+        data += content
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def checkpoint(values, strides, tensors):
+    """As fuzz/checkpoint_fuzz.cpp takes it apart, which makes the checksums."""
+    body = {"step": 12, "best": True, "tensors": {}, "strides": strides, "values": values, "config": {"seed": 0}}
+    text = json.dumps(body).encode()
+    return struct.pack("<H", len(text)) + text + safetensors(tensors)
+
+
+def checkpoints():
+    matrix = ("F32", [2, 3], struct.pack("<6f", *range(6)))
+    values = {"step": 12, "loss": 0.5, "bad": {"real": "nan"}, "word": "undefined"}
+    return {
+        "plain": checkpoint(values, {}, {"a/b": matrix, "n": ("I64", [], struct.pack("<q", 7))}),
+        "strided": checkpoint({}, {"m": [1, 2]}, {"m": matrix, "e": ("F64", [0], b""), "f": ("BOOL", [1], b"\1")}),
+    }
+
+
 def main():
     seeds = {
+        "checkpoint": checkpoints(),
         "config": {name: text.encode() for name, text in CONFIGS.items()},
         "idx": {"plain": idx_pair(2), "gzip": idx_pair(3, lambda data: gzip.compress(data, mtime=0))},
         "cifar": {
