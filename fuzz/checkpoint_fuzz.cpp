@@ -1,5 +1,5 @@
-// Checkpoints: two bytes for the size of the JSON body, that body, the safetensors file. The checksums are made right, for no
-// mutation would come past them.
+// Checkpoints: two bytes for the size of the JSON body, that body, the safetensors file. The
+// checksums are made right, for no mutation would come past them.
 #include <stdlib.h>
 
 #include <algorithm>
@@ -39,9 +39,8 @@ std::string checkpoint_json(const std::string& text, const std::string& tensors)
   Json body = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (body.is_discarded()) return text;
   if (body.is_object() && body.contains("tensors")) {
-    body["tensors"] = {{"file", "x.safetensors"},
-                       {"bytes", tensors.size()},
-                       {"crc32", apo::checksum_of(tensors)}};
+    body["tensors"] = {
+        {"file", "x.safetensors"}, {"bytes", tensors.size()}, {"crc32", apo::checksum_of(tensors)}};
   }
   const std::string dumped = body.dump(-1, ' ', false, Json::error_handler_t::replace);
   return Json({{"format", "apo-checkpoint"},
@@ -58,8 +57,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const size_t body_bytes = std::min<size_t>(data[0] | data[1] << 8, size - 2);
   const char* text = reinterpret_cast<const char*>(data) + 2;
   const std::string body(text, body_bytes), tensors(text + body_bytes, size - 2 - body_bytes);
-  apo::fuzz::read_or_refuse(apo::ErrorKind::data,
-                            [&] { apo::parse_safetensors(tensors, "fuzz"); });
+  apo::fuzz::read_or_refuse(apo::ErrorKind::data, [&] { apo::parse_safetensors(tensors, "fuzz"); });
   write("x.safetensors", tensors);
   write("x.json", checkpoint_json(body, tensors));
   apo::fuzz::read_or_refuse(apo::ErrorKind::data,

@@ -83,8 +83,8 @@ class IllConditionedRegression : public Toy {
 void IllConditionedRegressionOptions::visit(OptionVisitor& visitor) {
   visitor.real("condition", condition, Range::at_least(1), "κ, of the map to be learned");
   visitor.integer(
-      "examples", examples, Range::at_least(0), "in a drawn data set; 0: the whole population");
-  visitor.integer("batch_size", batch_size, Range::at_least(1), "examples per step, if drawn");
+      "examples", examples, Range::between(0, 1e8), "in a drawn data set; 0: the whole population");
+  visitor.integer("batch_size", batch_size, Range::between(1, 1e8), "examples per step, if drawn");
 }
 
 std::unique_ptr<Problem> make_ill_conditioned_regression(

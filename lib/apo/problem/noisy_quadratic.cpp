@@ -44,7 +44,7 @@ class NoisyQuadratic : public Toy {
 }  // namespace
 
 void NoisyQuadraticOptions::visit(OptionVisitor& visitor) {
-  visitor.integer("dimension", dimension, Range::at_least(1), "n");
+  visitor.integer("dimension", dimension, Range::between(1, 1e8), "n");
   visitor.real("lowest_curvature",
                lowest_curvature,
                {.lower = 0, .upper = 1, .lower_open = true},

@@ -21,6 +21,8 @@ constexpr double kHarmed = 1.1;
 /// Between the rates that are tried, and the least of them.
 constexpr double kTrialFactor = 2;
 constexpr double kSmallestRate = 1e-8;
+/// Base steps of a trial, however rare the meta steps are.
+constexpr int64_t kLongestTrial = 100;
 
 /// Amortized Proximal Optimization: every K steps one gradient step of the meta-optimizer on J(φ).
 ///     φ ← meta-optimizer(φ, ∇_φ J)
@@ -113,7 +115,8 @@ class Apo : public Tuner {
     const double limit = kHarmed * to_double(context.loss);
     for (; rate > kSmallestRate; rate /= kTrialFactor) {
       phi.set(phi.index("learning_rate"), rate);
-      if (survives_trial(context, phi, options_.interval, limit)) return rate;
+      if (survives_trial(context, phi, std::min(options_.interval, kLongestTrial), limit))
+        return rate;
     }
     return rate;
   }
