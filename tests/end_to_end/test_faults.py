@@ -66,7 +66,7 @@ class Faults(ApoTrainTest):
         self.assert_fails(1, "--set", "train.keep_checkpoints=1000000000", says=["runs/smoke", "MB are free", "checkpoints"])
 
     def test_more_memory_than_there_is_names_the_keys_that_help(self):
-        self.assert_fails(1, "--set", "model.hidden=[100000000, 100000000]", says=["out of memory", "were asked for", "dataset.batch_size"])
+        self.assert_fails(1, "--set", "model.hidden=[1000000, 1000000]", says=["out of memory", "were asked for", "dataset.batch_size"])
 
     def test_memory_does_not_grow_over_fifty_thousand_meta_steps(self):
         process = subprocess.Popen(
