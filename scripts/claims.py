@@ -157,7 +157,8 @@ def initial_rates(result):
     rest_rate = max(rates[n] for n in ordinary) / min(rates[n] for n in ordinary)
     return Finding(f"final losses within a factor {spread:.3g}, learning rates after 2 epochs within {rate_spread:.3g}; without 1e-2: {rest:.3g} and "
                    f"{rest_rate:.3g}", verdict(holds, rest <= 10 and rest_rate <= 2),
-                   "" if holds else "from 1e-2 the first steps undo the initialisation; `tuner.form: robust` starts well from there, too")
+                   "" if holds else "from large rates the first steps do damage, and the large first meta-gradients stay in the meta-optimizer's statistic; `tuner.form: robust` "
+                   "starts alike from all of them (docs/ablations.md)")
 
 
 PAPER_TABLE_2 = {"sgd": {"optimal": 3.3, "exponential": 4.6, "linear": 12.5, "fixed": 81.9},
