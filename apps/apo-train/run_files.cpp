@@ -70,12 +70,10 @@ void write_summary(const std::filesystem::path& folder,
   write_file(folder / "summary.json", json.dump(2) + "\n");
 }
 
-void write_model(const std::filesystem::path& folder,
-                 const State& state,
-                 const std::string& trainer) {
+void write_model(const std::filesystem::path& folder, Problem& problem) {
+  const State state = state_of([&](StateVisitor& visitor) { problem.visit_state(visitor); });
   std::map<std::string, Tensor> model;
-  for (const char* part : {"problem/parameters/", "problem/buffers/"}) {
-    const std::string prefix = trainer + part;
+  for (const std::string prefix : {"parameters/", "buffers/"}) {
     for (const auto& [name, tensor] : state.tensors) {
       if (name.starts_with(prefix)) model[name.substr(prefix.size())] = tensor;
     }

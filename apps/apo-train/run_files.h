@@ -21,11 +21,8 @@ void write_summary(const std::filesystem::path& folder,
                    const std::string& name,
                    const RunSummary& summary);
 
-/// Writes model.safetensors: the parameters and buffers, by their names, of the trainer whose state
-/// has the names that begin with `trainer`.
-void write_model(const std::filesystem::path& folder,
-                 const State& state,
-                 const std::string& trainer);
+/// Writes model.safetensors: the problem's parameters and buffers by their names.
+void write_model(const std::filesystem::path& folder, Problem& problem);
 
 class RunFiles {
  public:

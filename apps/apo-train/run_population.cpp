@@ -70,9 +70,8 @@ class PopulationRun {
     save();
     checkpoints_.wait();
     const std::vector<RunSummary> summaries = population_->conclude();
-    const State last = state();
     for (size_t m = 0; m < summaries.size(); ++m) {
-      write_model(folder_ / label_of(m), last, "population/" + label_of(m) + "/");
+      write_model(folder_ / label_of(m), *assemblies_[m].problem);
       files_[m]->finish(summaries[m]);
     }
     write_results(summaries);

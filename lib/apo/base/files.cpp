@@ -26,16 +26,11 @@ uint32_t continued_checksum(uint32_t checksum, const void* data, size_t size) {
   return checksum;
 }
 
-/// fsync; false and errno where it failed, not where the file system has no such thing.
-bool sync(int descriptor) {
-  return ::fsync(descriptor) == 0 || errno == EINVAL || errno == ENOTSUP;
-}
-
 /// Makes a rename in the folder outlive a loss of power.
 bool sync_folder(const std::filesystem::path& folder) {
   const int descriptor = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) return true;  // a folder that may be written and not read
-  const bool synced = sync(descriptor);
+  const bool synced = sync_file(descriptor);
   const int why = errno;
   ::close(descriptor);
   errno = why;
@@ -45,16 +40,14 @@ bool sync_folder(const std::filesystem::path& folder) {
 }  // namespace
 
 AtomicFile::AtomicFile(std::filesystem::path path)
-    : path_(std::move(path)),
-      temporary_(path_.string() + ".tmp"),
-      file_(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)) {
-  if (file_ < 0) fail();
+    : path_(std::move(path)), temporary_(path_.string() + ".tmp") {
   std::error_code ignored;
-  if (!std::filesystem::is_directory(path_, ignored)) return;
-  ::close(file_);
-  ::unlink(temporary_.c_str());
-  errno = EISDIR;
-  fail();
+  if (std::filesystem::is_directory(path_, ignored)) {
+    errno = EISDIR;
+  } else {
+    file_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  }
+  if (file_ < 0) fail_writing(path_);
 }
 
 AtomicFile::~AtomicFile() {
@@ -64,24 +57,20 @@ AtomicFile::~AtomicFile() {
 }
 
 void AtomicFile::write(const void* data, size_t size) {
-  if (!write_all(file_, static_cast<const char*>(data), size)) fail();
+  if (!write_all(file_, static_cast<const char*>(data), size)) fail_writing(path_);
   bytes_ += static_cast<int64_t>(size);
   checksum_ = continued_checksum(checksum_, data, size);
 }
 
 void AtomicFile::commit() {
-  if (!sync(file_)) fail();
+  if (!sync_file(file_)) fail_writing(path_);
   if (::close(std::exchange(file_, -1)) != 0 || ::rename(temporary_.c_str(), path_.c_str()) != 0) {
     const int why = errno;
     ::unlink(temporary_.c_str());
     errno = why;
-    fail();
+    fail_writing(path_);
   }
-  if (!sync_folder(path_.parent_path())) fail();
-}
-
-void AtomicFile::fail() const {
-  throw Error(ErrorKind::output, path_.string() + ": cannot be written: " + std::strerror(errno));
+  if (!sync_folder(path_.parent_path())) fail_writing(path_);
 }
 
 void write_file(const std::filesystem::path& path, const std::string& text) {
@@ -127,6 +116,21 @@ bool write_all(int file, const char* data, size_t size) {
     size -= static_cast<size_t>(count);
   }
   return true;
+}
+
+bool sync_file(int file) {
+  return ::fsync(file) == 0 || errno == EINVAL || errno == ENOTSUP;
+}
+
+void make_folder(const std::filesystem::path& folder) {
+  std::error_code failure;
+  std::filesystem::create_directories(folder, failure);
+  if (!failure) return;
+  throw Error(ErrorKind::output, folder.string() + ": cannot be made: " + failure.message());
+}
+
+void fail_writing(const std::filesystem::path& path) {
+  throw Error(ErrorKind::output, path.string() + ": cannot be written: " + std::strerror(errno));
 }
 
 }  // namespace apo

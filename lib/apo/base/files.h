@@ -26,8 +26,6 @@ class AtomicFile {
   uint32_t checksum() const { return checksum_; }
 
  private:
-  [[noreturn]] void fail() const;
-
   std::filesystem::path path_;
   std::filesystem::path temporary_;
   int file_ = -1;
@@ -50,5 +48,14 @@ uint32_t checksum_of(const std::string& bytes);
 
 /// Writes all of it to an open file, or sets errno and returns false.
 bool write_all(int file, const char* data, size_t size);
+
+/// fsync; false and errno where it failed, not where the file system has no such thing.
+bool sync_file(int file);
+
+/// Makes the folder and those above it. Throws Error(output).
+void make_folder(const std::filesystem::path& folder);
+
+/// Throws Error(output) with the reason that errno has.
+[[noreturn]] void fail_writing(const std::filesystem::path& path);
 
 }  // namespace apo

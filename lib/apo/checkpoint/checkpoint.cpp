@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "apo/base/error.h"
 #include "apo/base/files.h"
@@ -21,7 +22,7 @@ constexpr int kVersion = 1;
 constexpr int64_t kMostJsonBytes = int64_t{1} << 28;
 constexpr int64_t kMostTensorBytes = int64_t{1} << 40;
 
-/// Numbers that JSON has no word for are strings.
+/// Numbers that JSON has no word for are objects that hold the word.
 Json to_json(const std::variant<int64_t, double, std::string>& value) {
   if (const double* real = std::get_if<double>(&value)) {
     if (!std::isfinite(*real)) return {{"real", fmt::format("{}", *real)}};
@@ -132,7 +133,7 @@ State read_state(const Json& body, const fs::path& folder) {
 }  // namespace
 
 std::string checkpoint_name(int64_t step) {
-  return fmt::format("step-{:09}", step);
+  return fmt::format("{}{:09}", kCheckpointPrefix, step);
 }
 
 void write_checkpoint(const fs::path& folder, const Checkpoint& checkpoint) {

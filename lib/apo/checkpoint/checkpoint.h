@@ -16,6 +16,8 @@ struct Checkpoint {
   State state;
 };
 
+/// With which the names of all checkpoints begin.
+constexpr const char* kCheckpointPrefix = "step-";
 /// "step-000001200"
 std::string checkpoint_name(int64_t step);
 

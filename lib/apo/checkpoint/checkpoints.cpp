@@ -4,16 +4,11 @@
 #include <utility>
 
 #include "apo/base/error.h"
+#include "apo/base/files.h"
 
 namespace apo {
 
 namespace fs = std::filesystem;
-
-namespace {
-
-constexpr const char* kPrefix = "step-";  // of checkpoint_name
-
-}  // namespace
 
 Checkpoints::Checkpoints(fs::path folder, int64_t keep)
     : folder_(std::move(folder)), keep_(static_cast<size_t>(keep)) {}
@@ -32,11 +27,7 @@ void Checkpoints::wait() {
 }
 
 void Checkpoints::write(const Checkpoint& checkpoint) const {
-  std::error_code failure;
-  fs::create_directories(folder_, failure);
-  if (failure) {
-    throw Error(ErrorKind::output, folder_.string() + ": cannot be made: " + failure.message());
-  }
+  make_folder(folder_);
   write_checkpoint(folder_, checkpoint);
   if (checkpoint.best) point_at_best(checkpoint_name(checkpoint.step));
   prune();
@@ -66,7 +57,7 @@ void Checkpoints::prune() const {
   const auto is_kept = [&](const fs::path& path) {
     const std::string stem = path.stem().string();
     const auto same = [&](const fs::path& file) { return file.stem() == stem; };
-    return !stem.starts_with(kPrefix) || stem == best.stem() ||
+    return !stem.starts_with(kCheckpointPrefix) || stem == best.stem() ||
            std::any_of(files.begin(), files.end(), same);
   };
   std::vector<fs::path> gone;
@@ -83,7 +74,7 @@ std::vector<fs::path> Checkpoints::all() const {
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(folder_, ignored)) {
     const std::string name = entry.path().filename().string();
-    if (name.starts_with(kPrefix) && entry.path().extension() == ".json") {
+    if (name.starts_with(kCheckpointPrefix) && entry.path().extension() == ".json") {
       files.push_back(entry.path());
     }
   }

@@ -1,7 +1,5 @@
 #include "apo/trace/columns.h"
 
-#include <limits>
-
 namespace apo {
 namespace {
 

@@ -34,7 +34,7 @@ JsonLines::JsonLines(const std::filesystem::path& path, int flags)
     : path_(path),
       file_(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | flags, 0666)),
       flushed_(std::chrono::steady_clock::now()) {
-  if (file_ < 0) fail();
+  if (file_ < 0) fail_writing(path_);
 }
 
 JsonLines::JsonLines(const std::filesystem::path& path, const std::string& header)
@@ -137,7 +137,7 @@ void JsonLines::flush() {
     lines_.clear();
     [[maybe_unused]] const int cut = ::ftruncate(file_, bytes_);
     errno = why;
-    fail();
+    fail_writing(path_);
   }
   bytes_ += static_cast<int64_t>(lines_.size());
   lines_.clear();
@@ -153,22 +153,18 @@ void JsonLines::cut_to(int64_t bytes) {
                             bytes_,
                             bytes));
   }
-  if (::ftruncate(file_, bytes) != 0) fail();
+  if (::ftruncate(file_, bytes) != 0) fail_writing(path_);
   bytes_ = bytes;
 }
 
 void JsonLines::visit_state(StateVisitor& visitor) {
   if (!visitor.restores()) {
     flush();
-    if (::fdatasync(file_) != 0 && errno != EINVAL && errno != ENOTSUP) fail();
+    if (!sync_file(file_)) fail_writing(path_);
   }
   int64_t bytes = bytes_;
   visitor.integer("trace_bytes", bytes);
   if (visitor.restores()) cut_to(bytes);
-}
-
-void JsonLines::fail() const {
-  throw Error(ErrorKind::output, path_.string() + ": cannot be written: " + std::strerror(errno));
 }
 
 }  // namespace apo

@@ -35,7 +35,6 @@ class JsonLines : public Observer {
   JsonLines(const std::filesystem::path& path, int flags);
   void flush();
   void cut_to(int64_t bytes);
-  [[noreturn]] void fail() const;
   void flush_if_due();
 
   std::filesystem::path path_;

@@ -7,11 +7,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <string>
 #include <utility>
 
 #include "apo/base/error.h"
+#include "apo/base/files.h"
 
 namespace apo {
 
@@ -78,14 +78,11 @@ RunFolder::~RunFolder() {
 }
 
 void RunFolder::claim(bool keep_files) {
-  std::error_code failure;
-  fs::create_directories(path_, failure);
-  if (failure) {
-    throw Error(ErrorKind::output, path_.string() + ": cannot be made: " + failure.message());
-  }
+  make_folder(path_);
   if (lock_ < 0) lock();
   check_run_folder(path_, existing_);  // another may have come first
   if (keep_files) return;
+  std::error_code failure;
   for (const char* name : kFiles) {
     if (!failure) fs::remove_all(path_ / name, failure);
   }
@@ -103,9 +100,7 @@ void RunFolder::remove() {
 
 void RunFolder::lock() {
   lock_ = ::open((path_ / kLock).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-  if (lock_ < 0) {
-    throw Error(ErrorKind::output, path_.string() + ": cannot be written: " + std::strerror(errno));
-  }
+  if (lock_ < 0) fail_writing(path_);
   if (::flock(lock_, LOCK_EX | LOCK_NB) == 0) return;
   if (errno == EWOULDBLOCK) {
     throw Error(ErrorKind::config,
