@@ -14,19 +14,23 @@ source scripts/common.sh
 
 figures() { find configs/paper -mindepth 1 -maxdepth 1 -type d -printf '%f\n' | sort -V; }
 
-# The --set arguments of a scale, one a line: those of the figure's file, if it has one, or few steps.
+# scale_arguments FIGURE NAME: the --set arguments of a scale, one a line: few steps, or those of the figure's cpu.args, if it
+# has one. There a word before the argument is a pattern for the runs that it is for.
 scale_arguments() {
-  case $scale in
-    smoke) printf '%s\n' train.epochs=0 train.steps=12 ;;
-    cpu) [ ! -e "configs/paper/$1/cpu.args" ] || grep -v '^#' "configs/paper/$1/cpu.args" ;;
-  esac
+  local file=configs/paper/$1/cpu.args pattern argument
+  if [ "$scale" = smoke ]; then printf '%s\n' train.epochs=0 train.steps=12; fi
+  if [ "$scale" != cpu ] || [ ! -e "$file" ]; then return; fi
+  while read -r pattern argument; do
+    # shellcheck disable=SC2053  # a pattern it is
+    if [ -z "$argument" ]; then echo "$pattern"; elif [[ $2 == $pattern ]]; then echo "$argument"; fi
+  done < <(grep -v '^#' "$file")
 }
 
 # train FIGURE CONFIG: one run, or a grid. A divergence is a result, too.
 train() {
   local arguments=() line name
-  while read -r line; do arguments+=(--set "$line"); done < <(scale_arguments "$1")
   name=$(basename "$2" .yaml)
+  while read -r line; do arguments+=(--set "$line"); done < <(scale_arguments "$1" "$name")
   train_once "$runs/$scale/$1" "$name" "paper/$1/$name" --threads "$threads" --progress off "${arguments[@]}" || [[ $? =~ ^[45]$ ]]
 }
 
