@@ -25,7 +25,7 @@ class ProximalObjectiveOf : public testing::TestWithParam<Case> {
       g_ = gradient(problem_.loss(problem_.outputs(x_), x_), problem_.parameters());
       rule_->observe_curvature(problem_, x_, xi_);
       rule_->observe(g_, xi_);
-      if (t < 2) apo::step(*rule_, problem_.parameters(), g_, xi_, phi_.values());
+      if (t < 2) rule_->step(problem_.parameters(), g_, xi_, phi_.values());
     }
   }
 

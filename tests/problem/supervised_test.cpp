@@ -1,5 +1,6 @@
 #include "apo/problem/supervised.h"
 
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/randint.h>
@@ -45,6 +46,23 @@ TEST(Supervised, EvaluationUsesRunningStatisticsAndReturnsToTraining) {
     EXPECT_TRUE(at::equal(problem->buffers()[i], before[i]));
   }
   EXPECT_TRUE(shared->is_training());
+}
+
+/// Outputs of two batches at once beside those of each alone.
+void expect_outputs_of_each(Problem& problem) {
+  const at::NoGradGuard no_grad;
+  const Batch x = problem.next_batch(), x_tilde = problem.next_discrepancy_batch();
+  const auto [z, z_tilde] = problem.outputs_of_both(x, x_tilde);
+  EXPECT_LT((z - problem.outputs(x)).abs().max().item<double>(), 1e-12);
+  EXPECT_LT((z_tilde - problem.outputs(x_tilde)).abs().max().item<double>(), 1e-12);
+}
+
+TEST(Supervised, OutputsOfBothBatchesAreThoseOfEach) {
+  const SupervisedOptions options{
+      .batch_size = 10, .discrepancy_batch_size = 4, .precision = Precision::float64};
+  expect_outputs_of_each(*make_supervised(small_mlp(), random_pictures(1, 6), options));
+  const std::shared_ptr<Model> normalised(make_resnet18({.width = 2}, {3, 8, 8, 10}));
+  expect_outputs_of_each(*make_supervised(normalised, random_pictures(3, 8), options));
 }
 
 TEST(Supervised, AMetaPassLeavesBatchNormStatisticsUntouched) {

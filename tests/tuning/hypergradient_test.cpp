@@ -131,7 +131,7 @@ TEST_P(HypergradientWithRule, FollowsTheDerivativeOfTheLossThroughTheRealUpdate)
     leaf = phi.value(0).clone().requires_grad_();
     const TensorList theta = clone(twin.parameters());
     pending = rule->propose(theta, g, xi, phi.values_with({0}, {leaf}), Momentum::apply);
-    step(*rule, twin.parameters(), g, xi, phi.values());
+    rule->step(twin.parameters(), g, xi, phi.values());
   }
 }
 

@@ -104,7 +104,7 @@ TEST(Kfac, WithoutDampingItIsTheNaturalGradientStepOfALinearNetwork) {
       joint_vector(at.theta) - at::linalg_solve(gauss_newton, joint_vector(at.g));
   EXPECT_LT((joint_vector(at.proposal()) - expected).abs().max().item<double>(), 1e-10);
   // The problem is quadratic with unit curvature in the outputs, so that step ends at the optimum.
-  step(*at.rule, at.problem.parameters(), at.g, at.xi, at.phi.values());
+  at.rule->step(at.problem.parameters(), at.g, at.xi, at.phi.values());
   at.observe();
   EXPECT_LT(joint_vector(at.g).abs().max().item<double>(), 1e-10);
 }

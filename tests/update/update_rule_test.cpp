@@ -3,12 +3,15 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/randn.h>
+#include <ATen/ops/stack.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/optim/adam.h>
 #include <torch/optim/adamw.h>
 #include <torch/optim/rmsprop.h>
 #include <torch/optim/sgd.h>
+
+#include <functional>
 
 #include "apo/base/random.h"
 #include "support/registry_names.h"
@@ -38,7 +41,7 @@ double difference_from_libtorch(const UpdateRule& rule, const Options& options) 
     optimizer.step();
     const TensorList decayed = rule.decayed(ours, g);
     rule.observe(decayed, xi);
-    step(rule, ours, decayed, xi, phi.values());
+    rule.step(ours, decayed, xi, phi.values());
   }
   double largest = 0;
   for (size_t i = 0; i < ours.size(); ++i) {
@@ -90,7 +93,7 @@ TEST(Rmsprop, ABiasCorrectedFirstStepIsTheSignTimesTheRate) {
   const TensorList g = {at::randn({5}, at::kDouble)};
   Statistics xi = rule->initial_statistics(theta);
   rule->observe(g, xi);
-  step(*rule, theta, g, xi, Hyperparameters(rule->hyperparameters(), 1).values());
+  rule->step(theta, g, xi, Hyperparameters(rule->hyperparameters(), 1).values());
   // |g| / (|g| + ε) differs from 1 by ε / |g|, far below 1e-6 here.
   EXPECT_LT((theta[0] - (before[0] - 0.1 * g[0].sign())).abs().max().item<double>(), 1e-6);
 }
@@ -102,7 +105,7 @@ TEST(Rmsprop, ThePowerIsFree) {
   const TensorList g = {at::full({1}, 2.0, at::kDouble)};
   Statistics xi = rule->initial_statistics(theta);
   rule->observe(g, xi);
-  step(*rule, theta, g, xi, Hyperparameters(rule->hyperparameters(), 1).values());
+  rule->step(theta, g, xi, Hyperparameters(rule->hyperparameters(), 1).values());
   EXPECT_NEAR(theta[0].item<double>(), -0.1 * 2 / (4 + 1e-8), 1e-15);
 }
 
@@ -163,15 +166,114 @@ TEST_P(UpdateRules, DerivativesAreFiniteWhereAGradientWasAlwaysZero) {
   }
 }
 
-TEST_P(UpdateRules, StepIsTheProposalWithMomentum) {
-  TensorList theta = random_parameters(1);
-  const TensorList g = random_parameters(2);
-  Statistics xi = rule_->initial_statistics(theta);
-  for (int t = 0; t < 3; ++t) rule_->observe(g, xi);
-  const Hyperparameters phi(rule_->hyperparameters(), theta.size());
-  const TensorList next = rule_->propose(theta, g, xi, phi.values(), Momentum::apply);
-  step(*rule_, theta, g, xi, phi.values());
-  for (size_t i = 0; i < theta.size(); ++i) EXPECT_TRUE(at::equal(theta[i], next[i]));
+using Cast = std::function<Tensor(const Tensor&)>;
+
+Tensor as_float64(const Tensor& tensor) {
+  return tensor;
+}
+
+Tensor as_float32(const Tensor& tensor) {
+  return tensor.to(at::kFloat);
+}
+
+/// With the channels of a filter side by side.
+Tensor with_channels_last(const Tensor& tensor) {
+  return tensor.dim() == 4 ? tensor.contiguous(at::MemoryFormat::ChannelsLast) : tensor;
+}
+
+/// Every other number in memory.
+Tensor with_gaps(const Tensor& tensor) {
+  return at::stack({tensor, tensor}, -1).select(-1, 0);
+}
+
+/// Parameters, a gradient and what a rule remembers after three of them. One parameter is a filter,
+/// one larger than what a thread takes at a time.
+struct Moment {
+  Moment(const UpdateRule& rule, const Cast& cast) {
+    for (TensorList* list : {&theta, &g, &v}) {
+      const auto seed = static_cast<uint64_t>(list - &theta);
+      *list = random_parameters(seed);
+      at::Generator generator = make_generator(seed, RandomStream::model);
+      list->push_back(at::randn({6, 5, 3, 3}, generator, at::kDouble));
+      list->push_back(at::randn({300, 301}, generator, at::kDouble));
+      for (Tensor& tensor : *list) tensor = cast(tensor);
+    }
+    xi = rule.initial_statistics(theta);
+    for (int t = 0; t < 3; ++t) rule.observe(g, xi);
+  }
+  TensorList theta, g, v;
+  Statistics xi;
+};
+
+/// The largest difference of a weight between a step, which may go in one pass, and the formula,
+/// which is what there is to differentiate.
+double difference_of_step(const UpdateRule& rule, const Cast& cast, bool in_place) {
+  Moment at(rule, cast);
+  const Hyperparameters phi(rule.hyperparameters(), at.theta.size());
+  const Tensor leaf = phi.value(0).clone().requires_grad_();
+  const TensorList formula =
+      rule.propose(at.theta, at.g, at.xi, phi.values_with({0}, {leaf}), Momentum::apply);
+  TensorList next = at.theta;
+  if (in_place) {
+    rule.step(next, at.g, at.xi, phi.values());
+  } else {
+    next = rule.propose(at.theta, at.g, at.xi, phi.values(), Momentum::apply);
+  }
+  double largest = 0;
+  for (size_t i = 0; i < next.size(); ++i) {
+    largest = std::max(largest, (next[i] - formula[i].detach()).abs().max().item<double>());
+  }
+  return largest;
+}
+
+// θ is below 8 and a step far below: a few roundings of θ.
+TEST_P(UpdateRules, StepsAndProposalsAreTheFormula) {
+  for (const bool in_place : {false, true}) {
+    EXPECT_LT(difference_of_step(*rule_, as_float64, in_place), 1e-14);
+    EXPECT_LT(difference_of_step(*rule_, as_float32, in_place), 4e-6);
+    EXPECT_LT(difference_of_step(*rule_, with_channels_last, in_place), 1e-14);
+    EXPECT_LT(difference_of_step(*rule_, with_gaps, in_place), 1e-14);
+  }
+}
+
+TEST(Rmsprop, BiasCorrectedStepsAndProposalsAreTheFormula) {
+  const auto rule = make_rmsprop({.bias_correction = true}, kSetting);
+  for (const bool in_place : {false, true}) {
+    EXPECT_LT(difference_of_step(*rule, as_float64, in_place), 1e-14);
+  }
+}
+
+/// The derivative of a proposal beside that of the graph through its formula: the largest relative
+/// difference.
+double difference_of_derivative(const UpdateRule& rule,
+                                const std::vector<std::string>& tuned,
+                                const Cast& cast) {
+  const Moment at(rule, cast);
+  const Hyperparameters phi(rule.hyperparameters(), tuned, {0, 0, 1, 1}, 2, at::kCPU);
+  double largest = 0;
+  for (const Momentum momentum : {Momentum::apply, Momentum::ignore}) {
+    const TensorList ours =
+        rule.differentiable(at.theta, at.g, at.xi, phi, momentum).pull_back(at.v);
+    const TensorList graph =
+        rule.UpdateRule::differentiable(at.theta, at.g, at.xi, phi, momentum).pull_back(at.v);
+    for (size_t k = 0; k < graph.size(); ++k) {
+      largest = std::max(largest, ((ours[k] - graph[k]) / graph[k]).abs().max().item<double>());
+    }
+  }
+  return largest;
+}
+
+TEST_P(UpdateRules, DerivativesOfProposalsAreThoseOfTheFormula) {
+  std::vector<std::string> tuned;
+  for (const HyperparameterSpec& spec : rule_->hyperparameters()) {
+    // With these there is the formula alone.
+    if (spec.name == "power" || spec.name == "damping") continue;
+    tuned.push_back(spec.name);
+    EXPECT_LT(difference_of_derivative(*rule_, tuned, as_float64), 1e-11) << spec.name;
+    EXPECT_LT(difference_of_derivative(*rule_, tuned, with_channels_last), 1e-11) << spec.name;
+    // 90,000 summands of either sign, of which the graph adds up float32: 1e-7 of the largest sum.
+    EXPECT_LT(difference_of_derivative(*rule_, tuned, as_float32), 1e-3) << spec.name;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(All,

@@ -1,5 +1,6 @@
 #include "apo/base/tensors.h"
 
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros_like.h>
 
@@ -24,6 +25,11 @@ TensorList zeros_like(const TensorList& tensors) {
   zeros.reserve(tensors.size());
   for (const Tensor& tensor : tensors) zeros.push_back(at::zeros_like(tensor.detach()));
   return zeros;
+}
+
+void set_storage(TensorList& tensors, const TensorList& values) {
+  const at::NoGradGuard no_grad;
+  for (size_t i = 0; i < tensors.size(); ++i) tensors[i].set_data(values[i]);
 }
 
 double to_double(const Tensor& scalar) {

@@ -19,6 +19,9 @@ TensorList clone(const TensorList& tensors);
 /// Zeros of the same shapes, types and devices.
 TensorList zeros_like(const TensorList& tensors);
 
+/// Gives each of `tensors` the storage of its value: nothing is copied.
+void set_storage(TensorList& tensors, const TensorList& values);
+
 /// The value of a one-element tensor on the host. On a GPU this waits for it.
 double to_double(const Tensor& scalar);
 

@@ -2,7 +2,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
-#include <torch/csrc/autograd/autograd.h>
 
 #include "apo/base/guards.h"
 
@@ -37,8 +36,9 @@ ProximalTerms ProximalObjective::terms_at_current_parameters() {
   const SwapGuard buffers(problem.buffers(), clone(problem.buffers()));
   ProximalTerms terms;
   const auto loss = [&](const Tensor& z) { return problem.loss(z, step_.x_tilde); };
-  terms.loss_term = loss_term(problem.outputs(step_.x));
-  terms.discrepancy = discrepancy_(problem.outputs(step_.x_tilde), z_tilde_, loss);
+  const auto [z, z_tilde] = problem.outputs_of_both(step_.x, step_.x_tilde);
+  terms.loss_term = loss_term(z);
+  terms.discrepancy = discrepancy_(z_tilde, z_tilde_, loss);
   terms.objective = terms.loss_term + options_.lambda * terms.discrepancy;
   if (options_.weight_lambda > 0) {
     const TensorList& theta_next = problem.parameters();
@@ -57,19 +57,19 @@ double ProximalObjective::value(const HyperparameterValues& phi) {
 }
 
 MetaGradient ProximalObjective::gradient(const Hyperparameters& phi) {
-  TensorList leaves;
-  for (const size_t h : phi.tuned()) leaves.push_back(phi.value(h).clone().requires_grad_());
-  const TensorList theta_next = propose(phi.values_with(phi.tuned(), leaves));
+  const Proposal next =
+      step_.rule.differentiable(theta_, step_.g, step_.xi, phi, options_.momentum);
 
   MetaGradient meta;
   TensorList v;
   {
-    const SwapGuard at_next(step_.problem.parameters(), detached(theta_next));
+    const SwapGuard at_next(step_.problem.parameters(), next.theta);
     meta.terms = terms_at_current_parameters();
     v = apo::gradient(meta.terms.objective, step_.problem.parameters());
   }
-  meta.gradient = torch::autograd::grad(theta_next, leaves, v);
-  for (size_t k = 0; k < leaves.size(); ++k) meta.gradient[k] *= phi.derivative(phi.tuned()[k]);
+  meta.gradient = next.pull_back(v);
+  for (size_t k = 0; k < meta.gradient.size(); ++k)
+    meta.gradient[k] *= phi.derivative(phi.tuned()[k]);
   return meta;
 }
 

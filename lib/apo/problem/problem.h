@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "apo/base/state.h"
@@ -47,6 +48,11 @@ class Problem {
 
   /// z = f(x, θ) in training mode: [B, outputs].
   virtual Tensor outputs(const Batch& x) = 0;
+  /// f(x, θ) and f(x̃, θ): in one pass where no example's output depends on the others.
+  virtual std::pair<Tensor, Tensor> outputs_of_both(const Batch& x, const Batch& x_tilde) {
+    Tensor z = outputs(x);
+    return {std::move(z), outputs(x_tilde)};
+  }
   /// ℓ: the batch mean, a scalar of at least float32.
   virtual Tensor loss(const Tensor& z, const Batch& x) = 0;
   /// Whether z are un-normalised log-probabilities of classes.

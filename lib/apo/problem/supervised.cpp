@@ -4,6 +4,7 @@
 #include <ATen/autocast_mode.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/argmax.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/eq.h>
 #include <ATen/ops/multinomial.h>
@@ -82,6 +83,14 @@ class Supervised : public Problem {
     const AutocastScope autocast(options_.precision == Precision::bfloat16, options_.device.type());
     const Tensor z = model_->forward(x.inputs);
     return z.scalar_type() == dtype_ ? z : z.to(dtype_);
+  }
+
+  /// Without batch statistics, which are what buffers are for.
+  std::pair<Tensor, Tensor> outputs_of_both(const Batch& x, const Batch& x_tilde) override {
+    if (!buffers_.empty()) return Problem::outputs_of_both(x, x_tilde);
+    const Tensor z = outputs({at::cat({x.inputs, x_tilde.inputs}), {}});
+    const int64_t count = x.inputs.size(0);
+    return {z.narrow(0, 0, count), z.narrow(0, count, z.size(0) - count)};
   }
 
   Tensor loss(const Tensor& z, const Batch& x) override {

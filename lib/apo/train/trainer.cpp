@@ -95,7 +95,7 @@ void Trainer::take_step() {
   const Tensor loss = problem_.loss(z, x);
   const TensorList g = observe(rule_, problem_, x, loss, xi_);
   tune({t_, problem_, rule_, g, xi_, x, loss});
-  step(rule_, theta(), g, xi_, phi_.values());
+  rule_.step(theta(), g, xi_, phi_.values());
   log_.push({t_, z.size(0), loss, problem_.correct(z, x), rate()});
 }
 

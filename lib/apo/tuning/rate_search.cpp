@@ -70,12 +70,12 @@ bool survives_trial(const StepContext& context,
                     double limit) {
   Problem& problem = context.problem;
   TensorList& theta = problem.parameters();
-  const SwapGuard parameters(theta, detached(theta));
+  const SwapGuard parameters(theta, clone(theta));
   const SwapGuard buffers(problem.buffers(), clone(problem.buffers()));
   Statistics xi = clone(context.xi);
   TensorList g = context.g;
   for (int64_t t = 1;; ++t) {
-    step(context.rule, theta, g, xi, phi.values());
+    context.rule.step(theta, g, xi, phi.values());
     const Batch x = problem.next_discrepancy_batch();
     const Tensor loss = problem.loss(problem.outputs(x), x);
     if (!(to_double(loss) <= limit)) return false;  // so is NaN

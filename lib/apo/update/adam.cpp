@@ -28,8 +28,8 @@ class Adam : public ElementwiseRule {
 
  protected:
   void accumulate(const Tensor& g, Slots xi) const override {
-    xi[0].mul_(options_.beta1).add_(g, 1 - options_.beta1);
-    xi[1].mul_(options_.beta2).addcmul_(g, g, 1 - options_.beta2);
+    xi[0].lerp_(g, 1 - options_.beta1);
+    fused::mean_square(xi[1], g, options_.beta2);
   }
 
   Tensor formula(const Tensor& theta,
@@ -38,15 +38,32 @@ class Adam : public ElementwiseRule {
                  Slots phi,
                  int64_t t,
                  Momentum momentum) const override {
-    const double first = 1 - std::pow(options_.beta1, static_cast<double>(t));
-    const double second = 1 - std::pow(options_.beta2, static_cast<double>(t));
-    const Tensor direction = momentum == Momentum::ignore ? g : xi[0] / first;
-    const Tensor ratio = direction / ((xi[1] / second).sqrt() + phi[1]);
+    const Tensor direction =
+        momentum == Momentum::ignore ? g : xi[0] / correction(options_.beta1, t);
+    const Tensor ratio = direction / ((xi[1] / correction(options_.beta2, t)).sqrt() + phi[1]);
     if (decoupled_decay_ == 0) return theta - phi[0] * ratio;
     return theta - phi[0] * ratio.add(theta, decoupled_decay_);
   }
 
+  std::optional<fused::Step> fused_step(
+      const Tensor& g, Slots xi, Slots phi, int64_t t, Momentum momentum) const override {
+    const bool ignored = momentum == Momentum::ignore;
+    return fused::Step{.kind = fused::Kind::adaptive,
+                       .direction = ignored ? g : xi[0],
+                       .other = xi[1],
+                       .rate = to_double(phi[0]),
+                       .epsilon = to_double(phi[1]),
+                       .mean_correction = ignored ? 1 : correction(options_.beta1, t),
+                       .square_correction = correction(options_.beta2, t),
+                       .decay = decoupled_decay_};
+  }
+
  private:
+  /// 1 − βᵗ
+  static double correction(double beta, int64_t t) {
+    return 1 - std::pow(beta, static_cast<double>(t));
+  }
+
   AdamOptions options_;
   double decoupled_decay_;
 };

@@ -1,8 +1,10 @@
 // Rules that treat each parameter alone and each of its elements alike: a recurrence and a formula.
 #pragma once
 
+#include <optional>
 #include <span>
 
+#include "apo/update/fused.h"
 #include "apo/update/update_rule.h"
 
 namespace apo {
@@ -21,6 +23,15 @@ class ElementwiseRule : public UpdateRule {
                      const Statistics& xi,
                      const HyperparameterValues& phi,
                      Momentum momentum) const override;
+  Proposal differentiable(const TensorList& theta,
+                          const TensorList& g,
+                          const Statistics& xi,
+                          const Hyperparameters& phi,
+                          Momentum momentum) const override;
+  void step(TensorList& theta,
+            const TensorList& g,
+            const Statistics& xi,
+            const HyperparameterValues& phi) const override;
 
  protected:
   /// One parameter's view of the lists: xi[s] in slot order, phi[h] in the order of
@@ -42,8 +53,20 @@ class ElementwiseRule : public UpdateRule {
                          Slots phi,
                          int64_t t,
                          Momentum momentum) const = 0;
+  /// The same formula for one pass over memory; nothing where φ's values do not allow for it. φ
+  /// are numbers on the host.
+  virtual std::optional<fused::Step> fused_step(
+      const Tensor& g, Slots xi, Slots phi, int64_t t, Momentum momentum) const = 0;
 
  private:
+  /// The fused step of parameter i, where all of it can be swept.
+  std::optional<fused::Step> fused_step_of(size_t i,
+                                           const TensorList& theta,
+                                           const TensorList& g,
+                                           const Statistics& xi,
+                                           const HyperparameterValues& phi,
+                                           Momentum momentum) const;
+
   size_t slots_;
   RuleSetting setting_;
 };

@@ -32,18 +32,31 @@ class Rmsprop : public ElementwiseRule {
 
  protected:
   void accumulate(const Tensor& g, Slots xi) const override {
-    xi[0].mul_(options_.decay).addcmul_(g, g, 1 - options_.decay);
+    fused::mean_square(xi[0], g, options_.decay);
   }
 
   Tensor formula(const Tensor& theta, const Tensor& g, Slots xi, Slots phi, int64_t t, Momentum)
       const override {
-    const double correction =
-        options_.bias_correction ? 1 - std::pow(options_.decay, static_cast<double>(t)) : 1;
-    const Tensor s = options_.bias_correction ? xi[0] / correction : xi[0];
+    const Tensor s = options_.bias_correction ? xi[0] / correction(t) : xi[0];
     return theta - phi[0] * (g / (raised(s, phi[1]) + phi[2]));
   }
 
+  std::optional<fused::Step> fused_step(
+      const Tensor& g, Slots xi, Slots phi, int64_t t, Momentum) const override {
+    if (to_double(phi[1]) != 0.5) return std::nullopt;
+    return fused::Step{.kind = fused::Kind::adaptive,
+                       .direction = g,
+                       .other = xi[0],
+                       .rate = to_double(phi[0]),
+                       .epsilon = to_double(phi[2]),
+                       .square_correction = options_.bias_correction ? correction(t) : 1};
+  }
+
  private:
+  double correction(int64_t t) const {
+    return 1 - std::pow(options_.decay, static_cast<double>(t));
+  }
+
   RmspropOptions options_;
 };
 

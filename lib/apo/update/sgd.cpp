@@ -19,6 +19,11 @@ class Sgd : public ElementwiseRule {
       const Tensor& theta, const Tensor& g, Slots, Slots phi, int64_t, Momentum) const override {
     return theta - phi[0] * g;
   }
+
+  std::optional<fused::Step> fused_step(
+      const Tensor& g, Slots, Slots phi, int64_t, Momentum) const override {
+    return fused::Step{.direction = g, .rate = to_double(phi[0])};
+  }
 };
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/add.h>
 
 #include "apo/update/elementwise.h"
 
@@ -18,7 +19,10 @@ class Sgdm : public ElementwiseRule {
   double momentum_gain() const override { return 1 / (1 - momentum_); }
 
  protected:
-  void accumulate(const Tensor& g, Slots xi) const override { xi[0].mul_(momentum_).add_(g); }
+  void accumulate(const Tensor& g, Slots xi) const override {
+    Tensor v = xi[0];
+    at::add_out(v, g, v, momentum_);
+  }
 
   Tensor formula(const Tensor& theta,
                  const Tensor& g,
@@ -28,6 +32,17 @@ class Sgdm : public ElementwiseRule {
                  Momentum momentum) const override {
     if (momentum == Momentum::ignore) return theta - phi[0] * g;
     return theta - phi[0] * g.add(xi[0], momentum_);
+  }
+
+  std::optional<fused::Step> fused_step(
+      const Tensor& g, Slots xi, Slots phi, int64_t, Momentum momentum) const override {
+    const double rate = to_double(phi[0]);
+    if (momentum == Momentum::ignore) return fused::Step{.direction = g, .rate = rate};
+    return fused::Step{.kind = fused::Kind::nesterov,
+                       .direction = g,
+                       .other = xi[0],
+                       .rate = rate,
+                       .momentum = momentum_};
   }
 
  private:

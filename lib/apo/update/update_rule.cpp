@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/autograd.h>
 
 namespace apo {
 
@@ -60,14 +61,23 @@ TensorList with_coupled_decay(const TensorList& theta, TensorList g, double w) {
   return g;
 }
 
-void step(const UpdateRule& rule,
-          TensorList& theta,
-          const TensorList& g,
-          const Statistics& xi,
-          const HyperparameterValues& phi) {
-  const at::NoGradGuard no_grad;
-  const TensorList next = rule.propose(theta, g, xi, phi, Momentum::apply);
-  for (size_t i = 0; i < theta.size(); ++i) theta[i].set_data(next[i]);
+Proposal UpdateRule::differentiable(const TensorList& theta,
+                                    const TensorList& g,
+                                    const Statistics& xi,
+                                    const Hyperparameters& phi,
+                                    Momentum momentum) const {
+  TensorList leaves;
+  for (const size_t h : phi.tuned()) leaves.push_back(phi.value(h).clone().requires_grad_());
+  const TensorList next = propose(theta, g, xi, phi.values_with(phi.tuned(), leaves), momentum);
+  return {detached(next),
+          [next, leaves](const TensorList& v) { return torch::autograd::grad(next, leaves, v); }};
+}
+
+void UpdateRule::step(TensorList& theta,
+                      const TensorList& g,
+                      const Statistics& xi,
+                      const HyperparameterValues& phi) const {
+  set_storage(theta, propose(theta, g, xi, phi, Momentum::apply));
 }
 
 }  // namespace apo

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -49,6 +50,14 @@ void visit_state(Statistics& xi, StateVisitor& visitor);
 /// Whether a proposed step carries momentum. APO tunes as if there were none (paper, section 5).
 enum class Momentum { apply, ignore };
 
+/// θ′, and how it hangs on the tuned hyperparameters.
+struct Proposal {
+  TensorList theta;  ///< θ′, without a graph
+  /// v, shaped like θ → vᵀ ∂θ′/∂φ, [groups] for each tuned hyperparameter. Called once at most,
+  /// while all that the proposal was made from exists.
+  std::function<TensorList(const TensorList& v)> pull_back;
+};
+
 /// A rule is immutable: all that changes is in θ, ξ and φ, which are passed in.
 /// θ, g: one tensor per parameter, same shapes. Momentum-free rules take Momentum for the same
 /// step.
@@ -75,16 +84,20 @@ class UpdateRule {
                              const Statistics& xi,
                              const HyperparameterValues& phi,
                              Momentum momentum) const = 0;
+  /// The proposal with its derivative. Here: by one graph through propose.
+  virtual Proposal differentiable(const TensorList& theta,
+                                  const TensorList& g,
+                                  const Statistics& xi,
+                                  const Hyperparameters& phi,
+                                  Momentum momentum) const;
+  /// θ ← propose(θ, …) with momentum, in θ's own tensors. Under no-grad.
+  virtual void step(TensorList& theta,
+                    const TensorList& g,
+                    const Statistics& xi,
+                    const HyperparameterValues& phi) const;
   /// The factor by which momentum lengthens a step in the long run: 1 / (1 − μ).
   virtual double momentum_gain() const { return 1; }
 };
-
-/// θ ← propose(θ, …), in θ's own tensors: their storage is exchanged, not copied.
-void step(const UpdateRule& rule,
-          TensorList& theta,
-          const TensorList& g,
-          const Statistics& xi,
-          const HyperparameterValues& phi);
 
 /// What every rule has beside its own options.
 struct RuleSetting {

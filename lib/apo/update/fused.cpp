@@ -1,0 +1,190 @@
+#include "apo/update/fused.h"
+
+#include <ATen/Dispatch.h>
+#include <ATen/TensorIterator.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+#include <cmath>
+#include <type_traits>
+
+// Compiled for several processors, of which the loader picks one. Without -ffast-math and without
+// contraction to fused multiply-adds they all round alike. Clang 14 has no clones of templates; the
+// sanitizers are not up yet when the loader picks.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
+    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define APO_VECTORISED __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define APO_VECTORISED
+#endif
+
+namespace apo::fused {
+namespace {
+
+/// The numbers of a step in the type of its arrays.
+template <class T>
+struct Numbers {
+  explicit Numbers(const Step& step)
+      : rate(step.rate),
+        momentum(step.momentum),
+        epsilon(step.epsilon),
+        mean_scale(1 / step.mean_correction),
+        square_scale(1 / step.square_correction),
+        decay(step.decay) {}
+  T rate, momentum, epsilon, mean_scale, square_scale, decay;
+};
+
+template <class T>
+struct Arrays {
+  const T* theta;
+  const T* d;
+  const T* other;
+};
+
+template <class T>
+[[gnu::always_inline]] inline T denominator(T s, const Numbers<T>& c) {
+  return std::sqrt(s * c.square_scale) + c.epsilon;
+}
+
+/// r
+template <Kind kind, class T>
+[[gnu::always_inline]] inline T ratio(T d, T other, const Numbers<T>& c) {
+  if constexpr (kind == Kind::plain) return d;
+  if constexpr (kind == Kind::nesterov) return d + c.momentum * other;
+  return d * c.mean_scale / denominator(other, c);
+}
+
+template <class T>
+APO_VECTORISED void mean_square_loop(T* s, const T* g, T decay, int64_t n) {
+  const T fresh = 1 - decay;
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) s[i] = s[i] * decay + fresh * g[i] * g[i];
+}
+
+template <Kind kind, class T>
+APO_VECTORISED void step_loop(T* next, const Arrays<T>& at, const Numbers<T>& numbers, int64_t n) {
+  const Numbers<T> c = numbers;
+  const T *theta = at.theta, *d = at.d, *other = at.other;
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) {
+    next[i] = theta[i] - c.rate * (ratio<kind>(d[i], other[i], c) + c.decay * theta[i]);
+  }
+}
+
+template <Kind kind, class T>
+APO_VECTORISED Slopes
+slopes_loop(const T* v, const Arrays<T>& at, const Numbers<T>& numbers, int64_t n) {
+  const Numbers<T> c = numbers;
+  const T *theta = at.theta, *d = at.d, *other = at.other;
+  double rate = 0, epsilon = 0;
+#pragma omp simd reduction(+ : rate, epsilon)
+  for (int64_t i = 0; i < n; ++i) {
+    const T r = ratio<kind>(d[i], other[i], c);
+    rate -= static_cast<double>(v[i] * (r + c.decay * theta[i]));
+    if constexpr (kind == Kind::adaptive) {
+      epsilon += static_cast<double>(v[i] * (r / denominator(other[i], c)));
+    }
+  }
+  return {rate, epsilon * static_cast<double>(c.rate)};
+}
+
+/// Calls body(T(), kind) with the type and the kind of a step as types.
+template <class Body>
+void dispatch(const Step& step, Body body) {
+  AT_DISPATCH_FLOATING_TYPES(step.direction.scalar_type(), "fused", [&] {
+    switch (step.kind) {
+      case Kind::plain:
+        return body(scalar_t(), std::integral_constant<Kind, Kind::plain>());
+      case Kind::nesterov:
+        return body(scalar_t(), std::integral_constant<Kind, Kind::nesterov>());
+      case Kind::adaptive:
+        return body(scalar_t(), std::integral_constant<Kind, Kind::adaptive>());
+    }
+  });
+}
+
+constexpr int64_t kBlock = 1 << 14;
+
+/// Calls loop(block, begin, end) for the blocks of [0, n), on LibTorch's threads. Its iterator is
+/// the way to them: at::parallel_for would be compiled in here, with an OpenMP of its own.
+template <class Loop>
+void in_blocks(int64_t n, Loop loop) {
+  const Tensor blocks = at::empty({(n + kBlock - 1) / kBlock}, at::kByte);
+  const char* first = static_cast<const char*>(blocks.const_data_ptr());
+  const auto some = [&](char** at, const int64_t*, int64_t length, int64_t rows) {
+    for (int64_t block = at[0] - first, last = block + length * rows; block < last; ++block) {
+      loop(block, block * kBlock, std::min(n, (block + 1) * kBlock));
+    }
+  };
+  at::TensorIteratorConfig config;
+  config.check_all_same_dtype(false).resize_outputs(false).add_output(blocks);
+  config.build().for_each(some, 1);
+}
+
+template <class T>
+T* data(const Tensor& tensor) {
+  return static_cast<T*>(tensor.data_ptr());
+}
+
+template <class T>
+Arrays<T> arrays_at(const Step& step, const Tensor& theta, int64_t begin) {
+  const Tensor& other = step.kind == Kind::plain ? step.direction : step.other;
+  return {data<T>(theta) + begin, data<T>(step.direction) + begin, data<T>(other) + begin};
+}
+
+}  // namespace
+
+bool accepts(const TensorList& tensors) {
+  const Tensor& first = tensors.front();
+  if (first.scalar_type() != at::kFloat && first.scalar_type() != at::kDouble) return false;
+  return first.is_non_overlapping_and_dense() &&
+         std::all_of(tensors.begin(), tensors.end(), [&](const Tensor& tensor) {
+           return tensor.is_cpu() && tensor.scalar_type() == first.scalar_type() &&
+                  tensor.sizes() == first.sizes() && tensor.strides() == first.strides();
+         });
+}
+
+void mean_square(const Tensor& s, const Tensor& g, double decay) {
+  if (!accepts({s, g})) {
+    s.mul_(decay).addcmul_(g, g, 1 - decay);
+    return;
+  }
+  AT_DISPATCH_FLOATING_TYPES(s.scalar_type(), "mean_square", [&] {
+    in_blocks(s.numel(), [&](int64_t, int64_t begin, int64_t end) {
+      mean_square_loop(
+          data<scalar_t>(s) + begin, data<scalar_t>(g) + begin, scalar_t(decay), end - begin);
+    });
+  });
+}
+
+void take(const Step& step, const Tensor& theta, const Tensor& next) {
+  dispatch(step, [&](auto zero, auto kind) {
+    using T = decltype(zero);
+    const Numbers<T> numbers(step);
+    in_blocks(theta.numel(), [&](int64_t, int64_t begin, int64_t end) {
+      step_loop<kind.value>(
+          data<T>(next) + begin, arrays_at<T>(step, theta, begin), numbers, end - begin);
+    });
+  });
+}
+
+Slopes slopes(const Step& step, const Tensor& theta, const Tensor& v) {
+  std::vector<Slopes> parts((theta.numel() + kBlock - 1) / kBlock);
+  dispatch(step, [&](auto zero, auto kind) {
+    using T = decltype(zero);
+    const Numbers<T> numbers(step);
+    in_blocks(theta.numel(), [&](int64_t block, int64_t begin, int64_t end) {
+      parts[block] = slopes_loop<kind.value>(
+          data<T>(v) + begin, arrays_at<T>(step, theta, begin), numbers, end - begin);
+    });
+  });
+  Slopes sum{0, 0};
+  for (const Slopes& part : parts) {
+    sum.rate += part.rate;
+    sum.epsilon += part.epsilon;
+  }
+  return sum;
+}
+
+}  // namespace apo::fused
