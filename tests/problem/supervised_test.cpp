@@ -65,6 +65,24 @@ TEST(Supervised, OutputsOfBothBatchesAreThoseOfEach) {
   expect_outputs_of_each(*make_supervised(normalised, random_pictures(3, 8), options));
 }
 
+TEST(Supervised, FiltersLieChannelsLastWithTheValuesThatTheyHad) {
+  const std::shared_ptr<Model> model(make_cnn({}, {1, 8, 8, 10}));
+  const TensorList before = clone(model->parameters());
+  const auto problem = make_supervised(model, random_pictures(1, 8), {.batch_size = 10});
+  for (size_t i = 0; i < before.size(); ++i) {
+    const Tensor& theta = problem->parameters()[i];
+    EXPECT_TRUE(at::equal(theta, before[i]));
+    if (theta.dim() != 4) continue;
+    EXPECT_TRUE(theta.suggest_memory_format() == at::MemoryFormat::ChannelsLast);
+  }
+}
+
+TEST(Supervised, FiltersOfWidthsThatNoKernelTakesStayAsTheyAre) {
+  const std::shared_ptr<Model> model(make_resnet18({.width = 2}, {3, 8, 8, 10}));
+  const auto problem = make_supervised(model, random_pictures(3, 8), {.batch_size = 10});
+  for (const Tensor& theta : problem->parameters()) EXPECT_TRUE(theta.is_contiguous());
+}
+
 TEST(Supervised, AMetaPassLeavesBatchNormStatisticsUntouched) {
   const std::shared_ptr<Model> model(make_resnet18({.width = 2}, {3, 8, 8, 10}));
   const auto problem = make_supervised(model, random_pictures(3, 8), {.batch_size = 10});

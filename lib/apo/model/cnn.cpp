@@ -10,7 +10,8 @@ namespace apo {
 namespace {
 
 /// x → (convolution that keeps the size → ReLU → 2 × 2 max-pool) for each width → linear → z.
-/// Source: APO paper, Appendix C, with 16 and 32 filters of size 5.
+/// The ReLU, which keeps the order of its inputs, comes after the pool: the same at a quarter of
+/// the cost. Source: APO paper, Appendix C, with 16 and 32 filters of size 5.
 class Cnn : public Model {
  public:
   Cnn(const CnnOptions& options, const ModelShape& shape) {
@@ -38,7 +39,7 @@ class Cnn : public Model {
   Tensor forward(const Tensor& x) override {
     Tensor z = x;
     for (auto& convolution : convolutions_) {
-      z = at::max_pool2d(tapped(convolution, z).relu(), 2);
+      z = at::max_pool2d(tapped(convolution, z), 2).relu();
     }
     return tapped(fc_, z.flatten(1));
   }
