@@ -181,6 +181,25 @@ TEST(ApoTuner, TheObjectiveIsTheLossPlusLambdaTimesTheDiscrepancy) {
   }
 }
 
+/// Notes how many examples of x and x̃ the objective is measured on.
+struct CountingProblem : test::TinyProblem {
+  std::pair<Tensor, Tensor> outputs_of_both(const Batch& x, const Batch& x_tilde) override {
+    examples = {x.inputs.size(0), x_tilde.targets.size(0)};
+    return TinyProblem::outputs_of_both(x, x_tilde);
+  }
+  std::pair<int64_t, int64_t> examples;
+};
+
+TEST(ApoTuner, ALeanMetaStepLooksAtAQuarterOfBothBatches) {
+  ApoOptions options;
+  for (const bool lean : {false, true}) {
+    options.lean = lean;
+    CountingProblem problem;
+    train(problem, *make_sgd({}, kSetting), *make_apo(options), {.steps = 11}, {});
+    EXPECT_EQ(problem.examples, lean ? std::pair(2L, 2L) : std::pair(8L, 8L));
+  }
+}
+
 TEST(ApoTuner, AnObjectiveThatIsNotFiniteCountsAsTooLargeAStep) {
   // θ′ overflows, though the loss before the step is finite.
   const ApoOptions options = papers();

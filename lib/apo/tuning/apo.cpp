@@ -21,6 +21,8 @@ constexpr double kHarmed = 1.1;
 /// Between the rates that are tried, and the least of them.
 constexpr double kTrialFactor = 2;
 constexpr double kSmallestRate = 1e-8;
+/// A lean meta step sees one in so many of the examples.
+constexpr int64_t kLeanShare = 4;
 /// Base steps of a trial, however rare the meta steps are.
 constexpr int64_t kLongestTrial = 100;
 
@@ -76,7 +78,7 @@ class Apo : public Tuner {
                                               bool given) override {
     if (given && !searches()) return std::nullopt;
     const Batch x_tilde = context.problem.next_discrepancy_batch();
-    const PendingStep pending = pending_step(context, x_tilde);
+    const PendingStep pending = pending_step(context, context.x, x_tilde);
     ProximalObjective objective(pending, *discrepancy_, objective_);
     const double gain = context.rule.momentum_gain();
     const Tensor effective = phi.value(phi.index("learning_rate")) * gain;
@@ -88,8 +90,8 @@ class Apo : public Tuner {
     if (context.step % options_.interval != 0) return std::nullopt;
     const double loss = to_double(context.loss);
     if (!untrained_loss_) untrained_loss_ = loss;
-    const Batch x_tilde = context.problem.next_discrepancy_batch();
-    const PendingStep pending = pending_step(context, x_tilde);
+    const Batch x = seen(context.x), x_tilde = seen(context.problem.next_discrepancy_batch());
+    const PendingStep pending = pending_step(context, x, x_tilde);
     ProximalObjective objective(pending, *discrepancy_, objective_);
     const MetaGradient meta = objective.gradient(phi);
 
@@ -127,8 +129,17 @@ class Apo : public Tuner {
            std::count(options_.tune.begin(), options_.tune.end(), "learning_rate") > 0;
   }
 
-  static PendingStep pending_step(const StepContext& context, const Batch& x_tilde) {
-    return {context.problem, context.rule, context.g, context.xi, context.x, x_tilde};
+  /// The part of a batch that a meta step looks at.
+  Batch seen(const Batch& batch) const {
+    if (!options_.lean || !batch.inputs.defined()) return batch;
+    const int64_t count = (batch.inputs.size(0) - 1) / kLeanShare + 1;
+    return {batch.inputs.narrow(0, 0, count), batch.targets.narrow(0, 0, count)};
+  }
+
+  static PendingStep pending_step(const StepContext& context,
+                                  const Batch& x,
+                                  const Batch& x_tilde) {
+    return {context.problem, context.rule, context.g, context.xi, x, x_tilde};
   }
 
   /// Fetches J, its terms and its gradient from the device, at once.

@@ -68,6 +68,9 @@ void ApoOptions::visit(OptionVisitor& visitor) {
                   discrepancy_batch_size,
                   Range::at_least(0),
                   "examples in x̃; 0: the batch size");
+  visitor.flag("lean",
+               lean,
+               "meta steps that look at a quarter of x and of x̃: cheaper, with noisier gradients");
   visitor.section("meta_optimizer", "what moves the hyperparameters", [this](OptionVisitor& meta) {
     meta.choice(meta_optimizer, "an update rule");
     meta.real("learning_rate",

@@ -103,6 +103,7 @@ struct ApoOptions {
   std::string discrepancy = "squared_euclidean";
   double weight_lambda = 0;
   int64_t discrepancy_batch_size = 0;
+  bool lean = false;
   UpdateRuleChoice meta_optimizer;
   double meta_learning_rate = 0.1;
   void visit(OptionVisitor& visitor);
