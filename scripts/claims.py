@@ -112,7 +112,8 @@ def mnist(result):
                    "" if len(holds) == 3 else f"only {len(losses)} of the curves have been run")
 
 
-SMALL = "at this scale: some 600 steps of a narrow network"
+SMALL = ("at this scale: some 600 steps of a narrow network in batches of 32, and λ as the paper chose it for batches of 128; a step is judged by the batch "
+         "that it was made from, and the fewer the examples the larger the step that fits them")
 
 
 def lowest_is(*names):
