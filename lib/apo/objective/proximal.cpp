@@ -68,8 +68,9 @@ MetaGradient ProximalObjective::gradient(const Hyperparameters& phi) {
     v = apo::gradient(meta.terms.objective, step_.problem.parameters());
   }
   meta.gradient = next.pull_back(v);
-  for (size_t k = 0; k < meta.gradient.size(); ++k)
+  for (size_t k = 0; k < meta.gradient.size(); ++k) {
     meta.gradient[k] *= phi.derivative(phi.tuned()[k]);
+  }
   return meta;
 }
 

@@ -1,7 +1,5 @@
 #include <ATen/TensorOperators.h>
 
-#include <cmath>
-
 #include "apo/update/elementwise.h"
 
 namespace apo {
@@ -39,8 +37,8 @@ class Adam : public ElementwiseRule {
                  int64_t t,
                  Momentum momentum) const override {
     const Tensor direction =
-        momentum == Momentum::ignore ? g : xi[0] / correction(options_.beta1, t);
-    const Tensor ratio = direction / ((xi[1] / correction(options_.beta2, t)).sqrt() + phi[1]);
+        momentum == Momentum::ignore ? g : xi[0] / bias_correction(options_.beta1, t);
+    const Tensor ratio = direction / ((xi[1] / bias_correction(options_.beta2, t)).sqrt() + phi[1]);
     if (decoupled_decay_ == 0) return theta - phi[0] * ratio;
     return theta - phi[0] * ratio.add(theta, decoupled_decay_);
   }
@@ -53,17 +51,12 @@ class Adam : public ElementwiseRule {
                        .other = xi[1],
                        .rate = to_double(phi[0]),
                        .epsilon = to_double(phi[1]),
-                       .mean_correction = ignored ? 1 : correction(options_.beta1, t),
-                       .square_correction = correction(options_.beta2, t),
+                       .mean_correction = ignored ? 1 : bias_correction(options_.beta1, t),
+                       .square_correction = bias_correction(options_.beta2, t),
                        .decay = decoupled_decay_};
   }
 
  private:
-  /// 1 − βᵗ
-  static double correction(double beta, int64_t t) {
-    return 1 - std::pow(beta, static_cast<double>(t));
-  }
-
   AdamOptions options_;
   double decoupled_decay_;
 };

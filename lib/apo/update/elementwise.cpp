@@ -6,6 +6,7 @@
 #include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
+#include <cmath>
 
 namespace apo {
 namespace {
@@ -24,6 +25,13 @@ bool is_plain_number(const Tensor& value) {
          !value._fw_grad(0).defined();
 }
 
+/// θ′ in storage of its own.
+Tensor taken(const fused::Step& step, const Tensor& theta) {
+  Tensor next = at::empty_like(theta.detach());
+  fused::take(step, theta, next);
+  return next;
+}
+
 /// v with its elements in the order of θ's.
 Tensor in_order_of(const Tensor& theta, const Tensor& v) {
   if (v.strides() == theta.strides()) return v;
@@ -31,6 +39,10 @@ Tensor in_order_of(const Tensor& theta, const Tensor& v) {
 }
 
 }  // namespace
+
+double ElementwiseRule::bias_correction(double decay, int64_t t) {
+  return 1 - std::pow(decay, static_cast<double>(t));
+}
 
 Statistics ElementwiseRule::initial_statistics(const TensorList& theta) const {
   Statistics xi;
@@ -74,8 +86,7 @@ TensorList ElementwiseRule::propose(const TensorList& theta,
   proposed.reserve(theta.size());
   for (size_t i = 0; i < theta.size(); ++i) {
     if (const auto step = fused_step_of(i, theta, g, xi, phi, momentum)) {
-      proposed.push_back(at::empty_like(theta[i].detach()));
-      fused::take(*step, theta[i], proposed.back());
+      proposed.push_back(taken(*step, theta[i]));
     } else {
       proposed.push_back(
           formula(theta[i], g[i], column(xi.slots, i), column(phi, i), xi.updates, momentum));
@@ -99,7 +110,9 @@ Proposal ElementwiseRule::differentiable(const TensorList& theta,
       !std::all_of(phi.tuned().begin(), phi.tuned().end(), has_slope)) {
     return UpdateRule::differentiable(theta, g, xi, phi, momentum);
   }
-  const auto pull_back = [&phi, theta, steps](const TensorList& v) {
+  Proposal proposal;
+  for (size_t i = 0; i < theta.size(); ++i) proposal.theta.push_back(taken(steps[i], theta[i]));
+  proposal.pull_back = [&phi, theta, steps](const TensorList& v) {
     TensorList gradient;
     for (const size_t h : phi.tuned()) gradient.push_back(at::zeros_like(phi.value(h)));
     for (size_t i = 0; i < steps.size(); ++i) {
@@ -110,7 +123,7 @@ Proposal ElementwiseRule::differentiable(const TensorList& theta,
     }
     return gradient;
   };
-  return {propose(theta, g, xi, phi.values(), momentum), pull_back};
+  return proposal;
 }
 
 void ElementwiseRule::step(TensorList& theta,

@@ -38,6 +38,9 @@ class ElementwiseRule : public UpdateRule {
   /// hyperparameters().
   using Slots = std::span<const Tensor>;
 
+  /// 1 − βᵗ: what a mean of decay β that began at zero has gathered after t of its summands.
+  static double bias_correction(double decay, int64_t t);
+
   /// η, the first hyperparameter of every rule.
   HyperparameterSpec learning_rate() const { return learning_rate_spec(setting_); }
 

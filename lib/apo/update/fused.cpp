@@ -106,11 +106,15 @@ void dispatch(const Step& step, Body body) {
 
 constexpr int64_t kBlock = 1 << 14;
 
+int64_t blocks_of(int64_t n) {
+  return (n + kBlock - 1) / kBlock;
+}
+
 /// Calls loop(block, begin, end) for the blocks of [0, n), on LibTorch's threads. Its iterator is
 /// the way to them: at::parallel_for would be compiled in here, with an OpenMP of its own.
 template <class Loop>
 void in_blocks(int64_t n, Loop loop) {
-  const Tensor blocks = at::empty({(n + kBlock - 1) / kBlock}, at::kByte);
+  const Tensor blocks = at::empty({blocks_of(n)}, at::kByte);
   const char* first = static_cast<const char*>(blocks.const_data_ptr());
   const auto some = [&](char** at, const int64_t*, int64_t length, int64_t rows) {
     for (int64_t block = at[0] - first, last = block + length * rows; block < last; ++block) {
@@ -170,7 +174,7 @@ void take(const Step& step, const Tensor& theta, const Tensor& next) {
 }
 
 Slopes slopes(const Step& step, const Tensor& theta, const Tensor& v) {
-  std::vector<Slopes> parts((theta.numel() + kBlock - 1) / kBlock);
+  std::vector<Slopes> parts(blocks_of(theta.numel()));
   dispatch(step, [&](auto zero, auto kind) {
     using T = decltype(zero);
     const Numbers<T> numbers(step);

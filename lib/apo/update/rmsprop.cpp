@@ -1,7 +1,5 @@
 #include <ATen/TensorOperators.h>
 
-#include <cmath>
-
 #include "apo/update/elementwise.h"
 
 namespace apo {
@@ -49,12 +47,12 @@ class Rmsprop : public ElementwiseRule {
                        .other = xi[0],
                        .rate = to_double(phi[0]),
                        .epsilon = to_double(phi[2]),
-                       .square_correction = options_.bias_correction ? correction(t) : 1};
+                       .square_correction = correction(t)};
   }
 
  private:
   double correction(int64_t t) const {
-    return 1 - std::pow(options_.decay, static_cast<double>(t));
+    return options_.bias_correction ? bias_correction(options_.decay, t) : 1;
   }
 
   RmspropOptions options_;

@@ -77,6 +77,7 @@ void UpdateRule::step(TensorList& theta,
                       const TensorList& g,
                       const Statistics& xi,
                       const HyperparameterValues& phi) const {
+  const at::NoGradGuard no_grad;
   set_storage(theta, propose(theta, g, xi, phi, Momentum::apply));
 }
 

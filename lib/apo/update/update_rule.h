@@ -90,7 +90,7 @@ class UpdateRule {
                                   const Statistics& xi,
                                   const Hyperparameters& phi,
                                   Momentum momentum) const;
-  /// θ ← propose(θ, …) with momentum, in θ's own tensors. Under no-grad.
+  /// θ ← propose(θ, …) with momentum, in θ's own tensors. Builds no graph.
   virtual void step(TensorList& theta,
                     const TensorList& g,
                     const Statistics& xi,
