@@ -14,23 +14,22 @@ source scripts/common.sh
 
 figures() { find configs/paper -mindepth 1 -maxdepth 1 -type d -printf '%f\n' | sort -V; }
 
-# scale_arguments FIGURE NAME: the --set arguments of a scale, one a line: few steps, or those of the figure's cpu.args, if it
-# has one. There a word before the argument is a pattern for the runs that it is for.
+# scale_arguments FIGURE/RUN: the --set arguments of a scale, one a line: few steps, or those of configs/paper/cpu.args.
 scale_arguments() {
-  local file=configs/paper/$1/cpu.args pattern argument
+  local pattern argument
   if [ "$scale" = smoke ]; then printf '%s\n' train.epochs=0 train.steps=12; fi
-  if [ "$scale" != cpu ] || [ ! -e "$file" ]; then return; fi
+  if [ "$scale" != cpu ]; then return; fi
   while read -r pattern argument; do
     # shellcheck disable=SC2053  # a pattern it is
-    if [ -z "$argument" ]; then echo "$pattern"; elif [[ $2 == $pattern ]]; then echo "$argument"; fi
-  done < <(grep -v '^#' "$file")
+    if [[ $1 == $pattern ]]; then echo "$argument"; fi
+  done < <(grep -v '^\(#\|$\)' configs/paper/cpu.args)
 }
 
 # train FIGURE CONFIG: one run, or a grid. A divergence is a result, too.
 train() {
   local arguments=() line name
   name=$(basename "$2" .yaml)
-  while read -r line; do arguments+=(--set "$line"); done < <(scale_arguments "$1" "$name")
+  while read -r line; do arguments+=(--set "$line"); done < <(scale_arguments "$1/$name")
   train_once "$runs/$scale/$1" "$name" "paper/$1/$name" --threads "$threads" --progress off "${arguments[@]}" || [[ $? =~ ^[45]$ ]]
 }
 
