@@ -3,7 +3,7 @@
 # Usage: scripts/setup.sh [--cpu|--cuda] [--dev]
 #   --cpu, --cuda   LibTorch without (0.6 GB to download) or with (2.5 GB) the CUDA libraries;
 #                   default: cuda where an NVIDIA device or a CUDA toolkit is found
-#   --dev           also what only developers need: clang, clang-format, clang-tidy, gcovr, matplotlib, shellcheck
+#   --dev           also what only developers need: clang, clang-format, clang-tidy, gcovr, Google Benchmark, matplotlib, shellcheck, valgrind
 # Environment:
 #   APO_TORCH_DIR     a LibTorch of your own, 2.8 or later: nothing is downloaded
 #   APO_NO_PACKAGES   set to 1, leaves the system's packages alone
@@ -19,7 +19,7 @@ packages=(
   libgmock-dev libgtest-dev python3-jsonschema                  # to test
   dataset-fashion-mnist                                         # for the quickstart
 )
-developer_packages=(clang-14 clang-format-14 clang-tidy-14 gcovr libclang-rt-14-dev python3-matplotlib shellcheck)
+developer_packages=(clang-14 clang-format-14 clang-tidy-14 gcovr libbenchmark-dev libclang-rt-14-dev python3-matplotlib python3-venv shellcheck valgrind)
 
 asked=
 while [ $# -gt 0 ]; do

@@ -1,6 +1,5 @@
 // apo-train: command line → configuration → runs; errors → exit codes.
 #include <fmt/format.h>
-#include <malloc.h>
 #include <torch/headeronly/version.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 #include <string>
 
 #include "apo/base/error.h"
+#include "apo/base/system.h"
 #include "apo/config/reference.h"
 #include "apo/config/writer.h"
 #include "find_config.h"
@@ -32,13 +32,6 @@ void wait_passively(char** argv) {
   if (std::getenv("OMP_WAIT_POLICY") != nullptr) return;
   setenv("OMP_WAIT_POLICY", "passive", 0);
   execv("/proc/self/exe", argv);  // returns only where it fails: go on, slower
-}
-
-/// Tensors of some megabytes come and go at every step. Keep their memory instead of returning it
-/// to the system and faulting it in again: measured as a seventh of an MLP's step.
-void keep_freed_memory() {
-  mallopt(M_MMAP_THRESHOLD, 1 << 30);
-  mallopt(M_TRIM_THRESHOLD, 1 << 30);
 }
 
 SectionDescription describe_experiment() {

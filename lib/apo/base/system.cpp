@@ -1,5 +1,6 @@
 #include "apo/base/system.h"
 
+#include <malloc.h>
 #include <sched.h>
 #include <sys/resource.h>
 
@@ -36,6 +37,11 @@ int usable_cores() {
 
 int64_t threads_of_job(int64_t threads, int64_t jobs) {
   return std::max<int64_t>(1, threads / jobs);
+}
+
+void keep_freed_memory() {
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
 }
 
 int64_t peak_memory_bytes() {

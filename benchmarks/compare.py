@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+"""apo-train against PyTorch, in turns (A B A B …), so that whatever else the machine does falls on both.
+
+    compare.py [--models mlp,cnn,…] [--rounds N] [--threads N] [--device cpu|cuda] [--json FILE]
+    compare.py --lean GRID.json… OUTPUT.json      only gathers the final losses of faithful and lean runs
+
+Times are of a step, from the second half of each run: no start-up, no first allocations. Ratios are taken within a round;
+their median counts. Called by scripts/benchmark.sh. Environment: APO_TRAIN, the program; PEER_PYTHON, a Python with torch,
+without which apo-train is measured alone.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PROGRAM = os.environ.get("APO_TRAIN", str(ROOT / "build/default/bin/apo-train"))
+PEER = os.environ.get("PEER_PYTHON")
+
+SGD = "optimizer={name: sgd, learning_rate: 0.01}"
+KFAC = "optimizer={name: kfac, learning_rate: 1e-3}"
+CONSTANT = [SGD, "tuner={name: constant}"]
+
+
+def apo(interval, more=""):
+    return [SGD, f"tuner={{name: apo, lambda: 1e-3, interval: {interval}{more}}}"]
+
+
+EVERY = {"constant": CONSTANT, "APO, K = 1": apo(1)}
+TENTH = {"APO": apo(10), "APO, lean": apo(10, ", lean: true"), "APO, per layer": apo(10, ", scope: per_layer")}
+CURVATURE = {"K-FAC": [KFAC, "tuner={name: constant}"],
+             "K-FAC, APO": [KFAC, "tuner={name: apo, lambda: 0.1, interval: 10, tune: [learning_rate, damping]}"]}
+PEERS = {"constant": ["--work", "constant"], "with a DataLoader": ["--work", "loader"],
+         "APO, K = 1": ["--work", "apo", "--interval", "1"], "APO": ["--work", "apo", "--interval", "10"]}
+
+# Of each model: batch size, picture, steps of half a run on a CPU and on a GPU, what is run.
+MODELS = {
+    "mlp": (100, "", (100, 2000), {**EVERY, **TENTH}),
+    "cnn": (100, "", (60, 1000), {**EVERY, **TENTH, **CURVATURE}),
+    "resnet18": (128, ", channels: 3, height: 32, width: 32", (2, 200), EVERY),
+    "resnet34": (128, ", channels: 3, height: 32, width: 32", (2, 200), EVERY),
+}
+
+
+def steps_of(model, device):
+    return MODELS[model][2][device != "cpu"]
+
+
+def ours(model, settings, options):
+    """Milliseconds a step and the process's peak memory."""
+    batch, picture, _, _ = MODELS[model]
+    half = steps_of(model, options.device)
+    dataset = f"dataset={{name: synthetic, batch_size: {batch}, train_examples: {batch * half}, test_examples: {batch}{picture}}}"
+    settings = [dataset, f"model={{name: {model}}}", *settings, "name=timed", "train.epochs=2", "train.checkpoint_every=0",
+                f"precision={options.precision}"]
+    with tempfile.TemporaryDirectory() as folder:
+        command = [PROGRAM, "--config", str(ROOT / "configs/smoke/mlp.yaml"), "--output", folder, "--progress", "off",
+                   "--device", options.device, "--threads", str(options.threads), *(f"--set={s}" for s in settings)]
+        # The sections of another model or optimizer would be refused.
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        trace = json.loads((pathlib.Path(folder) / "timed/trace.json").read_text())
+        summary = json.loads((pathlib.Path(folder) / "timed/summary.json").read_text())
+    seconds = trace["epochs"]["wall_seconds"]
+    return 1000 * (seconds[1] - seconds[0]) / half, summary["peak_memory_bytes"]
+
+
+def peer(arguments, options):
+    command = [PEER, str(ROOT / "benchmarks/pytorch_peer.py"), "--threads", str(options.threads), "--device", options.device, *arguments]
+    if options.precision == "bfloat16":
+        command += ["--bfloat16", "--channels-last"]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def theirs(model, arguments, options):
+    steps = str(2 * steps_of(model, options.device))
+    told = peer(["--model", model, "--batch-size", str(MODELS[model][0]), "--steps", steps, *arguments], options)
+    return told["milliseconds"], told["peak_memory_bytes"]
+
+
+def measure(model, options):
+    """{name: {"milliseconds": one for each round, "peak_memory_bytes": the most}}, the peers' names prefixed."""
+    tenth = steps_of(model, options.device) % 10 == 0
+    runs = {name: lambda s=settings: ours(model, s, options) for name, settings in MODELS[model][3].items()}
+    if PEER:
+        runs |= {f"PyTorch, {name}": lambda a=arguments: theirs(model, a, options) for name, arguments in PEERS.items()
+                 if tenth or "K = 1" in name or name == "constant"}
+    found = {name: {"milliseconds": [], "peak_memory_bytes": 0} for name in runs}
+    for _ in range(options.rounds):
+        for name, run in runs.items():
+            milliseconds, memory = run()
+            found[name]["milliseconds"].append(round(milliseconds, 3))
+            found[name]["peak_memory_bytes"] = max(memory, found[name]["peak_memory_bytes"])
+    for name, numbers in found.items():
+        times = numbers["milliseconds"]
+        print(f"{model:9} {name:28} {statistics.median(times):9.2f} ms a step ({min(times):.2f} to {max(times):.2f}), "
+              f"{numbers['peak_memory_bytes'] / 2**20:.0f} MiB", flush=True)
+    return found
+
+
+def gather_lean(*files):
+    """{name of the grid: {"faithful": final training losses, "lean": …}}, a loss for each seed."""
+    found = {}
+    for file in files[:-1]:
+        grid = json.loads(file.read_text())
+        runs = sorted(grid["runs"], key=lambda run: run["values"]["seed"])
+        found[grid["name"]] = {name: [run["train_loss"] for run in runs if run["values"]["tuner.lean"] == lean]
+                               for name, lean in (("faithful", False), ("lean", True))}
+    files[-1].write_text(json.dumps(found, indent=1) + "\n")
+
+
+def device_name(device):
+    if device == "cpu":
+        names = [line.split(":", 1)[1].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+        return names[0] if names else platform.machine()
+    query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    return subprocess.run(query, check=True, capture_output=True, text=True).stdout.splitlines()[0]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--models", default="mlp,cnn")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="float32")
+    parser.add_argument("--json", help="write the numbers there; those of other models in it stay")
+    parser.add_argument("--lean", nargs="+", metavar="JSON", help="the grids, and the file to write")
+    options = parser.parse_args()
+    if options.lean:
+        gather_lean(*map(pathlib.Path, options.lean))
+        return
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    key = f"{device_name(options.device)}, {options.precision}, {options.threads} thread(s)"
+    machine = peer(["--work", "machine"], options) if PEER else None
+    models = {model: measure(model, options) for model in options.models.split(",")}
+    if options.json:
+        file = pathlib.Path(options.json)
+        numbers = json.loads(file.read_text()) if file.exists() else {}
+        entry = numbers.setdefault(key, {"machine": machine, "models": {}})
+        entry["machine"] = machine or entry["machine"]
+        entry["models"] |= models
+        file.write_text(json.dumps(numbers, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+#!/usr/bin/env python3
+"""docs/performance.md from measured numbers, beside them their limits on the machine and the goals.
+
+    performance_page.py results/performance.json results/lean.json docs/performance.md
+"""
+
+import json
+import pathlib
+import statistics
+import sys
+
+RESNET_BLOCKS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)}
+
+
+def layers(model):
+    """(multiplications of a forward pass, parameters) of each layer, for one example. Biases and norms are left out."""
+    if model == "mlp":
+        return [(a * b, a * b) for a, b in ((784, 1000), (1000, 1000), (1000, 10))]
+    if model == "cnn":
+        return [(28 * 28 * 25 * 16, 25 * 16), (14 * 14 * 25 * 16 * 32, 25 * 16 * 32), (32 * 49 * 10, 32 * 49 * 10)]
+    found, inputs, pixels = [(32 * 32 * 27 * 64, 27 * 64)], 64, 32 * 32
+    for stage, count in enumerate(RESNET_BLOCKS[model]):
+        outputs = 64 * 2 ** stage
+        for block in range(count):
+            halves = stage > 0 and block == 0
+            pixels //= 4 if halves else 1
+            filters = [inputs * outputs * 9, outputs * outputs * 9] + ([inputs * outputs] if halves else [])
+            found += [(pixels * f, f) for f in filters]
+            inputs = outputs
+    return [*found, (inputs * 10, inputs * 10)]
+
+
+def base_step_work(model, batch):
+    """Floating-point operations of a base step, forward, and backward to weights and inputs, the first layer's inputs excepted;
+    and the bytes of its update with SGD: θ and g read, θ written."""
+    all_layers = layers(model)
+    products = sum(m for m, _ in all_layers)
+    return 2 * batch * (3 * products - all_layers[0][0]), 3 * 4 * sum(p for _, p in all_layers)
+
+
+def ratio(runs, above, below):
+    """The median of the ratios within a round; None where one was not measured."""
+    if above not in runs or below not in runs:
+        return None
+    return statistics.median(a / b for a, b in zip(runs[above]["milliseconds"], runs[below]["milliseconds"]))
+
+
+def meta_over_base(runs, prefix=""):
+    """A meta step alone: what APO at every step costs more than none."""
+    with_meta = ratio(runs, f"{prefix}APO, K = 1", f"{prefix}constant")
+    return None if with_meta is None else with_meta - 1
+
+
+def memory_ratio(runs):
+    return runs["APO, K = 1"]["peak_memory_bytes"] / runs["constant"]["peak_memory_bytes"]
+
+
+def whole_run(runs):
+    """With APO at K = 10 against a constant rate; where ten steps take too long, from the meta step."""
+    measured = ratio(runs, "APO", "constant")
+    return 1 + meta_over_base(runs) / 10 if measured is None else measured
+
+
+# What is asked of each model: {model: the most}, None where nothing is, and how it is read off.
+GOALS = [
+    ("base step, ours ÷ PyTorch", {"mlp": 0.90, "cnn": 0.65, "resnet18": 0.95}, lambda r: ratio(r, "constant", "PyTorch, constant")),
+    ("base step, ours ÷ PyTorch with a DataLoader", {"mlp": 0.50, "cnn": 0.85}, lambda r: ratio(r, "constant", "PyTorch, with a DataLoader")),
+    ("meta step ÷ base step", {"mlp": 2.3, "cnn": 2.0, "resnet18": 2.0, "resnet34": 2.0}, meta_over_base),
+    ("the same in PyTorch", {}, lambda r: meta_over_base(r, "PyTorch, ")),
+    ("run with APO ÷ constant rate, K = 10", {"mlp": 1.21, "cnn": 1.21, "resnet18": 1.21, "resnet34": 1.21}, whole_run),
+    ("the same, lean", {"mlp": 1.10, "cnn": 1.10}, lambda r: ratio(r, "APO, lean", "constant")),
+    ("step with APO, K = 10, ours ÷ PyTorch", {}, lambda r: ratio(r, "APO", "PyTorch, APO")),
+    ("rates per layer ÷ one rate", {"mlp": 1.05, "cnn": 1.05}, lambda r: ratio(r, "APO, per layer", "APO")),
+    ("K-FAC with APO ÷ K-FAC", {}, lambda r: ratio(r, "K-FAC, APO", "K-FAC")),
+    ("peak memory, APO ÷ constant rate", {model: 1.25 for model in ("mlp", "cnn", "resnet18", "resnet34")}, memory_ratio),
+]
+
+
+def goals_table(models):
+    lines = ["| | " + " | ".join(models) + " |", "|---" * (len(models) + 1) + "|"]
+    for name, goals, read in GOALS:
+        cells = []
+        for model, runs in models.items():
+            value, goal = read(runs), goals.get(model)
+            missed = value is not None and goal is not None and value > goal
+            shown = "–" if value is None else f"{value:.2f}"
+            cells.append((f"**{shown}**" if missed else shown) + (f" (≤ {goal:.2f})" if goal and value is not None else ""))
+        if any(cell != "–" for cell in cells):
+            lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def times_table(models):
+    lines = ["| model | what | ms a step, median (least to most) | peak memory, MiB |", "|---|---|---|---|"]
+    for model, runs in models.items():
+        for name, numbers in runs.items():
+            times = numbers["milliseconds"]
+            lines.append(f"| {model} | {name} | {statistics.median(times):.4g} ({min(times):.4g} to {max(times):.4g}) | "
+                         f"{numbers['peak_memory_bytes'] / 2**20:.0f} |")
+    return "\n".join(lines)
+
+
+def limits_table(models, machine):
+    lines = ["| model | a base step's GFLOP | at the rate of a large product | the update's MB | at the rate of a copy | measured | times the limit |",
+             "|---|---|---|---|---|---|---|"]
+    for model, runs in models.items():
+        flop, moved = base_step_work(model, 128 if model in RESNET_BLOCKS else 100)
+        compute, memory = 1000 * flop / machine["flops"], 1000 * moved / machine["bytes"]
+        measured = statistics.median(runs["constant"]["milliseconds"])
+        lines.append(f"| {model} | {flop / 1e9:.3g} | {compute:.3g} ms | {moved / 1e6:.3g} | {memory:.3g} ms | {measured:.4g} ms | "
+                     f"{measured / (compute + memory):.2f} |")
+    return "\n".join(lines)
+
+
+def lean_section(grids):
+    """Whether the medians of lean and faithful runs differ by less than the seeds do."""
+    lines = ["## Lean meta steps\n",
+             "`tuner.lean: true` looks at a quarter of x and of x̃ in a meta step. Training loss of an MLP after five epochs of RMSprop-APO, λ 1e-5, "
+             "median of five seeds (least to most); `scripts/benchmark.sh lean`.\n", "| | faithful | lean | |", "|---|---|---|---|"]
+    for name, losses in grids.items():
+        cells = [f"{statistics.median(of):.4f} ({min(of):.4f} to {max(of):.4f})" for of in losses.values()]
+        within = min(losses["faithful"]) <= statistics.median(losses["lean"]) <= max(losses["faithful"])
+        lines.append(f"| {name} | {' | '.join(cells)} | {'within' if within else '**outside**'} the spread of the seeds |")
+    return "\n".join(lines) + "\n"
+
+
+def page(numbers, lean):
+    parts = ["# Performance\n",
+             "Written by `scripts/benchmark.sh` from `results/performance.json`. apo-train and PyTorch's eager mode (`benchmarks/pytorch_peer.py`: the same "
+             "models, batches and meta steps) ran in turns on the same machine with the same number of threads, all of which wait passively; times are of "
+             "warm steps. Ratios are medians of ratios within a round. In brackets what we want at most; what is **bold** misses it.\n"]
+    for machine, entry in numbers.items():
+        models = entry["models"]
+        parts += [f"## {machine}\n", goals_table(models) + "\n"]
+        if entry["machine"]:
+            parts += [f"The machine's own limits: {entry['machine']['flops'] / 1e9:.0f} GFLOP/s in a large matrix product, "
+                      f"{entry['machine']['bytes'] / 1e9:.1f} GB/s in a copy.\n", limits_table(models, entry["machine"]) + "\n"]
+        parts += [times_table(models) + "\n"]
+    if lean:
+        parts.append(lean_section(lean))
+    return "\n".join(parts)
+
+
+def main():
+    if len(sys.argv) != 4:
+        sys.exit(__doc__.strip())
+    numbers, lean = (json.loads(file.read_text()) if file.exists() else {} for file in map(pathlib.Path, sys.argv[1:3]))
+    pathlib.Path(sys.argv[3]).write_text(page(numbers, lean))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# Measures speed: against PyTorch in turns, and the pieces of a step alone. Wants a machine with nothing else to do.
+# Usage: scripts/benchmark.sh [compare [OPTION…] | lean [FOLDER] | pieces [OPTION…] | page]
+#   compare   the default: apo-train and PyTorch run alternately; results/performance.json and docs/performance.md are written.
+#             Options are those of benchmarks/compare.py: --models mlp,cnn,resnet18,resnet34, --rounds N, --threads N, --device cuda, --precision P
+#   pieces    update rules, meta gradient, batches, trace, checkpoint; options are Google Benchmark's
+#   lean      what lean meta steps cost in loss: five seeds with and without, MNIST and Fashion-MNIST, into results/lean.json; 20 minutes.
+#             FOLDER is that of the runs; default: runs/lean
+#   page      only docs/performance.md, from results/performance.json
+# Environment:
+#   PEER_PYTHON   a Python with torch and torchvision; default: one is made in ~/.cache/apo-train, 3 GB to download; "none" measures
+#                 apo-train alone
+#   APO_TRAIN     a program that is built already
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/common.sh
+source scripts/common.sh
+numbers=results/performance.json
+
+# Built with the program's preset, beside it.
+build() { scripts/build.sh --target "$1" >&2; }
+
+# peer_python: the path of a Python that has what benchmarks/requirements.txt names.
+peer_python() {
+  local folder=${XDG_CACHE_HOME:-$HOME/.cache}/apo-train/peer
+  if [ ! -e "$folder/whole" ]; then
+    say "PyTorch for comparison, once: $folder" >&2
+    rm -rf "$folder"
+    python3 -m venv "$folder" >&2 || die "no virtual environment could be made; apt-get install python3-venv"
+    "$folder/bin/pip" install --quiet --requirement benchmarks/requirements.txt >&2
+    touch "$folder/whole"
+  fi
+  printf '%s\n' "$folder/bin/python"
+}
+
+program() {
+  if [ -n "${APO_TRAIN:-}" ]; then return; fi
+  build apo-train
+  export APO_TRAIN=$root/build/default/bin/apo-train
+}
+
+compare() {
+  program
+  case ${PEER_PYTHON:-} in
+    none) unset PEER_PYTHON ;;
+    '') PEER_PYTHON=$(peer_python) && export PEER_PYTHON ;;
+  esac
+  python3 benchmarks/compare.py --json "$numbers" "$@"
+  page
+}
+
+# lean_grid NAME [more…]: an MLP, five epochs from each of five seeds, with faithful and with lean meta steps.
+lean_grid() {
+  local name=$1
+  shift
+  train_once "$runs" "$name" mnist_mlp_rmsprop_apo --set 'grid={seed: [0, 1, 2, 3, 4], tuner.lean: [false, true]}' \
+    --set train.epochs=5 --jobs "$(nproc)" --progress off "$@"
+}
+
+lean() {
+  runs=${1:-runs/lean}
+  program
+  lean_grid mnist
+  lean_grid fashion_mnist --set "dataset={name: fashion_mnist, root: ${FASHION_MNIST_ROOT:-/usr/share/datasets/fashion-mnist}}"
+  python3 benchmarks/compare.py --lean "$runs/mnist/grid.json" "$runs/fashion_mnist/grid.json" results/lean.json
+  page
+}
+
+pieces() {
+  build apo-pieces
+  OMP_WAIT_POLICY=passive build/default/bin/apo-pieces "$@"
+}
+
+page() { python3 benchmarks/performance_page.py "$numbers" results/lean.json docs/performance.md; }
+
+case ${1:-compare} in
+  compare | lean | pieces | page) task=${1:-compare} && shift "$(($# > 0))" ;;
+  -h | --help) usage && exit ;;
+  -*) task=compare ;;
+  *) die "unknown task '$1'; accepted: compare, lean, pieces, page, --help" ;;
+esac
+"$task" "$@"
