@@ -1,0 +1,103 @@
+#!/usr/bin/env bash
+# Whether all is well on a machine with a GPU, and how fast: the gpu tests, CPU and GPU beside each other, compute-sanitizer, the
+# benchmark against PyTorch, an epoch of ResNet-34. Runs in a folder of scripts/bundle.sh or in a built checkout. Under 8 minutes.
+# Usage: scripts/gpu_check.sh [OUTPUT]
+#   OUTPUT   folder for the numbers; default: gpu_check
+# Needs a python3 (or $PYTHON) with PyTorch 2.11. $DEVICE: cuda by default; cpu tries the check itself, on less.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/common.sh
+source scripts/common.sh
+case ${1:-} in -h | --help) usage && exit ;; esac
+output=$(mkdir -p "${1:-gpu_check}" && cd "${1:-gpu_check}" && pwd)
+device=${DEVICE:-cuda}
+python=${PYTHON:-python3}
+program=./apo-train tests=./apo-tests
+if [ ! -x "$program" ]; then
+  program=build/default/bin/apo-train tests=build/default/tests/apo-tests
+fi
+[ -x "$program" ] || die "neither ./apo-train of a bundle nor $program of a build is here"
+program=$(realpath -s "$program")
+export PYTHON=$python
+
+# What was done, how it ended, and what it showed: lines of the table at the end.
+table=() failures=0
+# check NAME COMMAND…: the last line of its words goes into the table.
+check() {
+  local name=$1 log started=$SECONDS verdict=well
+  shift
+  log=$output/${name// /_}.log
+  say "$name"
+  if ! "$@" >"$log" 2>&1; then
+    verdict=FAILED
+    failures=$((failures + 1))
+    tail -5 "$log" >&2
+  fi
+  table+=("| $name | $verdict | $((SECONDS - started)) s | $(grep -v '^$' "$log" | tail -1 | cut -c1-100) |")
+}
+
+train() { "$program" --output "$output/runs" --overwrite --progress off "$@"; }
+
+gpu_tests() { "$tests" --gtest_brief=1 --gtest_filter='*Gpu*'; }
+
+# Both in double precision, so that only the order of sums differs.
+agreement() {
+  local where
+  for where in cpu "$device"; do
+    train --config configs/smoke/resnet.yaml --set "name=agree_$where" --device "$where" --set precision=float64
+  done
+  "$python" - "$output/runs/agree_cpu/trace.json" "$output/runs/agree_$device/trace.json" <<'PYTHON'
+import json, sys
+host, device = (json.load(open(path))["steps"]["loss"] for path in sys.argv[1:])
+worst = max(abs(a - b) / abs(a) for a, b in zip(host, device, strict=True))
+print(f"losses of {len(host)} steps differ by {worst:.1e} of themselves at most")
+sys.exit(worst > 1e-6)
+PYTHON
+}
+
+sanitizer() {
+  if [ "$device" = cpu ] || ! command -v compute-sanitizer >/dev/null; then
+    echo "not here, left out"
+    return
+  fi
+  compute-sanitizer --error-exitcode 1 --target-processes all "$program" --config configs/smoke/resnet.yaml --device "$device" \
+    --output "$output/runs" --overwrite --progress off --set name=sanitized --set train.epochs=1
+  echo "no errors"
+}
+
+# benchmark PRECISION MODELS
+benchmark() {
+  APO_TRAIN=$program PEER_PYTHON=$python "$python" benchmarks/compare.py --device "$device" --precision "$1" --models "$2" \
+    --rounds 3 --json "$output/performance.json"
+}
+
+# An epoch of CIFAR-10's size on made-up pictures, with APO.
+epoch() {
+  local examples=50000 width=64
+  if [ "$device" = cpu ]; then examples=640 width=8; fi
+  train --config configs/cifar10_resnet34_sgd_apo.yaml --device "$device" --set name=epoch --set precision=bfloat16 \
+    --set "dataset={name: synthetic, channels: 3, height: 32, width: 32, train_examples: $examples, test_examples: 1000, batch_size: 128, augmentation: crop_flip}" \
+    --set "model.width=$width" --set tuner.lambda=0.001 --set train.epochs=2
+  "$python" - "$output/runs/epoch/trace.json" <<'PYTHON'
+import json, sys
+seconds = json.load(open(sys.argv[1]))["epochs"]["wall_seconds"]
+print(f"the first epoch {seconds[0]:.1f} s, the second {seconds[1] - seconds[0]:.2f} s")
+PYTHON
+}
+
+if [ "$device" = cpu ]; then name=$(uname -m); else name=$(nvidia-smi --query-gpu=name --format=csv,noheader | head -1); fi
+check "gpu tests" gpu_tests
+check "cpu and gpu agree" agreement
+check "compute-sanitizer" sanitizer
+check "epoch of ResNet-34" epoch
+if [ "$device" = cpu ]; then
+  check "benchmark" benchmark float32 mlp
+else
+  check "benchmark, float32" benchmark float32 mlp,cnn
+  check "benchmark, bfloat16" benchmark bfloat16 resnet18,resnet34
+fi
+{
+  printf '%s, %s s\n\n| what | | | |\n|---|---|---|---|\n' "$name" "$SECONDS"
+  printf '%s\n' "${table[@]}"
+} | tee "$output/table.md"
+[ "$failures" = 0 ] || die "$failures checks failed; their words are in $output"
