@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """docs/performance.md from measured numbers, beside them their limits on the machine and the goals.
 
-    performance_page.py results/performance.json results/lean.json docs/performance.md
+    performance_page.py docs/performance.md      from results/{performance,lean,scaling}.json
+
+Needs python3-matplotlib.
 """
 
 import json
@@ -100,15 +102,22 @@ def times_table(models):
     return "\n".join(lines)
 
 
+def meta_step_work(model, batch):
+    """Operations of a faithful meta step: x̃ forward at θ, both batches forward and backward at θ′."""
+    forward = 2 * batch * sum(m for m, _ in layers(model))
+    return forward + 2 * base_step_work(model, batch)[0]
+
+
 def limits_table(models, machine):
-    lines = ["| model | a base step's GFLOP | at the rate of a large product | the update's MB | at the rate of a copy | measured | times the limit |",
-             "|---|---|---|---|---|---|---|"]
+    lines = ["| model | a base step's GFLOP | at the rate of a large product | the update's MB | at the rate of a copy | measured | times the limit | operations of a meta step ÷ base step |",
+             "|---|---|---|---|---|---|---|---|"]
     for model, runs in models.items():
-        flop, moved = base_step_work(model, 128 if model in RESNET_BLOCKS else 100)
+        batch = 128 if model in RESNET_BLOCKS else 100
+        flop, moved = base_step_work(model, batch)
         compute, memory = 1000 * flop / machine["flops"], 1000 * moved / machine["bytes"]
         measured = statistics.median(runs["constant"]["milliseconds"])
         lines.append(f"| {model} | {flop / 1e9:.3g} | {compute:.3g} ms | {moved / 1e6:.3g} | {memory:.3g} ms | {measured:.4g} ms | "
-                     f"{measured / (compute + memory):.2f} |")
+                     f"{measured / (compute + memory):.2f} | {meta_step_work(model, batch) / flop:.2f} |")
     return "\n".join(lines)
 
 
@@ -124,7 +133,33 @@ def lean_section(grids):
     return "\n".join(lines) + "\n"
 
 
-def page(numbers, lean):
+def draw_scaling(image, scaling):
+    import matplotlib
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+    pyplot.rcParams.update({"svg.hashsalt": "apo-train", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
+    _, panels = pyplot.subplots(1, 2, figsize=(8, 3), constrained_layout=True)
+    for axes, axis, size, label in ((panels[0], "width", "parameters", "parameters"), (panels[1], "batch", "size", "examples in a batch")):
+        sizes = [row[size] for row in scaling[axis]]
+        for name, colour in (("constant", "#0072B2"), ("APO", "#D55E00")):
+            axes.loglog(sizes, [row[name] for row in scaling[axis]], marker=".", color=colour, label=name if name == "constant" else "APO, K = 10")
+        last = scaling[axis][-1]
+        axes.loglog(sizes, [last["constant"] * s / sizes[-1] for s in sizes], color="grey", linestyle=":", label="in proportion")
+        axes.set_xlabel(label)
+        axes.set_title("ms a step")
+        axes.grid(alpha=0.25)
+        axes.legend(frameon=False)
+    pyplot.savefig(image, metadata={"Date": None})
+
+
+def scaling_section(scaling):
+    parts = ["## Against size\n", "![Milliseconds a step against parameters and batch](images/scaling.svg)\n",
+             f"An MLP with two hidden layers; batches of 100 on the left, 1,000 hidden units on the right; {scaling['processor']}, {scaling['threads']} "
+             "thread(s); `scripts/benchmark.sh scaling`.\n"]
+    return "\n".join(parts)
+
+
+def page(numbers, lean, scaling):
     parts = ["# Performance\n",
              "Written by `scripts/benchmark.sh` from `results/performance.json`. apo-train and PyTorch's eager mode (`benchmarks/pytorch_peer.py`: the same "
              "models, batches and meta steps) ran in turns on the same machine with the same number of threads, all of which wait passively; times are of "
@@ -138,14 +173,20 @@ def page(numbers, lean):
         parts += [times_table(models) + "\n"]
     if lean:
         parts.append(lean_section(lean))
+    if scaling:
+        parts.append(scaling_section(scaling))
     return "\n".join(parts)
 
 
 def main():
-    if len(sys.argv) != 4:
+    if len(sys.argv) != 2:
         sys.exit(__doc__.strip())
-    numbers, lean = (json.loads(file.read_text()) if file.exists() else {} for file in map(pathlib.Path, sys.argv[1:3]))
-    pathlib.Path(sys.argv[3]).write_text(page(numbers, lean))
+    root, output = pathlib.Path(__file__).resolve().parent.parent, pathlib.Path(sys.argv[1])
+    files = [root / f"results/{name}.json" for name in ("performance", "lean", "scaling")]
+    numbers, lean, scaling = (json.loads(file.read_text()) if file.exists() else {} for file in files)
+    if scaling:
+        draw_scaling(output.parent / "images/scaling.svg", scaling)
+    output.write_text(page(numbers, lean, scaling))
 
 
 if __name__ == "__main__":
