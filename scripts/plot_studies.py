@@ -1,4 +1,6 @@
-"""Draws the results of apo-study: Table 2's schedules (Fig. 12 and 13), and the theorems."""
+"""Draws what is no curve of training: apo-study's schedules (Table 2, Fig. 12 and 13) and theorems, and final losses side by side."""
+
+import math
 
 import plot_traces
 from matplotlib import pyplot
@@ -7,6 +9,25 @@ from matplotlib import pyplot
 def draw(output, study):
     pyplot.rcParams.update({"svg.hashsalt": "apo-train", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
     (table_2 if study["study"] == "table2" else theorems)(study)
+    pyplot.savefig(output, metadata={"Date": None})
+    pyplot.close()
+
+
+def final_losses(output, losses):
+    """losses: {DATA_METHOD: loss}, a panel for each DATA, lowest on top; those of APO in a colour of their own, the infinite at the edge."""
+    pyplot.rcParams.update({"svg.hashsalt": "apo-train", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
+    sets = list(dict.fromkeys(name.split("_")[0] for name in losses))
+    _, panels = pyplot.subplots(1, len(sets), figsize=(4 * len(sets), 3.6), constrained_layout=True)
+    for axes, data in zip(panels, sets):
+        of_set = sorted(((name.removeprefix(data + "_").replace("/optimizer.learning_rate=", " "), loss) for name, loss in losses.items()
+                         if name.startswith(data + "_")), key=lambda item: item[1], reverse=True)
+        most = max(loss for _, loss in of_set if math.isfinite(loss))
+        for row, (name, loss) in enumerate(of_set):
+            axes.semilogx(min(loss, 2 * most), row, marker="o" if math.isfinite(loss) else ">",
+                          color=plot_traces.COLOURS[1] if name.startswith("apo") else plot_traces.COLOURS[0])
+        axes.set_yticks(range(len(of_set)), [name + ("" if math.isfinite(loss) else ", diverged") for name, loss in of_set], fontsize=7)
+        axes.set_title(f"{data}: training loss at the end")
+        axes.grid(alpha=0.25)
     pyplot.savefig(output, metadata={"Date": None})
     pyplot.close()
 

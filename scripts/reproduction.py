@@ -15,6 +15,7 @@ import statistics
 import sys
 
 import claims
+import plot_studies
 import plot_traces
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -144,10 +145,11 @@ def section(result):
 def draw(image, result):
     image.parent.mkdir(exist_ok=True)
     if "study" in result:
-        import plot_studies
         plot_studies.draw(image, result["study"])
         return True
-    if result["runs"]:
+    if result["figure"] == "sceptic":
+        plot_studies.final_losses(image, claims.final_losses(result))
+    elif result["runs"]:
         plot_traces.draw(image, [(claims.configuration(name), run) for name, run in result["runs"].items()])
     return bool(result["runs"])
 
