@@ -27,10 +27,11 @@ def thinned(values):
 
 
 def styles(labels):
-    """A colour for each label, then again with the next line style; where some are FAMILY/MEMBER, a family begins with the next style."""
+    """A colour for each label, then again with the next line style; the members of a family, FAMILY/MEMBER, have a line style of their own."""
+    heads = [label.split("/")[0] for label in labels]
     families = {}
-    for label in labels:
-        families.setdefault(label.split("/")[0] if any("/" in other for other in labels) else "", []).append(label)
+    for label, head in zip(labels, heads):
+        families.setdefault(head if heads.count(head) > 1 else "", []).append(label)
     return {label: {"color": COLOURS[at % len(COLOURS)], "linestyle": STYLES[(nth + at // len(COLOURS)) % len(STYLES)], "linewidth": 1.2}
             for nth, members in enumerate(families.values()) for at, label in enumerate(members)}
 
