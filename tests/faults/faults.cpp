@@ -53,16 +53,18 @@ Function* original(const char* name) {
   return reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name));
 }
 
-struct Report {
-  ~Report() {
-    const std::string file = setting("APO_FAULT_COUNT");
-    if (file.empty()) return;
-    if (std::FILE* out = std::fopen(file.c_str(), "w")) {
-      std::fprintf(out, "%ld", calls.load());
-      std::fclose(out);
-    }
+void report() {
+  const std::string file = setting("APO_FAULT_COUNT");
+  if (file.empty()) return;
+  if (std::FILE* out = std::fopen(file.c_str(), "w")) {
+    std::fprintf(out, "%ld", calls.load());
+    std::fclose(out);
   }
-} report;
+}
+
+struct AtExit {
+  ~AtExit() { report(); }
+} at_exit;
 
 }  // namespace
 
@@ -86,5 +88,11 @@ int fdatasync(int descriptor) {
 int rename(const char* from, const char* to) {
   static auto* const call = original<int(const char*, const char*)>("rename");
   return fails("rename", std::filesystem::absolute(to)) ? -1 : call(from, to);
+}
+
+/// The way out that leaves destructors alone.
+void _Exit(int code) {
+  report();
+  _exit(code);
 }
 }
