@@ -138,13 +138,15 @@ def main():
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     key = f"{device_name(options.device)}, {options.precision}, {options.threads} thread(s)"
     machine = peer(["--work", "machine"], options) if PEER else None
-    models = {model: measure(model, options) for model in options.models.split(",")}
-    if options.json:
-        file = pathlib.Path(options.json)
+    file = pathlib.Path(options.json) if options.json else None
+    for model in options.models.split(","):
+        found = measure(model, options)
+        if file is None:
+            continue
         numbers = json.loads(file.read_text()) if file.exists() else {}
         entry = numbers.setdefault(key, {"machine": machine, "models": {}})
         entry["machine"] = machine or entry["machine"]
-        entry["models"] |= models
+        entry["models"][model] = found
         file.write_text(json.dumps(numbers, indent=1) + "\n")
 
 
