@@ -17,7 +17,7 @@ from matplotlib import pyplot  # noqa: E402
 
 # Okabe and Ito's colours, told apart by colour-blind readers too; then again, dashed.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
-STYLES = ["-", "--", ":"]
+STYLES = ["-", "--", ":", "-.", (0, (4, 1, 1, 1, 1, 1))]
 POINTS = 1000
 MOST_IN_PANEL = 6
 
@@ -32,7 +32,8 @@ def styles(labels):
     families = {}
     for label, head in zip(labels, heads):
         families.setdefault(head if heads.count(head) > 1 else "", []).append(label)
-    return {label: {"color": COLOURS[at % len(COLOURS)], "linestyle": STYLES[(nth + at // len(COLOURS)) % len(STYLES)], "linewidth": 1.2}
+    return {label: {"color": COLOURS[at % len(COLOURS)], "linewidth": 1.2,
+                    "linestyle": STYLES[(nth if at < len(COLOURS) else len(families) - 1 + at // len(COLOURS)) % len(STYLES)]}
             for nth, members in enumerate(families.values()) for at, label in enumerate(members)}
 
 
@@ -40,14 +41,14 @@ def draw(output, runs):
     """runs: (label, trace) pairs, a trace as in trace.json. Runs of one label share its style: they differ in the seed.
 
     Toys, which have no accuracy, are drawn over steps, the others over epochs. The loss is an epoch's mean; of a run shorter than
-    three epochs each step's.
+    three epochs each step's; above twice the highest first one it is cut off.
     """
     pyplot.rcParams.update({"svg.hashsalt": "apo-train", "font.size": 9, "axes.spines.top": False,
                             "axes.spines.right": False})
     supervised = any(a is not None for _, trace in runs for a in trace["epochs"]["test_accuracy"])
     figure, panels = pyplot.subplots(1, 3 if supervised else 2, figsize=(10, 3), constrained_layout=True)
     style_of = styles(list(dict.fromkeys(label for label, _ in runs)))
-    drawn = set()
+    drawn, first_losses = set(), []
     for label, trace in runs:
         style = style_of[label]
         epochs, steps = trace["epochs"], trace["steps"]
@@ -56,11 +57,15 @@ def draw(output, runs):
         per_epoch = epochs["step"][0] / epochs["epoch"][0] if supervised else 1
         whole = (epochs["step"], epochs["train_loss"]) if len(epochs["step"]) > 2 else (steps["step"], steps["loss"])
         panels[0].semilogy([step / per_epoch for step in whole[0]], whole[1], label=None if label in drawn else label, **style)
+        first_losses.append(whole[1][0])
         panels[-1].semilogy([step / per_epoch for step in thinned(steps["step"])], thinned(steps["learning_rate"]), **style)
         if supervised:
             panels[1].plot([step / per_epoch for step in epochs["step"]],
                            [100 * a if a is not None else None for a in epochs["test_accuracy"]], **style)
         drawn.add(label)
+    top = 2 * max((loss for loss in first_losses if loss is not None), default=1)
+    if panels[0].get_ylim()[1] > top:  # a run that went astray would flatten the others
+        panels[0].set_ylim(top=top)
     titles = ("training loss", "test accuracy, %", "learning rate") if supervised else ("training loss", "learning rate")
     for axes, title in zip(panels, titles):
         axes.set_title(title)
