@@ -121,7 +121,8 @@ def lowest_is(*names):
         best, rival = min(ours, key=ours.get), min(others, key=others.get)
         return Finding(f"{best} {ours[best]:.3g}, the best other run ({rival}) {others[rival]:.3g}",
                        verdict(ours[best] <= others[rival], ours[best] <= 2 * others[rival]),
-                       "at this scale: some 600 steps of a narrow network in batches of 32, one run each, APO by the best λ of its search (`configs/paper/cpu.args`)" if result["scale"] == "cpu" else "")
+                       "" if result["scale"] != "cpu" else "at this scale: some 600 steps of a narrow network in batches of 32, one run each, APO by the best λ "
+                       "of its search (`configs/paper/cpu.args`)")
     return judge
 
 
