@@ -7,7 +7,7 @@ from matplotlib import pyplot
 
 
 def draw(output, study):
-    pyplot.rcParams.update({"svg.hashsalt": "apo-train", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
+    pyplot.rcParams.update(plot_traces.LOOK)
     (table_2 if study["study"] == "table2" else theorems)(study)
     pyplot.savefig(output, metadata={"Date": None})
     pyplot.close()
@@ -15,7 +15,7 @@ def draw(output, study):
 
 def final_losses(output, losses):
     """losses: {DATA_METHOD: loss}, a panel for each DATA, lowest on top; those of APO in a colour of their own, the infinite at the edge."""
-    pyplot.rcParams.update({"svg.hashsalt": "apo-train", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
+    pyplot.rcParams.update(plot_traces.LOOK)
     sets = list(dict.fromkeys(name.split("_")[0] for name in losses))
     _, panels = pyplot.subplots(1, len(sets), figsize=(4 * len(sets), 3.6), constrained_layout=True)
     for axes, data in zip(panels, sets):

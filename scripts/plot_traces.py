@@ -18,6 +18,7 @@ from matplotlib import pyplot  # noqa: E402
 # Okabe and Ito's colours, told apart by colour-blind readers too; then again, dashed.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
 STYLES = ["-", "--", ":", "-.", (0, (4, 1, 1, 1, 1, 1))]
+LOOK = {"svg.hashsalt": "apo-train", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
 POINTS = 1000
 MOST_IN_PANEL = 6
 
@@ -43,8 +44,7 @@ def draw(output, runs):
     Toys, which have no accuracy, are drawn over steps, the others over epochs. The loss is an epoch's mean; of a run shorter than
     three epochs each step's; above twice the highest first one it is cut off.
     """
-    pyplot.rcParams.update({"svg.hashsalt": "apo-train", "font.size": 9, "axes.spines.top": False,
-                            "axes.spines.right": False})
+    pyplot.rcParams.update(LOOK)
     supervised = any(a is not None for _, trace in runs for a in trace["epochs"]["test_accuracy"])
     figure, panels = pyplot.subplots(1, 3 if supervised else 2, figsize=(10, 3), constrained_layout=True)
     style_of = styles(list(dict.fromkeys(label for label, _ in runs)))
