@@ -3,7 +3,8 @@
 #   APO_TORCH_DIR   a wheel's `torch` folder or an unpacked libtorch; default: what scripts/setup.sh fetched
 #   APO_CUDA        link the CUDA libraries too
 #
-# Defines the target LibTorch::torch and LibTorch_VERSION.
+# Defines LibTorch_VERSION and the targets LibTorch::torch, LibTorch::headers (which it includes) and LibTorch::cuda_headers: those
+# of CUDA, from the wheels that lie beside LibTorch or from a toolkit.
 include(FindPackageHandleStandardArgs)
 
 if(NOT APO_TORCH_DIR)
@@ -44,13 +45,22 @@ find_package_handle_standard_args(
 )
 
 if(LibTorch_FOUND AND NOT TARGET LibTorch::torch)
-  add_library(LibTorch::torch INTERFACE IMPORTED)
+  add_library(LibTorch::headers INTERFACE IMPORTED)
   # After the system's folders: the wheel carries headers of other libraries (fmt) that must not hide the real ones.
   target_compile_options(
-    LibTorch::torch
+    LibTorch::headers
     INTERFACE "SHELL:-idirafter ${LibTorch_INCLUDE_DIR}"
               "SHELL:-idirafter ${LibTorch_INCLUDE_DIR}/torch/csrc/api/include"
   )
+  add_library(LibTorch::cuda_headers INTERFACE IMPORTED)
+  find_path(LibTorch_CUDA_INCLUDE_DIR cuda_runtime_api.h PATHS "${APO_TORCH_DIR}/../nvidia/cu13/include" /usr/local/cuda/include NO_CACHE)
+  if(LibTorch_CUDA_INCLUDE_DIR)
+    target_compile_options(LibTorch::cuda_headers INTERFACE "SHELL:-idirafter ${LibTorch_CUDA_INCLUDE_DIR}")
+  elseif(APO_CUDA)
+    message(FATAL_ERROR "CUDA's headers (cuda_runtime_api.h) are neither beside '${APO_TORCH_DIR}' nor in /usr/local/cuda/include")
+  endif()
+  add_library(LibTorch::torch INTERFACE IMPORTED)
+  target_link_libraries(LibTorch::torch INTERFACE LibTorch::headers)
   set(_libraries ${LibTorch_CPU_LIBRARY} ${LibTorch_C10_LIBRARY})
   if(APO_CUDA)
     find_library(LibTorch_CUDA_LIBRARY torch_cuda PATHS "${APO_TORCH_DIR}/lib" NO_DEFAULT_PATH NO_CACHE REQUIRED)

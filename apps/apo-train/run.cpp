@@ -6,6 +6,7 @@
 
 #include "apo/checkpoint/checkpoints.h"
 #include "apo/config/assemble.h"
+#include "apo/cuda/recorder.h"
 #include "resume.h"
 #include "run_files.h"
 #include "signals.h"
@@ -54,6 +55,10 @@ class Run {
   TrainOptions with_callbacks(TrainOptions options) {
     options.interrupted = [] { return received_signal() != 0; };
     options.on_checkpoint = [this] { save(); };
+    if (train_.cuda_graph == "auto") {
+      const auto warn = [this](const std::string& why) { files_.log().warn(why); };
+      options.recorder = make_cuda_recorder(assembly_.device, warn);
+    }
     return options;
   }
 

@@ -23,14 +23,16 @@ namespace apo::test {
 /// classes.
 class TinyProblem : public Problem {
  public:
-  explicit TinyProblem(uint64_t seed = 0)
-      : x_(make_generator(seed, RandomStream::training_batches)),
+  explicit TinyProblem(uint64_t seed = 0, at::Device device = at::kCPU)
+      : device_(device),
+        x_(make_generator(seed, RandomStream::training_batches)),
         x_tilde_(make_generator(seed, RandomStream::discrepancy_batches)) {
     at::Generator generator = make_generator(seed, RandomStream::model);
     for (const std::vector<int64_t>& shape : {std::vector<int64_t>{5, 4}, {5}, {3, 5}, {3}}) {
-      parameters_.push_back(at::randn(shape, generator, at::kDouble).requires_grad_());
+      const Tensor theta = at::randn(shape, generator, at::kDouble).to(device);
+      parameters_.push_back(theta.requires_grad_());
     }
-    buffers_ = {at::rand({3}, generator, at::kDouble)};
+    buffers_ = {at::rand({3}, generator, at::kDouble).to(device)};
   }
 
   TensorList& parameters() override { return parameters_; }
@@ -87,10 +89,10 @@ class TinyProblem : public Problem {
   int evaluations = 0;
 
  private:
-  static Batch draw(at::Generator& generator) {
+  Batch draw(at::Generator& generator) const {
     const Tensor inputs = at::randn({8, 4}, generator, at::kDouble);
     // A label that the inputs determine, so that there is something to learn.
-    return {inputs, inputs.narrow(1, 0, 3).argmax(1)};
+    return {inputs.to(device_), inputs.narrow(1, 0, 3).argmax(1).to(device_)};
   }
 
   static void visit_generator(const std::string& name,
@@ -101,6 +103,7 @@ class TinyProblem : public Problem {
     if (visitor.restores()) generator.set_state(state);
   }
 
+  at::Device device_;
   at::Generator x_;
   at::Generator x_tilde_;
   TensorList parameters_;

@@ -79,7 +79,7 @@ TEST_P(RateSearchWith, ATrialLeavesTheRunUntouched) {
     }
   }
   EXPECT_TRUE(at::equal(problem_.buffers()[0], buffers[0]));
-  EXPECT_EQ(xi_.updates, xi.updates);
+  EXPECT_EQ(to_double(xi_.updates), to_double(xi.updates));
   for (size_t b = 0; b < xi.blocks.size(); ++b) {
     EXPECT_TRUE(at::equal(xi_.blocks[b].inputs.moment, xi.blocks[b].inputs.moment));
     EXPECT_TRUE(at::equal(xi_.blocks[b].inputs.vectors, xi.blocks[b].inputs.vectors));

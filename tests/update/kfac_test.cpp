@@ -170,10 +170,10 @@ TEST(Kfac, BetweenDecompositionsTheEigenvaluesAreTheCurvatureAlongTheOldBasis) {
   const auto rule =
       make_kfac({.factor_interval = 1, .inverse_interval = 1, .basis_interval = 4}, {});
   Statistics xi = rule->initial_statistics(problem.parameters());
-  xi.updates = 4;  // a multiple of 1 · 4
+  xi.curvature_steps = 4;  // a multiple of 1 · 4
   rule->observe_curvature(problem, problem.next_batch(), xi);
   const Tensor basis = xi.blocks[0].inputs.vectors.clone();
-  xi.updates = 5;
+  xi.curvature_steps = 5;
   rule->observe_curvature(problem, problem.next_batch(), xi);
   const KroneckerFactor& factor = xi.blocks[0].inputs;
   EXPECT_TRUE(at::equal(factor.vectors, basis));
@@ -182,7 +182,7 @@ TEST(Kfac, BetweenDecompositionsTheEigenvaluesAreTheCurvatureAlongTheOldBasis) {
     const double expected = along.dot(factor.moment.mv(along)).item<double>();
     EXPECT_NEAR(factor.values[k].item<double>(), expected, 1e-14);
   }
-  xi.updates = 8;
+  xi.curvature_steps = 8;
   rule->observe_curvature(problem, problem.next_batch(), xi);
   EXPECT_FALSE(at::equal(xi.blocks[0].inputs.vectors, basis));
 }

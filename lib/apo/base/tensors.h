@@ -25,7 +25,11 @@ void set_storage(TensorList& tensors, const TensorList& values);
 /// The value of a one-element tensor on the host. On a GPU this waits for it.
 double to_double(const Tensor& scalar);
 
-/// The values of one-element tensors, wherever they are: one copy for all that are on a GPU.
-std::vector<double> to_doubles(const TensorList& scalars);
+/// The elements of all tensors in a row, wherever they are: one copy for all that are on a GPU.
+std::vector<double> to_doubles(const TensorList& tensors);
+
+/// Numbers that are to be looked at later: on the CPU themselves, detached; on another device all
+/// their elements in one tensor.
+TensorList packed(const TensorList& numbers);
 
 }  // namespace apo

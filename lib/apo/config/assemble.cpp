@@ -4,6 +4,8 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 
+#include <cstdlib>
+
 #include "apo/base/error.h"
 #include "apo/base/random.h"
 #include "apo/base/system.h"
@@ -61,13 +63,25 @@ int threads_of(const Experiment& experiment) {
   return experiment.threads > 0 ? static_cast<int>(experiment.threads) : usable_cores();
 }
 
+/// Algorithms of the GPU's libraries: the fastest by trial, or always the same ones.
+void choose_algorithms(bool deterministic) {
+  at::Context& context = at::globalContext();
+  context.setBenchmarkCuDNN(!deterministic);
+  context.setDeterministicCuDNN(deterministic);
+  context.setDeterministicAlgorithms(deterministic, false);
+  if (!deterministic) return;
+  context.setDeterministicFillUninitializedMemory(false);
+  setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);  // what cuBLAS asks for
+}
+
 /// Before anything is loaded, so that a device that is not there is the first thing to be said.
 void set_up_process(const Experiment& experiment) {
-  resolve_device(experiment.device);
+  const at::Device device = resolve_device(experiment.device);
   at::set_num_threads(threads_of(experiment));
   const bool tf32 = experiment.precision == "tf32";
   at::globalContext().setAllowTF32CuBLAS(tf32);
   at::globalContext().setAllowTF32CuDNN(tf32);
+  if (device.is_cuda()) choose_algorithms(experiment.deterministic);
 }
 
 /// nullptr for a toy.

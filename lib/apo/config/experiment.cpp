@@ -79,6 +79,10 @@ void TrainSection::visit(OptionVisitor& visitor) {
                {.lower = 1, .lower_open = true},
                "what a rollback divides the learning rate by");
   visitor.integer("rollback_limit", rollback_limit, Range::at_least(1), "rollbacks of a run");
+  visitor.word("cuda_graph",
+               cuda_graph,
+               {"auto", "off"},
+               "on a GPU, issue each part of a step with one call where it can be recorded");
 }
 
 bool Experiment::is_supervised() const {
@@ -138,6 +142,10 @@ void Experiment::visit(OptionVisitor& visitor) {
                precision,
                {"float32", "tf32", "bfloat16", "float64"},
                "of the forward and backward passes");
+  visitor.flag(
+      "deterministic",
+      deterministic,
+      "on a GPU, fixed algorithms instead of the fastest: equal runs are equal to the bit");
   visitor.section("problem",
                   "what is minimised; a toy takes neither dataset nor model",
                   [this](OptionVisitor& v) { v.choice(problem, "problem"); });

@@ -42,6 +42,7 @@ struct TrainSection {
   std::string on_divergence = "stop";
   double rollback_factor = 2;
   int64_t rollback_limit = 3;
+  std::string cuda_graph = "auto";
   void visit(OptionVisitor& visitor);
 };
 
@@ -53,6 +54,7 @@ struct Experiment {
   std::string device = "auto";
   int64_t threads = 0;
   std::string precision = "float32";
+  bool deterministic = false;
   ChoiceOf<Problem, const ProblemSetting&> problem;
   DatasetSection dataset;
   ChoiceOf<Model, const ModelShape&> model;

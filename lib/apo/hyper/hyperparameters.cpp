@@ -1,6 +1,7 @@
 #include "apo/hyper/hyperparameters.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/clamp.h>
 #include <ATen/ops/eq.h>
 #include <ATen/ops/exp.h>
@@ -8,9 +9,11 @@
 #include <ATen/ops/full_like.h>
 #include <ATen/ops/log.h>
 #include <ATen/ops/logit.h>
+#include <ATen/ops/mv.h>
 #include <ATen/ops/ones_like.h>
 #include <ATen/ops/scalar_tensor.h>
 #include <ATen/ops/sigmoid.h>
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/unbind.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros_like.h>
@@ -69,17 +72,41 @@ Hyperparameters::Hyperparameters(std::vector<HyperparameterSpec> specs,
     : specs_(std::move(specs)), group_of_(std::move(group_of)), groups_(groups) {
   for (const std::string& name : tuned) tuned_.push_back(index(name));
   for (size_t h = 0; h < specs_.size(); ++h) {
-    const bool is_tuned = std::count(tuned_.begin(), tuned_.end(), h) > 0;
+    const bool may_change =
+        specs_[h].name == "learning_rate" || std::count(tuned_.begin(), tuned_.end(), h) > 0;
     const auto options =
-        at::TensorOptions().dtype(at::kDouble).device(is_tuned ? device : at::kCPU);
+        at::TensorOptions().dtype(at::kDouble).device(may_change ? device : at::kCPU);
     values_.push_back(at::full({groups_}, specs_[h].initial, options));
     stored_.push_back(to_stored(specs_[h].transform, values_.back()));
     per_parameter_.push_back(spread(values_.back()));
   }
+  members_ = at::tensor(group_of_, at::kLong).eq(at::arange(groups_, at::kLong).unsqueeze(1));
+  members_ = members_.to(device, at::kDouble);
 }
 
-Hyperparameters::Hyperparameters(std::vector<HyperparameterSpec> specs, size_t parameters)
-    : Hyperparameters(std::move(specs), {}, std::vector<int64_t>(parameters, 0), 1, at::kCPU) {}
+Hyperparameters::Hyperparameters(std::vector<HyperparameterSpec> specs,
+                                 size_t parameters,
+                                 at::Device device)
+    : Hyperparameters(std::move(specs), {}, std::vector<int64_t>(parameters, 0), 1, device) {}
+
+Hyperparameters::Hyperparameters(const Hyperparameters& other)
+    : specs_(other.specs_),
+      tuned_(other.tuned_),
+      group_of_(other.group_of_),
+      groups_(other.groups_),
+      members_(other.members_),
+      values_(clone(other.values_)),
+      stored_(clone(other.stored_)) {
+  for (size_t h = 0; h < specs_.size(); ++h) {
+    const TensorList& theirs = other.per_parameter_[h];
+    const bool elementwise = !theirs.empty() && !theirs.front().is_alias_of(other.values_[h]);
+    per_parameter_.push_back(elementwise ? clone(theirs) : spread(values_[h]));
+  }
+}
+
+Hyperparameters& Hyperparameters::operator=(const Hyperparameters& other) {
+  return *this = Hyperparameters(other);
+}
 
 size_t Hyperparameters::index(const std::string& name) const {
   for (size_t h = 0; h < specs_.size(); ++h) {
@@ -93,9 +120,9 @@ void Hyperparameters::set(size_t h, double value) {
 }
 
 void Hyperparameters::set(size_t h, const Tensor& value) {
-  values_[h] = value;
-  stored_[h] = to_stored(specs_[h].transform, value);
-  per_parameter_[h] = spread(value);
+  values_[h].copy_(value);
+  stored_[h].copy_(to_stored(specs_[h].transform, values_[h]));
+  per_parameter_[h] = spread(values_[h]);
 }
 
 void Hyperparameters::set_elementwise(size_t h, TensorList values) {
@@ -111,8 +138,9 @@ void Hyperparameters::set_elementwise(size_t h, TensorList values) {
 
 void Hyperparameters::move(size_t h, const Tensor& target) {
   const Tensor stored = within(specs_[h], target);
-  values_[h] = at::where(stored.eq(stored_[h]), values_[h], to_value(specs_[h].transform, stored));
-  stored_[h] = stored.clone();
+  const Tensor value = to_value(specs_[h].transform, stored);
+  values_[h].copy_(at::where(stored.eq(stored_[h]), values_[h], value));
+  stored_[h].copy_(stored);
   per_parameter_[h] = spread(values_[h]);
 }
 
@@ -136,6 +164,11 @@ Tensor Hyperparameters::derivative(size_t h) const {
       return at::full_like(value, 1 / kExponentScale);
   }
   throw std::logic_error("unknown transform");
+}
+
+Tensor Hyperparameters::sum_by_group(const Tensor& of_parameters) const {
+  if (groups_ == 1) return of_parameters.sum().view({1});
+  return at::mv(members_, of_parameters);
 }
 
 void Hyperparameters::visit_state(StateVisitor& visitor) {

@@ -33,9 +33,9 @@ struct HyperparameterSpec {
 /// 0-dim tensor, or one of the parameter's shape. h counts in the rule's declared order.
 using HyperparameterValues = std::vector<TensorList>;
 
-/// The values of φ and their stored forms, in float64: the tuned ones on the parameters' device, so
-/// that a learned value never waits for the host; the others on the CPU, where a formula may look
-/// at them at no cost.
+/// The values of φ and their stored forms, in float64: the learning rate and the tuned ones on the
+/// parameters' device, so that a value that changes never waits for the host; the others on the
+/// CPU, where a formula may look at them at no cost. Values change in place.
 ///
 /// A hyperparameter has `groups` values (1: global scope; one per layer: layer scope). `stored` is
 /// what the meta-optimizer moves; a stored value that does not move keeps its exact value, so that
@@ -50,7 +50,16 @@ class Hyperparameters {
                   at::Device device);
 
   /// Nothing tuned, global scope, for a number of parameters.
-  Hyperparameters(std::vector<HyperparameterSpec> specs, size_t parameters);
+  Hyperparameters(std::vector<HyperparameterSpec> specs,
+                  size_t parameters,
+                  at::Device device = at::kCPU);
+
+  /// Copies are deep.
+  Hyperparameters(const Hyperparameters& other);
+  Hyperparameters(Hyperparameters&&) = default;
+  Hyperparameters& operator=(const Hyperparameters& other);
+  Hyperparameters& operator=(Hyperparameters&&) = default;
+  ~Hyperparameters() = default;
 
   const std::vector<HyperparameterSpec>& specs() const { return specs_; }
   /// Positions of the tuned ones among specs().
@@ -69,7 +78,7 @@ class Hyperparameters {
   /// Sets the groups' values, [groups].
   void set(size_t h, const Tensor& value);
   /// Gives every element of every parameter a value of its own: one tensor per parameter, of its
-  /// shape. value(h) is then their geometric mean, in every group.
+  /// shape, which is kept. value(h) is then their geometric mean, in every group.
   void set_elementwise(size_t h, TensorList values);
   /// Moves the stored form to `target`, [groups], or to the nearest of its range; where that equals
   /// the old one the value stays exactly.
@@ -84,6 +93,8 @@ class Hyperparameters {
 
   /// d value / d stored at the current value, [groups].
   Tensor derivative(size_t h) const;
+  /// Sums over the parameters of each group: [parameters] → [groups].
+  Tensor sum_by_group(const Tensor& of_parameters) const;
 
   /// Leaves out what set_elementwise has set: who uses it sets it before every step.
   void visit_state(StateVisitor& visitor);
@@ -95,6 +106,7 @@ class Hyperparameters {
   std::vector<size_t> tuned_;
   std::vector<int64_t> group_of_;
   int64_t groups_;
+  Tensor members_;  // [groups, parameters]: 1 where the parameter is in the group
   TensorList values_;
   TensorList stored_;
   HyperparameterValues per_parameter_;

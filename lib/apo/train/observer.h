@@ -18,6 +18,18 @@ struct StepRecord {
   double learning_rate = 0;
 };
 
+/// One meta step.
+struct MetaRecord {
+  int64_t step = 0;
+  double objective = 0;
+  double loss_term = 0;
+  double discrepancy = 0;
+  /// ∂J/∂(stored φ): [k][group] for the k-th tuned hyperparameter.
+  std::vector<std::vector<double>> gradient;
+  /// The meta-optimizer did not see this gradient: the step counted as too large.
+  bool skipped = false;
+};
+
 /// A tuned hyperparameter after a meta step. `name` carries "/<layer>" where there is one per
 /// layer.
 struct HyperparameterRecord {

@@ -5,42 +5,82 @@
 namespace apo {
 namespace {
 
-constexpr size_t kStepsInFlight = 50;
+/// Steps and meta steps.
+constexpr size_t kInFlight = 50;
 
 }  // namespace
 
-StepLog::StepLog(std::vector<Observer*> observers, bool on_host)
-    : observers_(std::move(observers)), capacity_(on_host ? 1 : kStepsInFlight) {}
+StepLog::StepLog(std::vector<Observer*> observers,
+                 std::vector<std::string> tuned,
+                 int64_t groups,
+                 bool on_host)
+    : observers_(std::move(observers)),
+      tuned_(std::move(tuned)),
+      groups_(static_cast<size_t>(groups)),
+      on_host_(on_host) {}
 
-void StepLog::push(StepNumbers numbers) {
-  numbers.loss = numbers.loss.detach();
-  pending_.push_back(std::move(numbers));
-  if (pending_.size() >= capacity_) fetch();
+void StepLog::push_step(int64_t step, int64_t examples, const TensorList& numbers) {
+  push({step, examples, numbers});
+}
+
+void StepLog::push_meta(int64_t step, TensorList numbers, const TensorList& values) {
+  numbers.insert(numbers.end(), values.begin(), values.end());
+  push({step, 0, std::move(numbers)});
+}
+
+void StepLog::push(Pending pending) {
+  if (!on_host_) pending.numbers = clone(pending.numbers);
+  pending_.push_back(std::move(pending));
+  if (on_host_ || pending_.size() >= kInFlight) fetch();
 }
 
 void StepLog::fetch() {
-  TensorList scalars;
-  for (const StepNumbers& numbers : pending_) {
-    scalars.push_back(numbers.loss);
-    scalars.push_back(numbers.learning_rate);
-    if (numbers.correct.defined()) scalars.push_back(numbers.correct);
+  TensorList numbers;
+  std::vector<size_t> counts;
+  for (const Pending& pending : pending_) {
+    counts.push_back(0);
+    for (const Tensor& tensor : pending.numbers) counts.back() += tensor.numel();
+    numbers.insert(numbers.end(), pending.numbers.begin(), pending.numbers.end());
   }
-  const std::vector<double> values = to_doubles(scalars);
-  size_t next = 0;
-  for (const StepNumbers& numbers : pending_) {
-    const StepRecord record{numbers.step, values[next], values[next + 1]};
-    next += 2;
-    const bool has_classes = numbers.correct.defined();
-    const double correct = has_classes ? values[next++] : 0;
-    if (diverged_) continue;
-    for (Observer* observer : observers_) observer->on_step(record);
-    if (!std::isfinite(record.loss)) {
-      diverged_ = record;
-      continue;
+  const std::vector<double> values = to_doubles(numbers);
+  const double* next = values.data();
+  for (size_t i = 0; i < pending_.size() && !diverged_; next += counts[i], ++i) {
+    if (pending_[i].examples > 0) {
+      tell_step(pending_[i], next, counts[i]);
+    } else {
+      tell_meta(pending_[i].step, next);
     }
-    sum_up(record.loss, correct, numbers.examples, has_classes);
   }
   pending_.clear();
+}
+
+void StepLog::tell_step(const Pending& pending, const double* numbers, size_t count) {
+  const StepRecord record{pending.step, numbers[0], numbers[1]};
+  for (Observer* observer : observers_) observer->on_step(record);
+  if (!std::isfinite(record.loss)) {
+    diverged_ = record;
+    return;
+  }
+  const bool has_classes = count > 2;
+  sum_up(record.loss, has_classes ? numbers[2] : 0, pending.examples, has_classes);
+}
+
+void StepLog::tell_meta(int64_t step, const double* numbers) {
+  MetaRecord record{.step = step,
+                    .objective = numbers[0],
+                    .loss_term = numbers[1],
+                    .discrepancy = numbers[2],
+                    .gradient = {},
+                    .skipped = numbers[3] != 0};
+  skipped_ += record.skipped;
+  const double* gradient = numbers + 4;
+  const double* value = gradient + tuned_.size();
+  std::vector<HyperparameterRecord> values;
+  for (size_t i = 0; i < tuned_.size(); ++i) {
+    if (i % groups_ == 0) record.gradient.emplace_back(gradient + i, gradient + i + groups_);
+    values.push_back({tuned_[i], step, value[i]});
+  }
+  for (Observer* observer : observers_) observer->on_meta(record, values);
 }
 
 void StepLog::sum_up(double loss, double correct, int64_t examples, bool has_classes) {
@@ -51,6 +91,7 @@ void StepLog::sum_up(double loss, double correct, int64_t examples, bool has_cla
 }
 
 void StepLog::visit_state(StateVisitor& visitor) {
+  visitor.integer("skipped", skipped_);
   visitor.real("loss_sum", loss_sum_);
   visitor.real("correct_sum", correct_sum_);
   visitor.integer("examples", examples_);

@@ -2,48 +2,64 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "apo/train/observer.h"
 
 namespace apo {
 
-/// Scalars of one step, still on the device; `correct` is undefined where there are no classes.
-struct StepNumbers {
-  int64_t step = 0;
-  int64_t examples = 0;
-  Tensor loss;
-  Tensor correct;
-  Tensor learning_rate;
-};
-
-/// Holds steps back until their numbers are fetched, all in one copy: on the CPU after each step,
-/// on a GPU, where every look waits for the device, after many. Sums up the running metrics of the
-/// epoch on the way.
+/// Holds steps back until their numbers are fetched, all in one copy: on the CPU at once, on a GPU,
+/// where every look waits for the device, after many. Sums up the running metrics of the epoch on
+/// the way.
 class StepLog {
  public:
-  StepLog(std::vector<Observer*> observers, bool on_host);
+  /// tuned: the names of the tuned hyperparameters' values, [k][group] in a row.
+  StepLog(std::vector<Observer*> observers,
+          std::vector<std::string> tuned,
+          int64_t groups,
+          bool on_host);
 
-  void push(StepNumbers numbers);
-  /// Hands the fetched steps to the observers. Stops behind the first loss that is not finite.
+  // Numbers as packed() gives them, valid until they are next computed.
+
+  /// ℓ, η and, where there are classes, how many examples were classified rightly.
+  void push_step(int64_t step, int64_t examples, const TensorList& numbers);
+  /// Those of a MetaStep, and the tuned values behind it.
+  void push_meta(int64_t step, TensorList numbers, const TensorList& values);
+  /// Hands what is pending to the observers, in order. Stops behind the first loss that is not
+  /// finite.
   void fetch();
 
   /// The step whose loss was not finite, once there is one.
   const std::optional<StepRecord>& diverged() const { return diverged_; }
   /// Goes on as if the divergence had not been; the epoch's sums keep the steps before it.
   void forget_divergence() { diverged_.reset(); }
+  /// Meta steps that were skipped.
+  int64_t skipped() const { return skipped_; }
   /// The sums of the epoch, and the divergence if there is one; pending steps are not kept.
   void visit_state(StateVisitor& visitor);
   /// Means over the examples since the last call.
   Metrics take_running_metrics();
 
  private:
+  struct Pending {
+    int64_t step;
+    int64_t examples;  ///< 0: a meta step
+    TensorList numbers;
+  };
+
+  void push(Pending pending);
+  void tell_step(const Pending& pending, const double* numbers, size_t count);
+  void tell_meta(int64_t step, const double* numbers);
   void sum_up(double loss, double correct, int64_t examples, bool has_classes);
 
   std::vector<Observer*> observers_;
-  size_t capacity_;
-  std::vector<StepNumbers> pending_;
+  std::vector<std::string> tuned_;
+  size_t groups_;
+  bool on_host_;
+  std::vector<Pending> pending_;
   std::optional<StepRecord> diverged_;
+  int64_t skipped_ = 0;
   double loss_sum_ = 0;
   double correct_sum_ = 0;
   int64_t examples_ = 0;

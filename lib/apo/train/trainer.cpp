@@ -28,6 +28,19 @@ Hyperparameters make_hyperparameters(const UpdateRule& rule, const Tuner& tuner,
   return {std::move(specs), tuner.tuned(), std::move(group_of), groups, device};
 }
 
+/// "<name>", or "<name>/<layer>" for each layer where there are groups: [k][group] in a row.
+std::vector<std::string> names_of_tuned(const Hyperparameters& phi, const Problem& problem) {
+  std::vector<std::string> layers = {""};
+  if (phi.groups() > 1) layers_of(problem.parameter_names(), layers);
+  std::vector<std::string> names;
+  for (const size_t h : phi.tuned()) {
+    for (const std::string& layer : layers) {
+      names.push_back(phi.specs()[h].name + (phi.groups() > 1 ? "/" + layer : ""));
+    }
+  }
+  return names;
+}
+
 void visit_metrics(const std::string& name, std::optional<Metrics>& metrics, StateVisitor& v) {
   std::optional<double> loss = metrics ? std::optional(metrics->loss) : std::nullopt;
   std::optional<double> accuracy = metrics ? metrics->accuracy : std::nullopt;
@@ -64,10 +77,17 @@ Trainer::Trainer(Problem& problem,
       observers_(std::move(observers)),
       phi_(make_hyperparameters(rule, tuner, problem)),
       xi_(rule.initial_statistics(problem.parameters())),
-      log_(observers_, problem.parameters().front().is_cpu()) {}
+      log_(observers_,
+           names_of_tuned(phi_, problem),
+           phi_.groups(),
+           problem.parameters().front().is_cpu()),
+      meta_clock_(problem.parameters().front().device()) {
+  if (!rule.is_recordable()) options_.recorder.reset();
+}
 
 void Trainer::advance_to(int64_t end) {
   end = std::min(end, options_.steps);
+  const auto recordable = options_.recorder ? options_.recorder->enter() : nullptr;
   clock_.start();
   while (!log_.diverged() && !options_.interrupted()) {
     if (is_epoch_over()) {
@@ -90,13 +110,22 @@ bool Trainer::is_epoch_over() const {
 
 /// The base step of the method, and where the tuner says so the meta step before it.
 void Trainer::take_step() {
+  Recorder* recorder = options_.recorder.get();
   const Batch x = problem_.next_batch();
+  const Gradient at =
+      differentiated_(recorder, {x.inputs, x.targets}, [this](const TensorList& inputs) {
+        return differentiate({inputs[0], inputs[1]});
+      });
+  tune({t_, problem_, rule_, at.g, xi_, x, at.loss, recorder});
+  log_.push_step(t_, at.examples, update(at));
+}
+
+/// g, with ξ updated with it.
+Trainer::Gradient Trainer::differentiate(const Batch& x) {
   const Tensor z = problem_.outputs(x);
   const Tensor loss = problem_.loss(z, x);
-  const TensorList g = observe(rule_, problem_, x, loss, xi_);
-  tune({t_, problem_, rule_, g, xi_, x, loss});
-  rule_.step(theta(), g, xi_, phi_.values());
-  log_.push({t_, z.size(0), loss, problem_.correct(z, x), rate()});
+  TensorList g = observe(rule_, problem_, x, loss, xi_);
+  return {loss.detach(), problem_.correct(z, x), std::move(g), z.size(0)};
 }
 
 void Trainer::tune(const StepContext& context) {
@@ -106,12 +135,25 @@ void Trainer::tune(const StepContext& context) {
     const auto found = tuner_.initial_learning_rate(context, phi_, given);
     if (found) set_learning_rate(*found * found_rate_scale_);
   }
-  const std::optional<MetaRecord> meta = tuner_.before_step(context, phi_);
+  const std::optional<MetaStep> meta = tuner_.before_step(context, phi_);
   meta_clock_.stop();
   if (!meta) return;
-  skipped_ += meta->skipped;
-  const std::vector<HyperparameterRecord> values = tuned_values();
-  for (Observer* observer : observers_) observer->on_meta(*meta, values);
+  TensorList values;
+  for (const size_t h : phi_.tuned()) values.push_back(phi_.value(h));
+  log_.push_meta(t_, meta->numbers, values);
+}
+
+/// θ ← θ′. What the log wants to know of the step.
+TensorList Trainer::update(const Gradient& at) {
+  TensorList inputs = {at.loss, at.correct};
+  inputs.insert(inputs.end(), at.g.begin(), at.g.end());
+  return updated_(options_.recorder.get(), inputs, [this](const TensorList& in) {
+    const TensorList g(in.begin() + 2, in.end());
+    rule_.step(theta(), g, xi_, phi_.values());
+    TensorList numbers = {in[0], rate()};
+    if (in[1].defined()) numbers.push_back(in[1]);
+    return packed(numbers);
+  });
 }
 
 void Trainer::end_epoch() {
@@ -182,7 +224,7 @@ RunSummary Trainer::conclude() {
   summary_.wall_seconds = clock_.seconds();
   summary_.steps_per_second = static_cast<double>(t_) / summary_.wall_seconds;
   summary_.meta_share = meta_clock_.seconds() / summary_.wall_seconds;
-  summary_.meta_skipped = skipped_;
+  summary_.meta_skipped = log_.skipped();
   summary_.peak_memory_bytes = peak_memory_bytes();
   for (Observer* observer : observers_) observer->on_end(summary_);
   return summary_;
@@ -197,12 +239,12 @@ void Trainer::copy_from(const Trainer& other) {
   t_ = other.t_;
   recorded_ = other.recorded_;
   log_.forget_divergence();
+  forget_recordings();
 }
 
 void Trainer::visit_state(StateVisitor& visitor) {
   visitor.integer("step", t_);
   visitor.integer("recorded", recorded_);
-  visitor.integer("skipped", skipped_);
   clock_.visit_state("wall_seconds", visitor);
   meta_clock_.visit_state("meta_seconds", visitor);
   visit_summary(summary_, visitor);
@@ -211,6 +253,13 @@ void Trainer::visit_state(StateVisitor& visitor) {
   visitor.section("statistics", [this](StateVisitor& v) { apo::visit_state(xi_, v); });
   visitor.section("hyperparameters", [this](StateVisitor& v) { phi_.visit_state(v); });
   visitor.section("tuner", [this](StateVisitor& v) { tuner_.visit_state(v); });
+  if (visitor.restores()) forget_recordings();
+}
+
+/// After tensors have been replaced.
+void Trainer::forget_recordings() {
+  differentiated_.forget();
+  updated_.forget();
 }
 
 double Trainer::learning_rate() const {
@@ -230,20 +279,6 @@ void Trainer::scale_learning_rate(double factor) {
 Tensor Trainer::rate() const {
   const Tensor& value = phi_.value(phi_.index("learning_rate"));
   return phi_.groups() == 1 ? value : value.log().mean().exp();
-}
-
-std::vector<HyperparameterRecord> Trainer::tuned_values() const {
-  std::vector<std::string> layers;
-  if (phi_.groups() > 1) layers_of(problem_.parameter_names(), layers);
-  std::vector<HyperparameterRecord> records;
-  for (const size_t h : phi_.tuned()) {
-    const std::vector<double> values = to_doubles(phi_.value(h).unbind());
-    for (size_t group = 0; group < values.size(); ++group) {
-      const std::string suffix = layers.empty() ? "" : "/" + layers[group];
-      records.push_back({phi_.specs()[h].name + suffix, t_, values[group]});
-    }
-  }
-  return records;
 }
 
 RunSummary train(Problem& problem,

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "apo/train/device_stopwatch.h"
 #include "apo/train/observer.h"
 #include "apo/train/step_log.h"
 #include "apo/train/stopwatch.h"
@@ -21,6 +22,8 @@ struct TrainOptions {
   TrainMetrics train_metrics = TrainMetrics::running;
   bool auto_learning_rate = false;  ///< the tuner finds the first one
   int64_t checkpoint_every = 0;     ///< epochs; 0: none is due on the way
+  /// Records the parts of a step for a device; nullptr: every kernel is issued each time.
+  std::shared_ptr<Recorder> recorder = {};
   /// Polled every step and in evaluations; true ends the run as interrupted.
   Poll interrupted = [] { return false; };
   /// Called between two steps, where a checkpoint is due.
@@ -62,13 +65,23 @@ class Trainer {
   void copy_from(const Trainer& other);
 
  private:
+  /// What a forward and a backward pass leave. Tensors without history.
+  struct Gradient {
+    Tensor loss;
+    Tensor correct;
+    TensorList g;
+    int64_t examples = 0;
+  };
+
   void take_step();
+  Gradient differentiate(const Batch& x);
   void tune(const StepContext& context);
+  TensorList update(const Gradient& at);
+  void forget_recordings();
   bool is_epoch_over() const;
   void end_epoch();
   bool is_checkpoint_due(int64_t epoch) const;
   void note_best(const EpochRecord& record);
-  std::vector<HyperparameterRecord> tuned_values() const;
   TensorList& theta() { return problem_.parameters(); }
   Tensor rate() const;
 
@@ -80,13 +93,14 @@ class Trainer {
   Hyperparameters phi_;
   Statistics xi_;
   StepLog log_;
+  Replayed<Gradient> differentiated_;
+  Replayed<TensorList> updated_;
   Stopwatch clock_;
-  Stopwatch meta_clock_;
+  DeviceStopwatch meta_clock_;
   int64_t t_ = 0;         ///< base steps taken
   int64_t recorded_ = 0;  ///< at the end of the last epoch that was recorded
   bool is_best_ = false;
   double found_rate_scale_ = 1;
-  int64_t skipped_ = 0;
   RunSummary summary_;
 };
 

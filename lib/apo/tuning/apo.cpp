@@ -1,7 +1,8 @@
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "apo/base/error.h"
 #include "apo/base/text.h"
@@ -25,6 +26,15 @@ constexpr double kSmallestRate = 1e-8;
 constexpr int64_t kLeanShare = 4;
 /// Base steps of a trial, however rare the meta steps are.
 constexpr int64_t kLongestTrial = 100;
+
+Tensor in_float64(const Tensor& scalar) {
+  return scalar.detach().to(at::kDouble);
+}
+
+/// ∞ − ∞ is NaN.
+Tensor is_finite(const Tensor& x) {
+  return (x - x).eq(0);
+}
 
 /// Amortized Proximal Optimization: every K steps one gradient step of the meta-optimizer on J(φ).
 ///     φ ← meta-optimizer(φ, ∇_φ J)
@@ -86,28 +96,22 @@ class Apo : public Tuner {
     return tried(to_double(search_all_rates(objective, phi)[0]) / gain, context, phi);
   }
 
-  std::optional<MetaRecord> before_step(const StepContext& context, Hyperparameters& phi) override {
+  std::optional<MetaStep> before_step(const StepContext& context, Hyperparameters& phi) override {
     if (context.step % options_.interval != 0) return std::nullopt;
-    const double loss = to_double(context.loss);
-    if (!untrained_loss_) untrained_loss_ = loss;
-    const Batch x = seen(context.x), x_tilde = seen(context.problem.next_discrepancy_batch());
-    const PendingStep pending = pending_step(context, x, x_tilde);
-    ProximalObjective objective(pending, *discrepancy_, objective_);
-    const MetaGradient meta = objective.gradient(phi);
-
-    MetaRecord record = to_record(context.step, meta);
-    record.skipped = !is_finite(record) || undoes_training(record, loss);
-    if (!record.skipped) {
-      meta_optimizer_.step(phi, meta.gradient);
-    } else {
-      shrink_learning_rate(context, objective, phi);
-    }
-    return record;
+    if (!untrained_loss_.defined()) untrained_loss_ = in_float64(context.loss).clone();
+    const Batch x_tilde = context.problem.next_discrepancy_batch();
+    const MetaStep step =
+        meta_step_(context.recorder, inputs_of(context, x_tilde), [&](const TensorList& inputs) {
+          return take_meta_step(context, inputs, phi);
+        });
+    if (searches() && to_double(step.skipped) != 0) search_anew(context, x_tilde, phi);
+    return step;
   }
 
   void visit_state(StateVisitor& visitor) override {
-    visitor.optional("untrained_loss", untrained_loss_);
+    visitor.tensor("untrained_loss", untrained_loss_);
     visitor.section("meta_optimizer", [this](StateVisitor& v) { meta_optimizer_.visit_state(v); });
+    if (visitor.restores()) meta_step_.forget();
   }
 
  private:
@@ -142,60 +146,69 @@ class Apo : public Tuner {
     return {context.problem, context.rule, context.g, context.xi, x, x_tilde};
   }
 
-  /// Fetches J, its terms and its gradient from the device, at once.
-  static MetaRecord to_record(int64_t step, const MetaGradient& meta) {
-    TensorList scalars = {meta.terms.objective, meta.terms.loss_term, meta.terms.discrepancy};
+  static TensorList inputs_of(const StepContext& context, const Batch& x_tilde) {
+    const Batch& x = context.x;
+    TensorList inputs = {x.inputs, x.targets, x_tilde.inputs, x_tilde.targets, context.loss};
+    inputs.insert(inputs.end(), context.g.begin(), context.g.end());
+    return inputs;
+  }
+
+  /// φ ← meta-optimizer(φ, ∇_φ J). A step that is too large leaves φ to a line search or, in the
+  /// paper's form, shrinks the rate: η ← η · exp(−meta rate).
+  MetaStep take_meta_step(const StepContext& context,
+                          const TensorList& inputs,
+                          Hyperparameters& phi) {
+    const Batch x = seen({inputs[0], inputs[1]}), x_tilde = seen({inputs[2], inputs[3]});
+    const TensorList g(inputs.begin() + 5, inputs.end());
+    const PendingStep pending{context.problem, context.rule, g, context.xi, x, x_tilde};
+    ProximalObjective objective(pending, *discrepancy_, objective_);
+    const MetaGradient meta = objective.gradient(phi);
+    const Tensor skipped = is_too_large(meta, in_float64(inputs[4]));
+    meta_optimizer_.step(phi, meta.gradient, skipped);
+    if (!searches()) shrink_where(skipped, phi);
+
+    const ProximalTerms& terms = meta.terms;
+    TensorList numbers = {terms.objective, terms.loss_term, terms.discrepancy, skipped};
+    numbers.insert(numbers.end(), meta.gradient.begin(), meta.gradient.end());
+    return {packed(numbers), skipped};
+  }
+
+  /// Whether J or its gradient is not finite or the step would undo the training, a scalar.
+  Tensor is_too_large(const MetaGradient& meta, const Tensor& loss) const {
+    const Tensor objective = in_float64(meta.terms.objective);
+    Tensor finite = is_finite(objective);
     for (const Tensor& gradient : meta.gradient) {
-      for (const Tensor& group : gradient.unbind()) scalars.push_back(group);
+      finite = finite.bitwise_and(is_finite(gradient).all());
     }
-    const std::vector<double> numbers = to_doubles(scalars);
-    MetaRecord record;
-    record.step = step;
-    record.objective = numbers[0];
-    record.loss_term = numbers[1];
-    record.discrepancy = numbers[2];
-    size_t next = 3;
-    for (const Tensor& gradient : meta.gradient) {
-      const auto groups = static_cast<size_t>(gradient.size(0));
-      record.gradient.emplace_back(numbers.begin() + next, numbers.begin() + next + groups);
-      next += groups;
-    }
-    return record;
+    if (!searches()) return finite.bitwise_not();
+    const Tensor unmoved =  // J of no step at all
+        options_.loss_term == "linear" ? at::zeros_like(loss) : loss;
+    const Tensor undone = (loss + objective - unmoved).gt(kUndone * untrained_loss_);
+    return finite.bitwise_not().bitwise_or(undone);
   }
 
-  static bool is_finite(const MetaRecord& record) {
-    const auto finite = [](double v) { return std::isfinite(v); };
-    return finite(record.objective) &&
-           std::all_of(record.gradient.begin(), record.gradient.end(), [&](const auto& groups) {
-             return std::all_of(groups.begin(), groups.end(), finite);
-           });
-  }
-
-  bool undoes_training(const MetaRecord& record, double loss) const {
-    if (!searches()) return false;
-    const double unmoved = options_.loss_term == "linear" ? 0 : loss;  // J of no step at all
-    return loss + record.objective - unmoved > kUndone * *untrained_loss_;
-  }
-
-  /// The step was too large. The paper's form: η ← η · exp(−meta rate).
-  void shrink_learning_rate(const StepContext& context,
-                            ProximalObjective& objective,
-                            Hyperparameters& phi) const {
+  void shrink_where(const Tensor& skipped, Hyperparameters& phi) const {
     const size_t eta = phi.index("learning_rate");
-    if (searches()) {
-      const double gain = context.rule.momentum_gain();
-      const Tensor rates = search_multiples(objective, phi, phi.value(eta) * gain);
-      phi.move(eta, (rates / gain).log());
-    } else {
-      phi.move(eta, phi.stored(eta) - options_.meta_learning_rate);
-    }
+    const Tensor& stored = phi.stored(eta);
+    phi.move(eta, at::where(skipped, stored - options_.meta_learning_rate, stored));
+  }
+
+  void search_anew(const StepContext& context, const Batch& x_tilde, Hyperparameters& phi) const {
+    const Batch x_seen = seen(context.x), x_tilde_seen = seen(x_tilde);
+    const PendingStep pending = pending_step(context, x_seen, x_tilde_seen);
+    ProximalObjective objective(pending, *discrepancy_, objective_);
+    const size_t eta = phi.index("learning_rate");
+    const double gain = context.rule.momentum_gain();
+    const Tensor rates = search_multiples(objective, phi, phi.value(eta) * gain);
+    phi.move(eta, (rates / gain).log());
   }
 
   ApoOptions options_;
   std::unique_ptr<Discrepancy> discrepancy_;
   ProximalOptions objective_;
   MetaOptimizer meta_optimizer_;
-  std::optional<double> untrained_loss_;
+  Tensor untrained_loss_;
+  Replayed<MetaStep> meta_step_;
 };
 
 }  // namespace

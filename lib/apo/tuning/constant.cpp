@@ -5,7 +5,7 @@ namespace {
 
 class Constant : public Tuner {
  public:
-  std::optional<MetaRecord> before_step(const StepContext&, Hyperparameters&) override {
+  std::optional<MetaStep> before_step(const StepContext&, Hyperparameters&) override {
     return std::nullopt;
   }
 };

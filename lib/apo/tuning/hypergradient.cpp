@@ -69,7 +69,7 @@ class Hypergradient : public Tuner {
 
   std::vector<std::string> tuned() const override { return {"learning_rate"}; }
 
-  std::optional<MetaRecord> before_step(const StepContext& context, Hyperparameters& phi) override {
+  std::optional<MetaStep> before_step(const StepContext& context, Hyperparameters& phi) override {
     const at::NoGradGuard no_grad;
     const size_t eta = phi.index("learning_rate");
     if (!u_.empty()) phi.set(eta, next_rate(phi.value(eta), context.g).clamp_min(kSmallestRate));

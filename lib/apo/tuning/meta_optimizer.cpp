@@ -1,5 +1,7 @@
 #include "apo/tuning/meta_optimizer.h"
 
+#include <ATen/ops/where.h>
+
 namespace apo {
 namespace {
 
@@ -19,6 +21,17 @@ UpdateRuleRegistry with_rmsprop(UpdateRuleRegistry::value_type rmsprop) {
           member("adam", "Adam", make_adam)};
 }
 
+/// xi ← before, where `condition` holds. Of statistics without curvature.
+void keep_where(const Tensor& condition, const Statistics& before, Statistics& xi) {
+  const auto choose = [&condition](const Tensor& old, Tensor& now) {
+    now.copy_(at::where(condition, old, now));
+  };
+  choose(before.updates, xi.updates);
+  for (size_t s = 0; s < xi.slots.size(); ++s) {
+    for (size_t k = 0; k < xi.slots[s].size(); ++k) choose(before.slots[s][k], xi.slots[s][k]);
+  }
+}
+
 }  // namespace
 
 const UpdateRuleRegistry& meta_rules() {
@@ -33,14 +46,18 @@ const UpdateRuleRegistry& paper_meta_rules() {
   return registry;
 }
 
-void MetaOptimizer::step(Hyperparameters& phi, const TensorList& gradient) {
+void MetaOptimizer::step(Hyperparameters& phi, const TensorList& gradient, const Tensor& skipped) {
   TensorList stored;
   for (const size_t h : phi.tuned()) stored.push_back(phi.stored(h));
-  if (!phi_) phi_.emplace(rule_->hyperparameters(), stored.size());
-  if (xi_.updates == 0) xi_ = rule_->initial_statistics(stored);
+  if (!phi_) phi_.emplace(rule_->hyperparameters(), stored.size(), skipped.device());
+  if (!xi_.updates.defined()) xi_ = rule_->initial_statistics(stored);
+  const Statistics before = clone(xi_);
   rule_->observe(gradient, xi_);
   const TensorList next = rule_->propose(stored, gradient, xi_, phi_->values(), Momentum::apply);
-  for (size_t k = 0; k < next.size(); ++k) phi.move(phi.tuned()[k], next[k]);
+  for (size_t k = 0; k < next.size(); ++k) {
+    phi.move(phi.tuned()[k], at::where(skipped, stored[k], next[k]));
+  }
+  keep_where(skipped, before, xi_);
 }
 
 }  // namespace apo

@@ -10,7 +10,7 @@ class Pbt : public Tuner {
   explicit Pbt(const PbtOptions& options) : options_(options) {}
 
   std::optional<PbtOptions> population() const override { return options_; }
-  std::optional<MetaRecord> before_step(const StepContext&, Hyperparameters&) override {
+  std::optional<MetaStep> before_step(const StepContext&, Hyperparameters&) override {
     return std::nullopt;
   }
 

@@ -22,14 +22,14 @@ class Smd : public Tuner {
 
   std::vector<std::string> tuned() const override { return {"learning_rate"}; }
 
-  std::optional<MetaRecord> before_step(const StepContext& context, Hyperparameters& phi) override {
+  std::optional<MetaStep> before_step(const StepContext& context, Hyperparameters& phi) override {
     const size_t eta = phi.index("learning_rate");
     const at::NoGradGuard no_grad;
     const TensorList curved = begin_or_multiply(context, phi.specs()[eta].initial);
     for (size_t i = 0; i < p_.size(); ++i) {
       const Tensor& g = context.g[i];
-      p_[i] = p_[i] * (1 - options_.meta_rate * g * v_[i]).clamp_min(options_.floor);
-      v_[i] = options_.decay * v_[i] - p_[i] * (g + options_.decay * curved[i]);
+      p_[i].mul_((1 - options_.meta_rate * g * v_[i]).clamp_min(options_.floor));
+      v_[i].mul_(options_.decay).sub_(p_[i] * (g + options_.decay * curved[i]));
     }
     phi.set_elementwise(eta, p_);
     return std::nullopt;

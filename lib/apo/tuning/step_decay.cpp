@@ -14,7 +14,7 @@ class StepDecay : public Tuner {
  public:
   explicit StepDecay(const StepDecayOptions& options) : options_(options) {}
 
-  std::optional<MetaRecord> before_step(const StepContext& context, Hyperparameters& phi) override {
+  std::optional<MetaStep> before_step(const StepContext& context, Hyperparameters& phi) override {
     const size_t eta = phi.index("learning_rate");
     const bool in_epochs = options_.unit == "epochs";
     const int64_t now = in_epochs ? context.step / context.problem.steps_per_epoch() : context.step;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "apo/base/registry.h"
+#include "apo/base/replay.h"
 #include "apo/hyper/hyperparameters.h"
 #include "apo/problem/problem.h"
 #include "apo/update/update_rule.h"
@@ -23,19 +24,17 @@ struct StepContext {
   const TensorList& g;
   const Statistics& xi;
   const Batch& x;
-  const Tensor& loss;  ///< ℓ(f(x, θ)), a scalar
+  const Tensor& loss;            ///< ℓ(f(x, θ)), a scalar
+  Recorder* recorder = nullptr;  ///< of work on the device, where there is one
 };
 
-/// One meta step, on the host.
-struct MetaRecord {
-  int64_t step = 0;
-  double objective = 0;
-  double loss_term = 0;
-  double discrepancy = 0;
-  /// ∂J/∂(stored φ): [k][group] for the k-th tuned hyperparameter.
-  std::vector<std::vector<double>> gradient;
-  /// The meta-optimizer did not see this gradient: the step counted as too large.
-  bool skipped = false;
+/// One meta step, still on the device.
+struct MetaStep {
+  /// J, h, D; 1 where the step was skipped, for it counted as too large and the meta-optimizer did
+  /// not see the gradient; ∂J/∂(stored φ), [groups] of each tuned hyperparameter. As packed() gives
+  /// them.
+  TensorList numbers;
+  Tensor skipped;
 };
 
 struct PbtOptions {
@@ -75,8 +74,7 @@ class Tuner {
     return std::nullopt;
   }
   /// Decides φ for the coming base step; what it returns goes to the trace.
-  virtual std::optional<MetaRecord> before_step(const StepContext& context,
-                                                Hyperparameters& phi) = 0;
+  virtual std::optional<MetaStep> before_step(const StepContext& context, Hyperparameters& phi) = 0;
 
   /// What before_step has left for its next call.
   virtual void visit_state(StateVisitor&) {}

@@ -1,4 +1,5 @@
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/_foreach_lerp.h>
 
 #include "apo/update/elementwise.h"
 
@@ -25,16 +26,16 @@ class Adam : public ElementwiseRule {
   }
 
  protected:
-  void accumulate(const Tensor& g, Slots xi) const override {
-    xi[0].lerp_(g, 1 - options_.beta1);
-    fused::mean_square(xi[1], g, options_.beta2);
+  void accumulate(const TensorList& g, const std::vector<TensorList>& xi) const override {
+    at::_foreach_lerp_(xi[0], g, 1 - options_.beta1);
+    average_squares(xi[1], g, options_.beta2);
   }
 
   Tensor formula(const Tensor& theta,
                  const Tensor& g,
                  Slots xi,
                  Slots phi,
-                 int64_t t,
+                 const Tensor& t,
                  Momentum momentum) const override {
     const Tensor direction =
         momentum == Momentum::ignore ? g : xi[0] / bias_correction(options_.beta1, t);
@@ -43,17 +44,19 @@ class Adam : public ElementwiseRule {
     return theta - phi[0] * ratio.add(theta, decoupled_decay_);
   }
 
-  std::optional<fused::Step> fused_step(
-      const Tensor& g, Slots xi, Slots phi, int64_t t, Momentum momentum) const override {
-    const bool ignored = momentum == Momentum::ignore;
-    return fused::Step{.kind = fused::Kind::adaptive,
-                       .direction = ignored ? g : xi[0],
-                       .other = xi[1],
-                       .rate = to_double(phi[0]),
-                       .epsilon = to_double(phi[1]),
-                       .mean_correction = ignored ? 1 : bias_correction(options_.beta1, t),
-                       .square_correction = bias_correction(options_.beta2, t),
-                       .decay = decoupled_decay_};
+  std::optional<ElementwiseStep> as_data(
+      const Tensor& g, Slots xi, Slots phi, const Tensor& t, Momentum momentum) const override {
+    ElementwiseStep step{.kind = StepKind::adaptive,
+                         .direction = g,
+                         .other = xi[1],
+                         .rate = phi[0],
+                         .epsilon = phi[1],
+                         .square_correction = bias_correction(options_.beta2, t),
+                         .decay = decoupled_decay_};
+    if (momentum == Momentum::ignore) return step;
+    step.direction = xi[0];
+    step.mean_correction = bias_correction(options_.beta1, t);
+    return step;
   }
 
  private:

@@ -2,8 +2,8 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/empty_like.h>
-#include <ATen/ops/zeros_like.h>
+#include <ATen/ops/pow.h>
+#include <ATen/ops/scalar_tensor.h>
 
 #include <algorithm>
 #include <cmath>
@@ -19,33 +19,27 @@ TensorList column(const std::vector<TensorList>& lists, size_t i) {
   return tensors;
 }
 
-/// Known to the host, and nothing is to be differentiated in it.
+/// A scalar in which nothing is to be differentiated.
 bool is_plain_number(const Tensor& value) {
-  return value.is_cpu() && value.numel() == 1 && !value.requires_grad() &&
-         !value._fw_grad(0).defined();
+  return value.numel() == 1 && !value.requires_grad() && !value._fw_grad(0).defined();
 }
 
-/// θ′ in storage of its own.
-Tensor taken(const fused::Step& step, const Tensor& theta) {
-  Tensor next = at::empty_like(theta.detach());
-  fused::take(step, theta, next);
-  return next;
-}
-
-/// v with its elements in the order of θ's.
-Tensor in_order_of(const Tensor& theta, const Tensor& v) {
-  if (v.strides() == theta.strides()) return v;
-  return at::empty_like(theta.detach()).copy_(v);
+bool is_differentiated(const TensorList& theta) {
+  return at::GradMode::is_enabled() &&
+         std::any_of(theta.begin(), theta.end(), [](const Tensor& tensor) {
+           return tensor.requires_grad();
+         });
 }
 
 }  // namespace
 
-double ElementwiseRule::bias_correction(double decay, int64_t t) {
-  return 1 - std::pow(decay, static_cast<double>(t));
+Tensor ElementwiseRule::bias_correction(double decay, const Tensor& t) {
+  if (!t.is_cpu()) return 1 - at::pow(decay, t);
+  return at::scalar_tensor(1 - std::pow(decay, to_double(t)), at::kDouble);
 }
 
 Statistics ElementwiseRule::initial_statistics(const TensorList& theta) const {
-  Statistics xi;
+  Statistics xi(theta);
   for (size_t s = 0; s < slots_; ++s) xi.slots.push_back(zeros_like(theta));
   return xi;
 }
@@ -56,25 +50,35 @@ TensorList ElementwiseRule::decayed(const TensorList& theta, TensorList g) const
 
 void ElementwiseRule::observe(const TensorList& g, Statistics& xi) const {
   const at::NoGradGuard no_grad;
-  ++xi.updates;
-  if (slots_ == 0) return;
-  for (size_t i = 0; i < g.size(); ++i) accumulate(g[i], column(xi.slots, i));
+  xi.updates.add_(1);
+  if (slots_ > 0) accumulate(g, xi.slots);
 }
 
-std::optional<fused::Step> ElementwiseRule::fused_step_of(size_t i,
-                                                          const TensorList& theta,
-                                                          const TensorList& g,
-                                                          const Statistics& xi,
-                                                          const HyperparameterValues& phi,
-                                                          Momentum momentum) const {
-  if (at::GradMode::is_enabled() && theta[i].requires_grad()) return std::nullopt;
-  const TensorList slots = column(xi.slots, i), values = column(phi, i);
-  if (!std::all_of(values.begin(), values.end(), is_plain_number)) return std::nullopt;
-  std::optional<fused::Step> step = fused_step(g[i], slots, values, xi.updates, momentum);
-  if (!step) return std::nullopt;
-  TensorList arrays = {theta[i], step->direction};
-  if (step->other.defined()) arrays.push_back(step->other);
-  return fused::accepts(arrays) ? step : std::nullopt;
+std::optional<ElementwiseSteps> ElementwiseRule::steps(const TensorList& theta,
+                                                       const TensorList& g,
+                                                       const Statistics& xi,
+                                                       const HyperparameterValues& phi,
+                                                       Momentum momentum) const {
+  if (is_differentiated(theta)) return std::nullopt;
+  ElementwiseSteps steps;
+  steps.reserve(theta.size());
+  for (size_t i = 0; i < theta.size(); ++i) {
+    const TensorList slots = column(xi.slots, i), values = column(phi, i);
+    if (!std::all_of(values.begin(), values.end(), is_plain_number)) return std::nullopt;
+    auto step = as_data(g[i], slots, values, xi.updates, momentum);
+    if (!step) return std::nullopt;
+    steps.push_back(std::move(*step));
+  }
+  return can_take(steps, theta) ? std::optional(std::move(steps)) : std::nullopt;
+}
+
+Tensor ElementwiseRule::formula_of(size_t i,
+                                   const TensorList& theta,
+                                   const TensorList& g,
+                                   const Statistics& xi,
+                                   const HyperparameterValues& phi,
+                                   Momentum momentum) const {
+  return formula(theta[i], g[i], column(xi.slots, i), column(phi, i), xi.updates, momentum);
 }
 
 TensorList ElementwiseRule::propose(const TensorList& theta,
@@ -82,15 +86,10 @@ TensorList ElementwiseRule::propose(const TensorList& theta,
                                     const Statistics& xi,
                                     const HyperparameterValues& phi,
                                     Momentum momentum) const {
+  if (const auto data = steps(theta, g, xi, phi, momentum)) return taken(*data, theta);
   TensorList proposed;
-  proposed.reserve(theta.size());
   for (size_t i = 0; i < theta.size(); ++i) {
-    if (const auto step = fused_step_of(i, theta, g, xi, phi, momentum)) {
-      proposed.push_back(taken(*step, theta[i]));
-    } else {
-      proposed.push_back(
-          formula(theta[i], g[i], column(xi.slots, i), column(phi, i), xi.updates, momentum));
-    }
+    proposed.push_back(formula_of(i, theta, g, xi, phi, momentum));
   }
   return proposed;
 }
@@ -100,30 +99,19 @@ Proposal ElementwiseRule::differentiable(const TensorList& theta,
                                          const Statistics& xi,
                                          const Hyperparameters& phi,
                                          Momentum momentum) const {
-  std::vector<fused::Step> steps;
-  for (size_t i = 0; i < theta.size(); ++i) {
-    const auto step = fused_step_of(i, theta, g, xi, phi.values(), momentum);
-    if (step) steps.push_back(*step);
-  }
   const auto has_slope = [&](size_t h) { return h == 0 || phi.specs()[h].name == "epsilon"; };
-  if (steps.size() < theta.size() ||
-      !std::all_of(phi.tuned().begin(), phi.tuned().end(), has_slope)) {
-    return UpdateRule::differentiable(theta, g, xi, phi, momentum);
-  }
-  Proposal proposal;
-  for (size_t i = 0; i < theta.size(); ++i) proposal.theta.push_back(taken(steps[i], theta[i]));
-  proposal.pull_back = [&phi, theta, steps](const TensorList& v) {
-    TensorList gradient;
-    for (const size_t h : phi.tuned()) gradient.push_back(at::zeros_like(phi.value(h)));
-    for (size_t i = 0; i < steps.size(); ++i) {
-      const fused::Slopes slopes = fused::slopes(steps[i], theta[i], in_order_of(theta[i], v[i]));
-      for (size_t k = 0; k < gradient.size(); ++k) {
-        gradient[k][phi.group_of(i)] += phi.tuned()[k] == 0 ? slopes.rate : slopes.epsilon;
-      }
-    }
-    return gradient;
-  };
-  return proposal;
+  const bool have_slopes = std::all_of(phi.tuned().begin(), phi.tuned().end(), has_slope);
+  const auto data = steps(theta, g, xi, phi.values(), momentum);
+  if (!data || !have_slopes) return UpdateRule::differentiable(theta, g, xi, phi, momentum);
+  return {
+      taken(*data, theta), [&phi, theta, data](const TensorList& v) {
+        const Slopes of_parameters = slopes(*data, theta, v);
+        TensorList gradient;
+        for (const size_t h : phi.tuned()) {
+          gradient.push_back(phi.sum_by_group(h == 0 ? of_parameters.rate : of_parameters.epsilon));
+        }
+        return gradient;
+      }};
 }
 
 void ElementwiseRule::step(TensorList& theta,
@@ -131,13 +119,11 @@ void ElementwiseRule::step(TensorList& theta,
                            const Statistics& xi,
                            const HyperparameterValues& phi) const {
   const at::NoGradGuard no_grad;
+  if (const auto data = steps(theta, g, xi, phi, Momentum::apply)) {
+    return take_in_place(*data, theta);
+  }
   for (size_t i = 0; i < theta.size(); ++i) {
-    if (const auto step = fused_step_of(i, theta, g, xi, phi, Momentum::apply)) {
-      fused::take(*step, theta[i], theta[i]);
-    } else {
-      const TensorList slots = column(xi.slots, i), values = column(phi, i);
-      theta[i].set_data(formula(theta[i], g[i], slots, values, xi.updates, Momentum::apply));
-    }
+    theta[i].copy_(formula_of(i, theta, g, xi, phi, Momentum::apply));
   }
 }
 

@@ -4,7 +4,7 @@
 #include <optional>
 #include <span>
 
-#include "apo/update/fused.h"
+#include "apo/update/steps.h"
 #include "apo/update/update_rule.h"
 
 namespace apo {
@@ -32,20 +32,22 @@ class ElementwiseRule : public UpdateRule {
             const TensorList& g,
             const Statistics& xi,
             const HyperparameterValues& phi) const override;
+  bool is_recordable() const override { return true; }
 
  protected:
   /// One parameter's view of the lists: xi[s] in slot order, phi[h] in the order of
   /// hyperparameters().
   using Slots = std::span<const Tensor>;
 
-  /// 1 − βᵗ: what a mean of decay β that began at zero has gathered after t of its summands.
-  static double bias_correction(double decay, int64_t t);
+  /// 1 − βᵗ: what a mean of decay β that began at zero has gathered after t of its summands. A
+  /// scalar where t is.
+  static Tensor bias_correction(double decay, const Tensor& t);
 
   /// η, the first hyperparameter of every rule.
   HyperparameterSpec learning_rate() const { return learning_rate_spec(setting_); }
 
-  /// ξ ← statistics updated with g, in place.
-  virtual void accumulate(const Tensor& g, Slots xi) const {
+  /// ξ ← statistics of all parameters updated with g, in place.
+  virtual void accumulate(const TensorList& g, const std::vector<TensorList>& xi) const {
     (void)g;
     (void)xi;
   }
@@ -54,21 +56,25 @@ class ElementwiseRule : public UpdateRule {
                          const Tensor& g,
                          Slots xi,
                          Slots phi,
-                         int64_t t,
+                         const Tensor& t,
                          Momentum momentum) const = 0;
-  /// The same formula for one pass over memory; nothing where φ's values do not allow for it. φ
-  /// are numbers on the host.
-  virtual std::optional<fused::Step> fused_step(
-      const Tensor& g, Slots xi, Slots phi, int64_t t, Momentum momentum) const = 0;
+  /// The same formula as data; nothing where φ's values do not allow for it. φ are scalars.
+  virtual std::optional<ElementwiseStep> as_data(
+      const Tensor& g, Slots xi, Slots phi, const Tensor& t, Momentum momentum) const = 0;
 
  private:
-  /// The fused step of parameter i, where all of it can be swept.
-  std::optional<fused::Step> fused_step_of(size_t i,
-                                           const TensorList& theta,
-                                           const TensorList& g,
-                                           const Statistics& xi,
-                                           const HyperparameterValues& phi,
-                                           Momentum momentum) const;
+  /// The steps of all parameters as data, where all can be taken so.
+  std::optional<ElementwiseSteps> steps(const TensorList& theta,
+                                        const TensorList& g,
+                                        const Statistics& xi,
+                                        const HyperparameterValues& phi,
+                                        Momentum momentum) const;
+  Tensor formula_of(size_t i,
+                    const TensorList& theta,
+                    const TensorList& g,
+                    const Statistics& xi,
+                    const HyperparameterValues& phi,
+                    Momentum momentum) const;
 
   size_t slots_;
   RuleSetting setting_;

@@ -11,6 +11,7 @@
 #include <cmath>
 
 #include "apo/problem/problem.h"
+#include "apo/update/steps.h"
 #include "apo/update/update_rule.h"
 
 namespace apo {
@@ -48,7 +49,7 @@ class Kfac : public UpdateRule {
   double momentum_gain() const override { return 1 / (1 - options_.momentum); }
 
   Statistics initial_statistics(const TensorList& theta) const override {
-    Statistics xi;
+    Statistics xi(theta);
     if (options_.momentum > 0) xi.slots.push_back(zeros_like(theta));
     return xi;
   }
@@ -59,15 +60,16 @@ class Kfac : public UpdateRule {
 
   void observe_curvature(Problem& problem, const Batch& x, Statistics& xi) const override {
     const at::NoGradGuard no_grad;
-    if (xi.updates == 0) warm_up(problem, xi);
-    if (is_due(xi.updates, options_.factor_interval)) {
-      const auto draw = static_cast<uint64_t>(options_.warmup_batches + xi.updates);
+    const int64_t t = xi.curvature_steps++;
+    if (t == 0) warm_up(problem, xi);
+    if (is_due(t, options_.factor_interval)) {
+      const auto draw = static_cast<uint64_t>(options_.warmup_batches + t);
       const double mean = 1 - 1 / static_cast<double>(++xi.curvature_updates);
       const double decay = std::min(options_.factor_decay, mean);
       accumulate(problem.curvature(x, curvature_, draw), decay, xi);
     }
-    const bool new_basis = is_due(xi.updates, options_.inverse_interval * options_.basis_interval);
-    const bool new_values = is_due(xi.updates, options_.inverse_interval);
+    const bool new_basis = is_due(t, options_.inverse_interval * options_.basis_interval);
+    const bool new_values = is_due(t, options_.inverse_interval);
     if (!new_basis && !new_values) return;
     for (KroneckerBlock& block : xi.blocks) {
       for (KroneckerFactor* factor : {&block.inputs, &block.output_gradients}) {
@@ -78,9 +80,8 @@ class Kfac : public UpdateRule {
 
   void observe(const TensorList& g, Statistics& xi) const override {
     const at::NoGradGuard no_grad;
-    ++xi.updates;
-    if (options_.momentum == 0) return;
-    for (size_t i = 0; i < g.size(); ++i) xi.slots[0][i].mul_(options_.momentum).add_(g[i]);
+    xi.updates.add_(1);
+    if (options_.momentum > 0) gather(xi.slots[0], g, options_.momentum);
   }
 
   TensorList propose(const TensorList& theta,

@@ -5,10 +5,14 @@
 namespace apo {
 namespace {
 
-/// s^ρ; a square root where ρ is known on the host to be ½, at a tenth of the cost.
+/// Whether ρ is known on the host to be ½.
+bool is_square_root(const Tensor& power) {
+  return power.is_cpu() && !power.requires_grad() && power.item<double>() == 0.5;
+}
+
+/// s^ρ; a square root costs a tenth.
 Tensor raised(const Tensor& s, const Tensor& power) {
-  const bool known = power.device().is_cpu() && !power.requires_grad();
-  return known && power.item<double>() == 0.5 ? s.sqrt() : s.pow(power);
+  return is_square_root(power) ? s.sqrt() : s.pow(power);
 }
 
 /// RMSprop as a function of its hyperparameters.
@@ -29,32 +33,33 @@ class Rmsprop : public ElementwiseRule {
   }
 
  protected:
-  void accumulate(const Tensor& g, Slots xi) const override {
-    fused::mean_square(xi[0], g, options_.decay);
+  void accumulate(const TensorList& g, const std::vector<TensorList>& xi) const override {
+    average_squares(xi[0], g, options_.decay);
   }
 
-  Tensor formula(const Tensor& theta, const Tensor& g, Slots xi, Slots phi, int64_t t, Momentum)
-      const override {
-    const Tensor s = options_.bias_correction ? xi[0] / correction(t) : xi[0];
+  Tensor formula(const Tensor& theta,
+                 const Tensor& g,
+                 Slots xi,
+                 Slots phi,
+                 const Tensor& t,
+                 Momentum) const override {
+    const Tensor s = options_.bias_correction ? xi[0] / bias_correction(options_.decay, t) : xi[0];
     return theta - phi[0] * (g / (raised(s, phi[1]) + phi[2]));
   }
 
-  std::optional<fused::Step> fused_step(
-      const Tensor& g, Slots xi, Slots phi, int64_t t, Momentum) const override {
-    if (to_double(phi[1]) != 0.5) return std::nullopt;
-    return fused::Step{.kind = fused::Kind::adaptive,
-                       .direction = g,
-                       .other = xi[0],
-                       .rate = to_double(phi[0]),
-                       .epsilon = to_double(phi[2]),
-                       .square_correction = correction(t)};
+  std::optional<ElementwiseStep> as_data(
+      const Tensor& g, Slots xi, Slots phi, const Tensor& t, Momentum) const override {
+    if (!is_square_root(phi[1])) return std::nullopt;
+    ElementwiseStep step{.kind = StepKind::adaptive,
+                         .direction = g,
+                         .other = xi[0],
+                         .rate = phi[0],
+                         .epsilon = phi[2]};
+    if (options_.bias_correction) step.square_correction = bias_correction(options_.decay, t);
+    return step;
   }
 
  private:
-  double correction(int64_t t) const {
-    return options_.bias_correction ? bias_correction(options_.decay, t) : 1;
-  }
-
   RmspropOptions options_;
 };
 

@@ -15,14 +15,14 @@ class Sgd : public ElementwiseRule {
   std::vector<HyperparameterSpec> hyperparameters() const override { return {learning_rate()}; }
 
  protected:
-  Tensor formula(
-      const Tensor& theta, const Tensor& g, Slots, Slots phi, int64_t, Momentum) const override {
+  Tensor formula(const Tensor& theta, const Tensor& g, Slots, Slots phi, const Tensor&, Momentum)
+      const override {
     return theta - phi[0] * g;
   }
 
-  std::optional<fused::Step> fused_step(
-      const Tensor& g, Slots, Slots phi, int64_t, Momentum) const override {
-    return fused::Step{.direction = g, .rate = to_double(phi[0])};
+  std::optional<ElementwiseStep> as_data(
+      const Tensor& g, Slots, Slots phi, const Tensor&, Momentum) const override {
+    return ElementwiseStep{.direction = g, .rate = phi[0]};
   }
 };
 

@@ -1,5 +1,4 @@
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/add.h>
 
 #include "apo/update/elementwise.h"
 
@@ -19,30 +18,28 @@ class Sgdm : public ElementwiseRule {
   double momentum_gain() const override { return 1 / (1 - momentum_); }
 
  protected:
-  void accumulate(const Tensor& g, Slots xi) const override {
-    Tensor v = xi[0];
-    at::add_out(v, g, v, momentum_);
+  void accumulate(const TensorList& g, const std::vector<TensorList>& xi) const override {
+    gather(xi[0], g, momentum_);
   }
 
   Tensor formula(const Tensor& theta,
                  const Tensor& g,
                  Slots xi,
                  Slots phi,
-                 int64_t,
+                 const Tensor&,
                  Momentum momentum) const override {
     if (momentum == Momentum::ignore) return theta - phi[0] * g;
     return theta - phi[0] * g.add(xi[0], momentum_);
   }
 
-  std::optional<fused::Step> fused_step(
-      const Tensor& g, Slots xi, Slots phi, int64_t, Momentum momentum) const override {
-    const double rate = to_double(phi[0]);
-    if (momentum == Momentum::ignore) return fused::Step{.direction = g, .rate = rate};
-    return fused::Step{.kind = fused::Kind::nesterov,
-                       .direction = g,
-                       .other = xi[0],
-                       .rate = rate,
-                       .momentum = momentum_};
+  std::optional<ElementwiseStep> as_data(
+      const Tensor& g, Slots xi, Slots phi, const Tensor&, Momentum momentum) const override {
+    if (momentum == Momentum::ignore) return ElementwiseStep{.direction = g, .rate = phi[0]};
+    return ElementwiseStep{.kind = StepKind::nesterov,
+                           .direction = g,
+                           .other = xi[0],
+                           .rate = phi[0],
+                           .momentum = momentum_};
   }
 
  private:

@@ -2,12 +2,18 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/_foreach_add.h>
+#include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/autograd.h>
 
 namespace apo {
 
+Statistics::Statistics(const TensorList& theta)
+    : updates(at::zeros({}, theta.front().options().dtype(at::kDouble))) {}
+
 Statistics clone(const Statistics& xi) {
   Statistics copy = xi;
+  copy.updates = xi.updates.clone();
   for (TensorList& slot : copy.slots) slot = clone(slot);
   for (KroneckerBlock& block : copy.blocks) {
     for (KroneckerFactor* factor : {&block.inputs, &block.output_gradients}) {
@@ -44,7 +50,8 @@ void visit_block(KroneckerBlock& block, StateVisitor& visitor) {
 }  // namespace
 
 void visit_state(Statistics& xi, StateVisitor& visitor) {
-  visitor.integer("updates", xi.updates);
+  visitor.tensor("updates", xi.updates);
+  visitor.integer("curvature_steps", xi.curvature_steps);
   visitor.integer("curvature_updates", xi.curvature_updates);
   visitor.list("slot", xi.slots, [](TensorList& slot, StateVisitor& v) { v.tensors("at", slot); });
   visitor.list("block", xi.blocks, visit_block);
@@ -57,8 +64,7 @@ HyperparameterSpec learning_rate_spec(const RuleSetting& setting) {
 TensorList with_coupled_decay(const TensorList& theta, TensorList g, double w) {
   if (w == 0) return g;
   const at::NoGradGuard no_grad;
-  for (size_t i = 0; i < g.size(); ++i) g[i] = g[i].add(theta[i], w);
-  return g;
+  return at::_foreach_add(g, theta, w);
 }
 
 Proposal UpdateRule::differentiable(const TensorList& theta,

@@ -36,8 +36,13 @@ struct KroneckerBlock {
 
 /// ξ: what a rule remembers. slots[s] is one list per kind of statistic (momentum, second moment).
 struct Statistics {
-  int64_t updates = 0;            ///< gradients observed
-  int64_t curvature_updates = 0;  ///< and of these, curvatures
+  Statistics() = default;
+  /// Of nothing observed yet, for these parameters.
+  explicit Statistics(const TensorList& theta);
+
+  Tensor updates;                 ///< gradients observed, a float64 scalar on θ's device
+  int64_t curvature_steps = 0;    ///< steps in which the rule could have observed a curvature
+  int64_t curvature_updates = 0;  ///< and of these, those in which it did
   std::vector<TensorList> slots;
   std::vector<KroneckerBlock> blocks;
 };
@@ -95,6 +100,9 @@ class UpdateRule {
                     const TensorList& g,
                     const Statistics& xi,
                     const HyperparameterValues& phi) const;
+  /// Whether observe and step change θ and ξ in place and look at no number on the host, so that
+  /// what they issue to a device can be recorded.
+  virtual bool is_recordable() const { return false; }
   /// The factor by which momentum lengthens a step in the long run: 1 / (1 − μ).
   virtual double momentum_gain() const { return 1; }
 };

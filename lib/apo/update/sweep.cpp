@@ -1,4 +1,4 @@
-#include "apo/update/fused.h"
+#include "apo/update/sweep.h"
 
 #include <ATen/Dispatch.h>
 #include <ATen/TensorIterator.h>
@@ -19,19 +19,23 @@
 #define APO_VECTORISED
 #endif
 
-namespace apo::fused {
+namespace apo::sweep {
 namespace {
 
 /// The numbers of a step in the type of its arrays.
 template <class T>
 struct Numbers {
-  explicit Numbers(const Step& step)
-      : rate(step.rate),
+  explicit Numbers(const ElementwiseStep& step)
+      : rate(number(step.rate)),
         momentum(step.momentum),
-        epsilon(step.epsilon),
-        mean_scale(1 / step.mean_correction),
-        square_scale(1 / step.square_correction),
+        epsilon(step.epsilon.defined() ? number(step.epsilon) : 0),
+        mean_scale(scale(step.mean_correction)),
+        square_scale(scale(step.square_correction)),
         decay(step.decay) {}
+  static double number(const Tensor& scalar) { return to_double(scalar); }
+  static double scale(const Tensor& correction) {
+    return correction.defined() ? 1 / number(correction) : 1;
+  }
   T rate, momentum, epsilon, mean_scale, square_scale, decay;
 };
 
@@ -48,21 +52,21 @@ template <class T>
 }
 
 /// r
-template <Kind kind, class T>
+template <StepKind kind, class T>
 [[gnu::always_inline]] inline T ratio(T d, T other, const Numbers<T>& c) {
-  if constexpr (kind == Kind::plain) return d;
-  if constexpr (kind == Kind::nesterov) return d + c.momentum * other;
+  if constexpr (kind == StepKind::plain) return d;
+  if constexpr (kind == StepKind::nesterov) return d + c.momentum * other;
   return d * c.mean_scale / denominator(other, c);
 }
 
 template <class T>
-APO_VECTORISED void mean_square_loop(T* s, const T* g, T decay, int64_t n) {
+APO_VECTORISED void average_squares_loop(T* s, const T* g, T decay, int64_t n) {
   const T fresh = 1 - decay;
 #pragma omp simd
   for (int64_t i = 0; i < n; ++i) s[i] = s[i] * decay + fresh * g[i] * g[i];
 }
 
-template <Kind kind, class T>
+template <StepKind kind, class T>
 APO_VECTORISED void step_loop(T* next, const Arrays<T>& at, const Numbers<T>& numbers, int64_t n) {
   const Numbers<T> c = numbers;
   const T *theta = at.theta, *d = at.d, *other = at.other;
@@ -72,7 +76,7 @@ APO_VECTORISED void step_loop(T* next, const Arrays<T>& at, const Numbers<T>& nu
   }
 }
 
-template <Kind kind, class T>
+template <StepKind kind, class T>
 APO_VECTORISED Slopes
 slopes_loop(const T* v, const Arrays<T>& at, const Numbers<T>& numbers, int64_t n) {
   const Numbers<T> c = numbers;
@@ -82,7 +86,7 @@ slopes_loop(const T* v, const Arrays<T>& at, const Numbers<T>& numbers, int64_t 
   for (int64_t i = 0; i < n; ++i) {
     const T r = ratio<kind>(d[i], other[i], c);
     rate -= static_cast<double>(v[i] * (r + c.decay * theta[i]));
-    if constexpr (kind == Kind::adaptive) {
+    if constexpr (kind == StepKind::adaptive) {
       epsilon += static_cast<double>(v[i] * (r / denominator(other[i], c)));
     }
   }
@@ -91,15 +95,15 @@ slopes_loop(const T* v, const Arrays<T>& at, const Numbers<T>& numbers, int64_t 
 
 /// Calls body(T(), kind) with the type and the kind of a step as types.
 template <class Body>
-void dispatch(const Step& step, Body body) {
-  AT_DISPATCH_FLOATING_TYPES(step.direction.scalar_type(), "fused", [&] {
+void dispatch(const ElementwiseStep& step, Body body) {
+  AT_DISPATCH_FLOATING_TYPES(step.direction.scalar_type(), "sweep", [&] {
     switch (step.kind) {
-      case Kind::plain:
-        return body(scalar_t(), std::integral_constant<Kind, Kind::plain>());
-      case Kind::nesterov:
-        return body(scalar_t(), std::integral_constant<Kind, Kind::nesterov>());
-      case Kind::adaptive:
-        return body(scalar_t(), std::integral_constant<Kind, Kind::adaptive>());
+      case StepKind::plain:
+        return body(scalar_t(), std::integral_constant<StepKind, StepKind::plain>());
+      case StepKind::nesterov:
+        return body(scalar_t(), std::integral_constant<StepKind, StepKind::nesterov>());
+      case StepKind::adaptive:
+        return body(scalar_t(), std::integral_constant<StepKind, StepKind::adaptive>());
     }
   });
 }
@@ -132,8 +136,8 @@ T* data(const Tensor& tensor) {
 }
 
 template <class T>
-Arrays<T> arrays_at(const Step& step, const Tensor& theta, int64_t begin) {
-  const Tensor& other = step.kind == Kind::plain ? step.direction : step.other;
+Arrays<T> arrays_at(const ElementwiseStep& step, const Tensor& theta, int64_t begin) {
+  const Tensor& other = step.kind == StepKind::plain ? step.direction : step.other;
   return {data<T>(theta) + begin, data<T>(step.direction) + begin, data<T>(other) + begin};
 }
 
@@ -149,20 +153,7 @@ bool accepts(const TensorList& tensors) {
          });
 }
 
-void mean_square(const Tensor& s, const Tensor& g, double decay) {
-  if (!accepts({s, g})) {
-    s.mul_(decay).addcmul_(g, g, 1 - decay);
-    return;
-  }
-  AT_DISPATCH_FLOATING_TYPES(s.scalar_type(), "mean_square", [&] {
-    in_blocks(s.numel(), [&](int64_t, int64_t begin, int64_t end) {
-      mean_square_loop(
-          data<scalar_t>(s) + begin, data<scalar_t>(g) + begin, scalar_t(decay), end - begin);
-    });
-  });
-}
-
-void take(const Step& step, const Tensor& theta, const Tensor& next) {
+void take(const ElementwiseStep& step, const Tensor& theta, const Tensor& next) {
   dispatch(step, [&](auto zero, auto kind) {
     using T = decltype(zero);
     const Numbers<T> numbers(step);
@@ -173,7 +164,7 @@ void take(const Step& step, const Tensor& theta, const Tensor& next) {
   });
 }
 
-Slopes slopes(const Step& step, const Tensor& theta, const Tensor& v) {
+Slopes slopes(const ElementwiseStep& step, const Tensor& theta, const Tensor& v) {
   std::vector<Slopes> parts(blocks_of(theta.numel()));
   dispatch(step, [&](auto zero, auto kind) {
     using T = decltype(zero);
@@ -191,4 +182,13 @@ Slopes slopes(const Step& step, const Tensor& theta, const Tensor& v) {
   return sum;
 }
 
-}  // namespace apo::fused
+void average_squares(const Tensor& s, const Tensor& g, double decay) {
+  AT_DISPATCH_FLOATING_TYPES(s.scalar_type(), "average_squares", [&] {
+    in_blocks(s.numel(), [&](int64_t, int64_t begin, int64_t end) {
+      average_squares_loop(
+          data<scalar_t>(s) + begin, data<scalar_t>(g) + begin, scalar_t(decay), end - begin);
+    });
+  });
+}
+
+}  // namespace apo::sweep
