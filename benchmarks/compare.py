@@ -47,6 +47,11 @@ MODELS = {
 }
 
 
+def settings_of(model, device):
+    """What is run of a model: on a GPU ten steps are no matter even for the largest."""
+    return MODELS[model][3] if device == "cpu" else {**MODELS[model][3], **TENTH}
+
+
 def steps_of(model, device):
     return MODELS[model][2][device != "cpu"]
 
@@ -86,7 +91,7 @@ def theirs(model, arguments, options):
 def measure(model, options):
     """{name: {"milliseconds": one for each round, "peak_memory_bytes": the most}}, the peers' names prefixed."""
     tenth = steps_of(model, options.device) % 10 == 0
-    runs = {name: lambda s=settings: ours(model, s, options) for name, settings in MODELS[model][3].items()}
+    runs = {name: lambda s=settings: ours(model, s, options) for name, settings in settings_of(model, options.device).items()}
     if PEER:
         runs |= {f"PyTorch, {name}": lambda a=arguments: theirs(model, a, options) for name, arguments in PEERS.items()
                  if tenth or "K = 1" in name or name == "constant"}

@@ -40,7 +40,8 @@ void dry_run(const Experiment& experiment) {
   fmt::print("  device       {}, {} threads\n", assembly.device.str(), assembly.threads);
   fmt::print("  parameters   {}\n", assembly.parameters);
   fmt::print("  data         {:.0f} MiB on the device\n", assembly.data_bytes / kMebibyte);
-  fmt::print("  memory       {:.0f} MiB at the most so far\n", peak_memory_bytes() / kMebibyte);
+  fmt::print("  memory       {:.0f} MiB at the most so far\n",
+             peak_memory_bytes(assembly.device) / kMebibyte);
   fmt::print("  steps        {} ({} an epoch)\n", steps, assembly.problem->steps_per_epoch());
   fmt::print("  base step    {:.1f} ms\n", 1e3 * base);
   if (interval > 0) fmt::print("  meta step    {:.1f} ms, every {} steps\n", 1e3 * meta, interval);

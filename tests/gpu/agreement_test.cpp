@@ -2,6 +2,7 @@
 #include <ATen/Context.h>
 #include <gtest/gtest.h>
 
+#include "apo/cuda/recorder.h"
 #include "apo/model/model.h"
 #include "apo/problem/supervised.h"
 #include "support/recorder.h"
@@ -10,7 +11,8 @@
 namespace apo {
 namespace {
 
-constexpr int64_t kSteps = 12;
+/// Enough for recordings, and two passes over the pictures, of whose batches the last is smaller.
+constexpr int64_t kSteps = 22;
 
 class Gpu : public testing::TestWithParam<std::string> {
  protected:
@@ -21,7 +23,7 @@ class Gpu : public testing::TestWithParam<std::string> {
 
 /// Classification of made-up pictures in double precision, from the same weights on any device.
 std::unique_ptr<Problem> make_problem(const std::string& model, at::Device device) {
-  const auto dataset = make_synthetic({3, 16, 16, 10}, {.root = {}, .train_examples = 80});
+  const auto dataset = make_synthetic({3, 16, 16, 10}, {.root = {}, .train_examples = 84});
   at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
   generator.set_current_seed(0);
   const ChoiceOf<Model, const ModelShape&> choice(models(), model);
@@ -30,26 +32,51 @@ std::unique_ptr<Problem> make_problem(const std::string& model, at::Device devic
                          {.batch_size = 8, .precision = Precision::float64, .device = device});
 }
 
-std::vector<double> losses(const std::string& model, const std::string& rule, at::Device device) {
-  const auto problem = make_problem(model, device);
+struct Training {
+  std::string model = "mlp";
+  std::string rule = "sgd";
+  std::string scope = "global";
+  std::shared_ptr<Recorder> recorder = {};
+};
+
+std::vector<double> losses(const Training& training, at::Device device) {
+  const auto problem = make_problem(training.model, device);
   ApoOptions options;
   options.interval = 2;
+  options.scope = training.scope;
   const auto tuner = make_apo(options);
-  const auto made = UpdateRuleChoice(update_rules(), rule).make({.learning_rate = 1e-3});
-  return test::record(*problem, *made, *tuner, {.steps = kSteps}).losses();
+  const auto rule = UpdateRuleChoice(update_rules(), training.rule).make({.learning_rate = 1e-3});
+  return test::record(*problem, *rule, *tuner, {.steps = kSteps, .recorder = training.recorder})
+      .losses();
 }
 
-void expect_the_same_losses(const std::string& model, const std::string& rule) {
-  const std::vector<double> host = losses(model, rule, at::kCPU);
-  const std::vector<double> device = losses(model, rule, at::Device(at::kCUDA, 0));
-  ASSERT_EQ(host.size(), device.size());
-  for (size_t t = 0; t < host.size(); ++t) EXPECT_NEAR(host[t], device[t], 1e-6) << "step " << t;
+const at::Device kGpu(at::kCUDA, 0);
+
+void expect_the_same_losses(const std::vector<double>& a, const std::vector<double>& b) {
+  ASSERT_EQ(a.size(), b.size());
+  for (size_t t = 0; t < a.size(); ++t) EXPECT_NEAR(a[t], b[t], 1e-6) << "step " << t;
+}
+
+/// Trains with and without CUDA graphs, none of which may be refused.
+void expect_graphs_change_nothing(Training training) {
+  const std::vector<double> issued = losses(training, kGpu);
+  training.recorder =
+      make_cuda_recorder(kGpu, [](const std::string& why) { ADD_FAILURE() << why; });
+  ASSERT_NE(training.recorder, nullptr) << "a build without CUDA";
+  expect_the_same_losses(losses(training, kGpu), issued);
 }
 
 class GpuRule : public Gpu {};
 
 TEST_P(GpuRule, TrainsWithApoAsOnTheCpu) {
-  expect_the_same_losses("mlp", GetParam());
+  const Training training{.rule = GetParam()};
+  expect_the_same_losses(losses(training, kGpu), losses(training, at::kCPU));
+}
+
+TEST_P(GpuRule, TrainsWithCudaGraphsAsWithout) {
+  for (const std::string scope : {"global", "per_layer"}) {
+    expect_graphs_change_nothing({.rule = GetParam(), .scope = scope});
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(All,
@@ -60,7 +87,12 @@ INSTANTIATE_TEST_SUITE_P(All,
 class GpuModel : public Gpu {};
 
 TEST_P(GpuModel, TrainsWithApoAsOnTheCpu) {
-  expect_the_same_losses(GetParam(), "sgd");
+  const Training training{.model = GetParam()};
+  expect_the_same_losses(losses(training, kGpu), losses(training, at::kCPU));
+}
+
+TEST_P(GpuModel, TrainsWithCudaGraphsAsWithout) {
+  expect_graphs_change_nothing({.model = GetParam()});
 }
 
 INSTANTIATE_TEST_SUITE_P(All, GpuModel, testing::ValuesIn(test::names(models())), test::test_name);

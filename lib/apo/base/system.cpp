@@ -1,5 +1,6 @@
 #include "apo/base/system.h"
 
+#include <c10/core/CachingDeviceAllocator.h>
 #include <malloc.h>
 #include <sched.h>
 #include <sys/resource.h>
@@ -44,7 +45,11 @@ void keep_freed_memory() {
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
 }
 
-int64_t peak_memory_bytes() {
+int64_t peak_memory_bytes(c10::Device device) {
+  if (device.is_cuda()) {
+    const auto stats = c10::getDeviceAllocator(device.type())->getDeviceStats(device.index());
+    return stats.reserved_bytes[0].peak;  // [0]: of all pools
+  }
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   return static_cast<int64_t>(usage.ru_maxrss) * 1024;

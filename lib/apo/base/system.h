@@ -1,6 +1,8 @@
 // What the machine and the operating system grant this process.
 #pragma once
 
+#include <c10/core/Device.h>
+
 #include <cstdint>
 
 namespace apo {
@@ -16,7 +18,8 @@ int64_t threads_of_job(int64_t threads, int64_t jobs);
 /// to the system and faulting it in again: measured as a seventh of an MLP's step.
 void keep_freed_memory();
 
-/// The largest resident size so far, in bytes.
-int64_t peak_memory_bytes();
+/// The most memory so far, in bytes: of the process on the CPU, on a GPU what LibTorch has reserved
+/// there.
+int64_t peak_memory_bytes(c10::Device device);
 
 }  // namespace apo

@@ -225,7 +225,7 @@ RunSummary Trainer::conclude() {
   summary_.steps_per_second = static_cast<double>(t_) / summary_.wall_seconds;
   summary_.meta_share = meta_clock_.seconds() / summary_.wall_seconds;
   summary_.meta_skipped = log_.skipped();
-  summary_.peak_memory_bytes = peak_memory_bytes();
+  summary_.peak_memory_bytes = peak_memory_bytes(theta().front().device());
   for (Observer* observer : observers_) observer->on_end(summary_);
   return summary_;
 }
