@@ -32,6 +32,7 @@ def apo(interval, more=""):
 
 
 EVERY = {"constant": CONSTANT, "APO, K = 1": apo(1)}
+LAYERS = {"APO, K = 1, per layer": apo(1, ", scope: per_layer")}
 TENTH = {"APO": apo(10), "APO, lean": apo(10, ", lean: true"), "APO, per layer": apo(10, ", scope: per_layer")}
 CURVATURE = {"K-FAC": [KFAC, "tuner={name: constant}"],
              "K-FAC, APO": [KFAC, "tuner={name: apo, lambda: 0.1, interval: 10, tune: [learning_rate, damping]}"]}
@@ -42,7 +43,7 @@ PEERS = {"constant": ["--work", "constant"], "with a DataLoader": ["--work", "lo
 MODELS = {
     "mlp": (100, "", (100, 2000), {**EVERY, **TENTH}),
     "cnn": (100, "", (60, 1000), {**EVERY, **TENTH, **CURVATURE}),
-    "resnet18": (128, ", channels: 3, height: 32, width: 32", (2, 200), EVERY),
+    "resnet18": (128, ", channels: 3, height: 32, width: 32", (2, 200), {**EVERY, **LAYERS}),
     "resnet34": (128, ", channels: 3, height: 32, width: 32", (2, 200), EVERY),
 }
 
@@ -119,6 +120,12 @@ def gather_lean(*files):
     files[-1].write_text(json.dumps(found, indent=1) + "\n")
 
 
+def forget_how_threads_wait():
+    """Each program has its own default, and is measured with that."""
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+        os.environ.pop(name, None)
+
+
 def device_name(device):
     if device == "cpu":
         names = [line.split(":", 1)[1].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
@@ -140,7 +147,7 @@ def main():
     if options.lean:
         gather_lean(*map(pathlib.Path, options.lean))
         return
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    forget_how_threads_wait()
     key = f"{device_name(options.device)}, {options.precision}, {options.threads} thread(s)"
     machine = peer(["--work", "machine"], options) if PEER else None
     file = pathlib.Path(options.json) if options.json else None

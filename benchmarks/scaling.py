@@ -33,7 +33,7 @@ def row(axis, size, options):
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__.strip())
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    compare.forget_how_threads_wait()
     options = argparse.Namespace(device="cpu", precision="float32", threads=len(os.sched_getaffinity(0)))
     found = {axis: [row(axis, size, options) for size in SIZES] for axis in USUAL}
     pathlib.Path(sys.argv[1]).write_text(json.dumps({"processor": compare.device_name("cpu"), "threads": options.threads, **found}, indent=1) + "\n")

@@ -69,7 +69,7 @@ lean() {
 
 pieces() {
   build apo-pieces
-  OMP_WAIT_POLICY=passive build/default/bin/apo-pieces "$@"
+  OMP_WAIT_POLICY=passive GOMP_SPINCOUNT=1000 build/default/bin/apo-pieces "$@"
 }
 
 scaling() {

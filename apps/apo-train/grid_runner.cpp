@@ -19,6 +19,8 @@
 
 #include "signals.h"
 
+#include "waiting.h"
+
 namespace apo {
 namespace {
 
@@ -85,7 +87,7 @@ std::vector<std::string> child_environment() {
   std::vector<std::string> variables;
   for (char** variable = environ; *variable != nullptr; ++variable) variables.push_back(*variable);
   variables.push_back(std::string(kGridProcess) + "=" + std::to_string(getpid()));
-  if (std::getenv("OMP_WAIT_POLICY") == nullptr) variables.push_back("OMP_WAIT_POLICY=passive");
+  for (const auto& [name, value] : wait_settings()) variables.push_back(name + "=" + value);
   return variables;
 }
 

@@ -32,8 +32,7 @@ struct ChildResult {
 /// in the order of their ends. One that fails leaves the others alone.
 ///
 /// A single job writes to the terminal; several have their output kept back. The environment is
-/// ours with OMP_WAIT_POLICY=passive unless that is set, for threads that share cores must not
-/// spin. `threads_per_child` above 0 becomes `--threads`.
+/// ours with the settings of waiting.h. `threads_per_child` above 0 becomes `--threads`.
 ///
 /// SIGINT, SIGTERM, SIGUSR1 and SIGHUP (as SIGTERM) are passed on to the children, which are waited
 /// for, and no others are started. Returns the signal received, or 0.

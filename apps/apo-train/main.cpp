@@ -21,16 +21,16 @@
 #include "report_runs.h"
 #include "run.h"
 #include "signals.h"
+#include "waiting.h"
 
 namespace apo {
 namespace {
 
-/// LibTorch's OpenMP threads spin while they wait unless told otherwise, which beside another busy
-/// process makes them ten and more times slower. The library reads that when it is loaded, so the
-/// program starts itself again.
-void wait_passively(char** argv) {
-  if (std::getenv("OMP_WAIT_POLICY") != nullptr) return;
-  setenv("OMP_WAIT_POLICY", "passive", 0);
+/// OpenMP reads its settings when it is loaded, so the program starts itself again with them.
+void wait_briefly(char** argv) {
+  const auto settings = wait_settings();
+  if (settings.empty()) return;
+  for (const auto& [name, value] : settings) setenv(name.c_str(), value.c_str(), 1);
   execv("/proc/self/exe", argv);  // returns only where it fails: go on, slower
 }
 
@@ -65,7 +65,7 @@ int start(const Flags& flags, char** argv) {
   const bool trains = !flags.print_config && !flags.list_runs && (!whole_grid || flags.dry_run);
   if (trains) {
     end_with_parent();
-    wait_passively(argv);
+    wait_briefly(argv);
     keep_freed_memory();
   }
   if (!plan.note.empty()) fmt::print(stderr, "{}\n", plan.note);

@@ -88,10 +88,10 @@ TEST(GridRunner, WithoutRunsDoesNothing) {
   EXPECT_TRUE(run_all({}, 2).results.empty());
 }
 
-TEST(GridRunner, AsksThreadsToWaitWithoutSpinningUnlessTold) {
-  const std::string script = "echo $OMP_WAIT_POLICY >&2";
+TEST(GridRunner, AsksThreadsNotToSpinForLongUnlessTold) {
+  const std::string script = "echo $OMP_WAIT_POLICY $GOMP_SPINCOUNT >&2";
   unsetenv("OMP_WAIT_POLICY");
-  EXPECT_EQ(run_all({script}, 2).results[0].last_line, "passive");
+  EXPECT_EQ(run_all({script}, 2).results[0].last_line, "passive 1000");
   setenv("OMP_WAIT_POLICY", "active", 1);
   EXPECT_EQ(run_all({script}, 2).results[0].last_line, "active");
   unsetenv("OMP_WAIT_POLICY");

@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/_foreach_add.h>
 
 #include "apo/base/guards.h"
 
@@ -31,29 +32,51 @@ Tensor ProximalObjective::loss_term(const Tensor& z_next) const {
   return step_.problem.loss(z_next, step_.x);
 }
 
-ProximalTerms ProximalObjective::terms_at_current_parameters() {
-  Problem& problem = step_.problem;
-  const SwapGuard buffers(problem.buffers(), clone(problem.buffers()));
-  ProximalTerms terms;
-  const auto loss = [&](const Tensor& z) { return problem.loss(z, step_.x_tilde); };
-  const auto [z, z_tilde] = problem.outputs_of_both(step_.x, step_.x_tilde);
-  terms.loss_term = loss_term(z);
-  terms.discrepancy = discrepancy_(z_tilde, z_tilde_, loss);
-  terms.objective = terms.loss_term + options_.lambda * terms.discrepancy;
-  if (options_.weight_lambda > 0) {
-    const TensorList& theta_next = problem.parameters();
-    for (size_t i = 0; i < theta_.size(); ++i) {
-      const Tensor moved = (theta_next[i] - theta_[i]).square().sum();
-      terms.objective = terms.objective + options_.weight_lambda / 2 * moved;
-    }
+/// λ D + λ_w ½‖θ′ − θ‖², with D told to `terms`.
+Tensor ProximalObjective::proximal_term(const Tensor& z_tilde_next, ProximalTerms& terms) const {
+  const auto loss = [&](const Tensor& z) { return step_.problem.loss(z, step_.x_tilde); };
+  terms.discrepancy = discrepancy_(z_tilde_next, z_tilde_, loss);
+  Tensor proximal = options_.lambda * terms.discrepancy;
+  if (options_.weight_lambda == 0) return proximal;
+  const TensorList& theta_next = step_.problem.parameters();
+  for (size_t i = 0; i < theta_.size(); ++i) {
+    const Tensor moved = (theta_next[i] - theta_[i]).square().sum();
+    proximal = proximal + options_.weight_lambda / 2 * moved;
   }
+  return proximal;
+}
+
+ProximalTerms ProximalObjective::terms(const Tensor& z_next, const Tensor& z_tilde_next) const {
+  ProximalTerms terms;
+  terms.loss_term = loss_term(z_next);
+  terms.objective = terms.loss_term + proximal_term(z_tilde_next, terms);
   return terms;
 }
 
 double ProximalObjective::value(const HyperparameterValues& phi) {
   const at::NoGradGuard no_grad;
-  const SwapGuard at_next(step_.problem.parameters(), propose(phi));
-  return to_double(terms_at_current_parameters().objective);
+  Problem& problem = step_.problem;
+  const SwapGuard at_next(problem.parameters(), propose(phi));
+  const SwapGuard buffers(problem.buffers(), clone(problem.buffers()));
+  const auto [z, z_tilde] = problem.outputs_of_both(step_.x, step_.x_tilde);
+  return to_double(terms(z, z_tilde).objective);
+}
+
+/// v = ∇_θ′ J, with J's terms. With batch statistics, for which batches pass apart anyway, one
+/// after the other is differentiated, so that only the activations of one are held.
+TensorList ProximalObjective::differentiate(ProximalTerms& of) {
+  Problem& problem = step_.problem;
+  const SwapGuard buffers(problem.buffers(), clone(problem.buffers()));
+  if (problem.buffers().empty()) {
+    const auto [z, z_tilde] = problem.outputs_of_both(step_.x, step_.x_tilde);
+    of = terms(z, z_tilde);
+    return apo::gradient(of.objective, problem.parameters());
+  }
+  of.loss_term = loss_term(problem.outputs(step_.x));
+  const TensorList v = apo::gradient(of.loss_term, problem.parameters());
+  const Tensor proximal = proximal_term(problem.outputs(step_.x_tilde), of);
+  of.objective = of.loss_term + proximal;
+  return at::_foreach_add(v, apo::gradient(proximal, problem.parameters()));
 }
 
 MetaGradient ProximalObjective::gradient(const Hyperparameters& phi) {
@@ -64,8 +87,7 @@ MetaGradient ProximalObjective::gradient(const Hyperparameters& phi) {
   TensorList v;
   {
     const SwapGuard at_next(step_.problem.parameters(), next.theta);
-    meta.terms = terms_at_current_parameters();
-    v = apo::gradient(meta.terms.objective, step_.problem.parameters());
+    v = differentiate(meta.terms);
   }
   meta.gradient = next.pull_back(v);
   for (size_t k = 0; k < meta.gradient.size(); ++k) {

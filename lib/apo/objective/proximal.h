@@ -62,8 +62,10 @@ class ProximalObjective {
 
  private:
   TensorList propose(const HyperparameterValues& phi) const;
-  ProximalTerms terms_at_current_parameters();
   Tensor loss_term(const Tensor& z_next) const;
+  Tensor proximal_term(const Tensor& z_tilde_next, ProximalTerms& terms) const;
+  ProximalTerms terms(const Tensor& z_next, const Tensor& z_tilde_next) const;
+  TensorList differentiate(ProximalTerms& terms);
 
   const PendingStep& step_;
   const Discrepancy& discrepancy_;

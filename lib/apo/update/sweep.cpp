@@ -166,12 +166,13 @@ void take(const ElementwiseStep& step, const Tensor& theta, const Tensor& next) 
 
 Slopes slopes(const ElementwiseStep& step, const Tensor& theta, const Tensor& v) {
   std::vector<Slopes> parts(blocks_of(theta.numel()));
+  const Tensor& decayed = step.decay == 0 ? step.direction : theta;  // one array less to read
   dispatch(step, [&](auto zero, auto kind) {
     using T = decltype(zero);
     const Numbers<T> numbers(step);
     in_blocks(theta.numel(), [&](int64_t block, int64_t begin, int64_t end) {
       parts[block] = slopes_loop<kind.value>(
-          data<T>(v) + begin, arrays_at<T>(step, theta, begin), numbers, end - begin);
+          data<T>(v) + begin, arrays_at<T>(step, decayed, begin), numbers, end - begin);
     });
   });
   Slopes sum{0, 0};
