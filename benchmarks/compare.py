@@ -2,7 +2,7 @@
 """apo-train against PyTorch, in turns (A B A B …), so that whatever else the machine does falls on both.
 
     compare.py [--models mlp,cnn,…] [--rounds N] [--threads N] [--device cpu|cuda] [--json FILE]
-    compare.py --lean GRID.json… OUTPUT.json      only gathers the final losses of faithful and lean runs
+    compare.py --lean GRID.json… OUTPUT.json      only gathers what faithful and lean runs ended with
 
 Times are of a step, from the second half of each run: no start-up, no first allocations. Ratios are taken within a round;
 their median counts. Called by scripts/benchmark.sh. Environment: APO_TRAIN, the program; PEER_PYTHON, a Python with torch,
@@ -28,7 +28,7 @@ CONSTANT = [SGD, "tuner={name: constant}"]
 
 
 def apo(interval, more=""):
-    return [SGD, f"tuner={{name: apo, lambda: 1e-3, interval: {interval}{more}}}"]
+    return [SGD, f"tuner={{name: apo, form: paper, lambda: 1e-3, interval: {interval}{more}}}"]
 
 
 EVERY = {"constant": CONSTANT, "APO, K = 1": apo(1)}
@@ -110,13 +110,15 @@ def measure(model, options):
 
 
 def gather_lean(*files):
-    """{name of the grid: {"faithful": final training losses, "lean": …}}, a loss for each seed."""
+    """{name of the grid: {"faithful": {"train_loss": a number for each seed, "meta_share": …}, "lean": …}}"""
     found = {}
     for file in files[:-1]:
         grid = json.loads(file.read_text())
         runs = sorted(grid["runs"], key=lambda run: run["values"]["seed"])
-        found[grid["name"]] = {name: [run["train_loss"] for run in runs if run["values"]["tuner.lean"] == lean]
-                               for name, lean in (("faithful", False), ("lean", True))}
+        summaries = {run["label"]: json.loads((file.parent / run["folder"] / "summary.json").read_text()) for run in runs}
+        found[grid["name"]] = {name: {"train_loss": [run["train_loss"] for run in of], "meta_share": [summaries[run["label"]]["meta_share"] for run in of]}
+                               for name, of in ((name, [run for run in runs if run["values"]["tuner.lean"] == lean])
+                                                for name, lean in (("faithful", False), ("lean", True)))}
     files[-1].write_text(json.dumps(found, indent=1) + "\n")
 
 

@@ -46,7 +46,7 @@ compare() {
     none) unset PEER_PYTHON ;;
     '') PEER_PYTHON=$(peer_python) && export PEER_PYTHON ;;
   esac
-  python3 benchmarks/compare.py --json "$numbers" "$@"
+  "${PYTHON:-python3}" benchmarks/compare.py --json "$numbers" "$@"
   page
 }
 
@@ -63,7 +63,7 @@ lean() {
   program
   lean_grid mnist
   lean_grid fashion_mnist --set "dataset={name: fashion_mnist, root: ${FASHION_MNIST_ROOT:-/usr/share/datasets/fashion-mnist}}"
-  python3 benchmarks/compare.py --lean "$runs/mnist/grid.json" "$runs/fashion_mnist/grid.json" results/lean.json
+  "${PYTHON:-python3}" benchmarks/compare.py --lean "$runs/mnist/grid.json" "$runs/fashion_mnist/grid.json" results/lean.json
   page
 }
 
@@ -74,11 +74,11 @@ pieces() {
 
 scaling() {
   program
-  python3 benchmarks/scaling.py results/scaling.json
+  "${PYTHON:-python3}" benchmarks/scaling.py results/scaling.json
   page
 }
 
-page() { python3 benchmarks/performance_page.py docs/performance.md; }
+page() { "${PYTHON:-python3}" benchmarks/performance_page.py docs/performance.md; }
 
 case ${1:-compare} in
   compare | lean | scaling | pieces | page) task=${1:-compare} && shift "$(($# > 0))" ;;

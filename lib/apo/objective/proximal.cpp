@@ -73,10 +73,11 @@ TensorList ProximalObjective::differentiate(ProximalTerms& of) {
     return apo::gradient(of.objective, problem.parameters());
   }
   of.loss_term = loss_term(problem.outputs(step_.x));
-  const TensorList v = apo::gradient(of.loss_term, problem.parameters());
+  TensorList v = apo::gradient(of.loss_term, problem.parameters());
   const Tensor proximal = proximal_term(problem.outputs(step_.x_tilde), of);
   of.objective = of.loss_term + proximal;
-  return at::_foreach_add(v, apo::gradient(proximal, problem.parameters()));
+  at::_foreach_add_(v, apo::gradient(proximal, problem.parameters()));
+  return v;
 }
 
 MetaGradient ProximalObjective::gradient(const Hyperparameters& phi) {
