@@ -43,8 +43,8 @@ PEERS = {"constant": ["--work", "constant"], "with a DataLoader": ["--work", "lo
 MODELS = {
     "mlp": (100, "", (100, 2000), {**EVERY, **TENTH}),
     "cnn": (100, "", (60, 1000), {**EVERY, **TENTH, **CURVATURE}),
-    "resnet18": (128, ", channels: 3, height: 32, width: 32", (2, 200), {**EVERY, **LAYERS}),
-    "resnet34": (128, ", channels: 3, height: 32, width: 32", (2, 200), EVERY),
+    "resnet18": (128, ", channels: 3, height: 32, width: 32", (2, 100), {**EVERY, **LAYERS}),
+    "resnet34": (128, ", channels: 3, height: 32, width: 32", (2, 100), EVERY),
 }
 
 

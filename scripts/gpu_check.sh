@@ -81,10 +81,10 @@ sanitizer() {
   echo "no errors"
 }
 
-# benchmark PRECISION MODELS
+# benchmark PRECISION MODELS: one round, for the minutes; scripts/benchmark.sh --device cuda makes more of them.
 benchmark() {
   APO_TRAIN=$program PEER_PYTHON=$python "$python" benchmarks/compare.py --device "$device" --precision "$1" --models "$2" \
-    --rounds 3 --json "$output/performance.json"
+    --rounds 1 --json "$output/performance.json"
 }
 
 # An epoch of CIFAR-10's size on made-up pictures, with APO.
