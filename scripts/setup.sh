@@ -73,6 +73,9 @@ check_libtorch() {
     die "$1: this LibTorch has no CUDA (lib/libtorch_cuda.so); use --cpu, or name another one"
 }
 
+# is_whole FOLDER: whether it holds all that is pinned now; an older one may lack the last of these headers.
+is_whole() { [ -d "$1/torch" ] && [ -e "$1/nvidia/cu13/include/crt/host_config.h" ]; }
+
 # fetch_libtorch FOLDER: makes it hold `torch` and `nvidia`, as the wheels have them: LibTorch finds its CUDA libraries by that.
 fetch_libtorch() {
   local folder=$1 machine gigabytes=2
@@ -86,7 +89,7 @@ fetch_libtorch() {
   { mkdir -p "${folder%/*}" && [ -w "${folder%/*}" ]; } || die "cannot write ${folder%/*}; name another folder: XDG_CACHE_HOME=/folder ${0##*/}"
   exec 9>"${folder%/*}/lock"
   flock 9 # two setups at once fetch it once
-  [ ! -d "$folder" ] || return 0
+  ! is_whole "$folder" || return 0
   rm -rf "${folder%/*}"/unpacking.*
   need_space "${folder%/*}" "$gigabytes" "LibTorch ($flavour)"
   staging=$(mktemp -d "${folder%/*}/unpacking.XXXXXX")
@@ -119,6 +122,7 @@ fetch_libtorch() {
   local libraries=$staging/whole/torch/lib
   rm -f "$libraries"/libtorch_python.so "$staging"/whole/nvidia/cu13/lib/*.a
   [ "$flavour" = cuda ] || rm -f "$libraries"/{libtorch.so,libtorch_cuda*,libc10_cuda.so,libcaffe2_nvrtc.so,libtorch_nvshmem.so}
+  rm -rf "$folder"
   mv "$staging/whole" "$folder"
 }
 
@@ -134,7 +138,7 @@ choose_flavour "$asked"
 say "flavour: $flavour ($reason)"
 [ "${APO_NO_PACKAGES:-}" = 1 ] || install_packages
 torch=$(torch_dir "$flavour")
-if [ -z "${APO_TORCH_DIR:-}" ] && [ ! -d "$torch" ]; then
+if [ -z "${APO_TORCH_DIR:-}" ] && ! is_whole "${torch%/torch}"; then
   fetch_libtorch "${torch%/torch}"
 fi
 check_libtorch "$torch"
