@@ -131,14 +131,15 @@ Assembly assemble_on(const Dataset* dataset, const Experiment& experiment) {
 at::Device resolve_device(const std::string& word) {
   if (word == "cpu") return at::kCPU;
   const bool available = at::globalContext().hasCUDA();
-  if (word == "auto") return available ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
+  const at::Device first(at::kCUDA, 0);
+  if (word == "auto") return available ? first : at::Device(at::kCPU);
   if (!available) {
     throw Error(ErrorKind::config,
                 fmt::format("device = {}: no CUDA device can be used here (a CPU build, or no "
                             "driver); accepted: auto, cpu",
                             word));
   }
-  return at::Device(word);
+  return word == "cuda" ? first : at::Device(word);
 }
 
 Assembly assemble(const Experiment& experiment) {

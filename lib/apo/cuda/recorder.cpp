@@ -37,11 +37,13 @@ class Graph : public Recording {
   at::cuda::CUDAGraph graph_;
 };
 
-/// Makes a stream the thread's own. Work on the one before and the one after waits.
+/// Makes a stream and its device the thread's own. Work before and after on the other waits.
 class OnStream {
  public:
   explicit OnStream(CUDAStream stream)
-      : stream_(stream), before_(c10::cuda::getCurrentCUDAStream(stream.device_index())) {
+      : stream_(stream),
+        device_before_(c10::cuda::ExchangeDevice(stream.device_index())),
+        before_(c10::cuda::getCurrentCUDAStream()) {
     before_.synchronize();
     c10::cuda::setCurrentCUDAStream(stream_);
   }
@@ -51,12 +53,14 @@ class OnStream {
     } catch (const c10::Error&) {  // a lost device has been told of already
     }
     c10::cuda::setCurrentCUDAStream(before_);
+    c10::cuda::ExchangeDevice(device_before_);
   }
   OnStream(const OnStream&) = delete;
   OnStream& operator=(const OnStream&) = delete;
 
  private:
   CUDAStream stream_;
+  c10::DeviceIndex device_before_;
   CUDAStream before_;
 };
 
