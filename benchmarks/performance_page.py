@@ -127,8 +127,8 @@ MISSED = """## What holds the missed goals
 - **Meta step ÷ base step.** A faithful meta step passes x̃ forward at θ and both batches forward and backward at θ′: 7/3 of a base step's
   operations and somewhat more, for the first layer's input gradient is saved in both (the last column of the limits). We are at that ratio; below
   it there is only a dearer base step, or `tuner.lean`. A run with APO at K = 10 then takes at least 1.23 times as long as one without.
-- **Where the time goes** (`perf record`, base step of the MLP, two threads): 54 % the kernel of matrix products, 18 % its packing and scaling of
-  operands, 5 % the update, 5 % waking threads up. Of the CNN: convolutions, 8 % pooling, 2 % zeroing gradients.
+- **Where the time goes** (`perf record`, base step of the MLP, two threads that sleep at once when they wait): 54 % the kernel of matrix products, 18 % its packing and scaling of
+  operands, 5 % the update, 5 % waking threads up. Of the CNN: convolutions, 8 % pooling, 2 % filling with zeros.
 - **Peak memory with BatchNorm.** Needed beside a base step's: θ′ and ∇_θ′ J, a tenth. The rest is holes in the C library's heap, which those
   leave between the activations of the two passes: with jemalloc in its place, as a user can have it (`LD_PRELOAD=libjemalloc.so.2
   MALLOC_CONF=dirty_decay_ms:-1,muzzy_decay_ms:-1,oversize_threshold:0`), ResNet-18 peaked at 845 MiB with a constant rate and 1,039 with APO

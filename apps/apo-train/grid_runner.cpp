@@ -18,7 +18,6 @@
 #include <utility>
 
 #include "signals.h"
-
 #include "waiting.h"
 
 namespace apo {

@@ -23,9 +23,8 @@ TensorList each(const ElementwiseSteps& steps, Tensor ElementwiseStep::*member) 
 
 bool are_one(const TensorList& numbers) {
   const auto same = [&](const Tensor& number) {
-    return number.is_same(numbers.front()) ||
-           (number.is_alias_of(numbers.front()) &&
-            number.storage_offset() == numbers.front().storage_offset());
+    return number.is_alias_of(numbers.front()) &&
+           number.storage_offset() == numbers.front().storage_offset();
   };
   return std::all_of(numbers.begin(), numbers.end(), same);
 }
@@ -40,9 +39,9 @@ void add_each(const TensorList& arrays, const TensorList& numbers) {
   at::_foreach_add_(arrays, numbers);
 }
 
-void multiply_each(const TensorList& arrays, const TensorList& numbers) {
-  if (are_one(numbers)) return at::_foreach_mul_(arrays, shared(numbers, arrays));
-  at::_foreach_mul_(arrays, numbers);
+TensorList multiplied(const TensorList& arrays, const TensorList& numbers) {
+  if (are_one(numbers)) return at::_foreach_mul(arrays, shared(numbers, arrays));
+  return at::_foreach_mul(arrays, numbers);
 }
 
 /// arrays / numbers, where no number means 1.
@@ -84,9 +83,7 @@ TensorList decayed(const ElementwiseSteps& steps, const TensorList& r, const Ten
 /// η (r + w θ), in storage of its own.
 TensorList moves(const ElementwiseSteps& steps, const TensorList& theta) {
   const TensorList r = decayed(steps, ratios(steps), theta);
-  const TensorList rates = each(steps, &ElementwiseStep::rate);
-  if (are_one(rates)) return at::_foreach_mul(r, shared(rates, r));
-  return at::_foreach_mul(r, rates);
+  return multiplied(r, each(steps, &ElementwiseStep::rate));
 }
 
 /// Sums in float64: [arrays].
@@ -119,8 +116,8 @@ Slopes slopes(const ElementwiseSteps& steps, const TensorList& theta, const Tens
   Slopes all;
   all.rate = -sums(at::_foreach_mul(decayed(steps, r, theta), v));
   if (steps.front().kind != StepKind::adaptive) return all;
-  TensorList of_epsilon = at::_foreach_div(r, denominators(steps));
-  multiply_each(of_epsilon, each(steps, &ElementwiseStep::rate));
+  const TensorList of_epsilon =
+      multiplied(at::_foreach_div(r, denominators(steps)), each(steps, &ElementwiseStep::rate));
   all.epsilon = sums(at::_foreach_mul(of_epsilon, v));
   return all;
 }

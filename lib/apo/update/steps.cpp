@@ -4,8 +4,6 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 
-#include <algorithm>
-
 #include "apo/update/foreach.h"
 #include "apo/update/sweep.h"
 
