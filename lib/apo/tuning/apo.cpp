@@ -88,7 +88,7 @@ class Apo : public Tuner {
                                               bool given) override {
     if (given && !searches()) return std::nullopt;
     const Batch x_tilde = context.problem.next_discrepancy_batch();
-    const PendingStep pending = pending_step(context, context.x, x_tilde);
+    const PendingStep pending = pending_step(context, context.g, context.x, x_tilde);
     ProximalObjective objective(pending, *discrepancy_, objective_);
     const double gain = context.rule.momentum_gain();
     const Tensor effective = phi.value(phi.index("learning_rate")) * gain;
@@ -141,9 +141,10 @@ class Apo : public Tuner {
   }
 
   static PendingStep pending_step(const StepContext& context,
+                                  const TensorList& g,
                                   const Batch& x,
                                   const Batch& x_tilde) {
-    return {context.problem, context.rule, context.g, context.xi, x, x_tilde};
+    return {context.problem, context.rule, g, context.xi, x, x_tilde};
   }
 
   static TensorList inputs_of(const StepContext& context, const Batch& x_tilde) {
@@ -160,7 +161,7 @@ class Apo : public Tuner {
                           Hyperparameters& phi) {
     const Batch x = seen({inputs[0], inputs[1]}), x_tilde = seen({inputs[2], inputs[3]});
     const TensorList g(inputs.begin() + 5, inputs.end());
-    const PendingStep pending{context.problem, context.rule, g, context.xi, x, x_tilde};
+    const PendingStep pending = pending_step(context, g, x, x_tilde);
     ProximalObjective objective(pending, *discrepancy_, objective_);
     const MetaGradient meta = objective.gradient(phi);
     const Tensor skipped = is_too_large(meta, in_float64(inputs[4]));
@@ -195,7 +196,7 @@ class Apo : public Tuner {
 
   void search_anew(const StepContext& context, const Batch& x_tilde, Hyperparameters& phi) const {
     const Batch x_seen = seen(context.x), x_tilde_seen = seen(x_tilde);
-    const PendingStep pending = pending_step(context, x_seen, x_tilde_seen);
+    const PendingStep pending = pending_step(context, context.g, x_seen, x_tilde_seen);
     ProximalObjective objective(pending, *discrepancy_, objective_);
     const size_t eta = phi.index("learning_rate");
     const double gain = context.rule.momentum_gain();
