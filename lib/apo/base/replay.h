@@ -1,7 +1,6 @@
 // Parts of a step whose kernels are recorded once and then issued with one call each.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>

@@ -65,7 +65,6 @@ class Hyperparameters {
   /// Positions of the tuned ones among specs().
   const std::vector<size_t>& tuned() const { return tuned_; }
   int64_t groups() const { return groups_; }
-  int64_t group_of(size_t parameter) const { return group_of_[parameter]; }
   /// Position among specs(). Pre: the rule declares it.
   size_t index(const std::string& name) const;
 

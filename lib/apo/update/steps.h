@@ -2,8 +2,6 @@
 // over memory on the CPU, a few kernels for all parameters together on another device.
 #pragma once
 
-#include <optional>
-
 #include "apo/base/tensors.h"
 
 namespace apo {
