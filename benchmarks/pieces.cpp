@@ -160,7 +160,6 @@ void register_all() {
 }  // namespace apo
 
 int main(int argc, char** argv) {
-  apo::keep_freed_memory();  // as apo-train does
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   apo::register_all();

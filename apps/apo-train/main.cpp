@@ -66,7 +66,7 @@ int start(const Flags& flags, char** argv) {
   if (trains) {
     end_with_parent();
     wait_briefly(argv);
-    keep_freed_memory();
+    refuse_more_than_memory();
   }
   if (!plan.note.empty()) fmt::print(stderr, "{}\n", plan.note);
 

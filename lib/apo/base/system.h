@@ -14,9 +14,10 @@ int usable_cores();
 /// The threads of each of `jobs` that run at a time: an equal share of `threads`, at least 1.
 int64_t threads_of_job(int64_t threads, int64_t jobs);
 
-/// Tensors of some megabytes come and go at every step. Keeps their memory instead of returning it
-/// to the system and faulting it in again: measured as a seventh of an MLP's step.
-void keep_freed_memory();
+/// From now on a tensor on the CPU that is larger than all the memory which this process may have
+/// is refused with LibTorch's error, not promised and the process killed when it is filled. Changes
+/// LibTorch's allocator.
+void refuse_more_than_memory();
 
 /// The most memory so far, in bytes: of the process on the CPU, on a GPU what LibTorch has reserved
 /// there.
