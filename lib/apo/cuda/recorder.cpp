@@ -10,30 +10,41 @@ namespace {
 
 using c10::cuda::CUDAStream;
 
+/// Memory that graphs share. LibTorch gives a pool up with the last graph of it: its name does not
+/// serve again.
+struct Pool {
+  at::cuda::MempoolId_t id = at::cuda::graph_pool_handle();
+};
+
 class Graph : public Recording {
  public:
-  /// Memory for what `work` allocates is of `pool`.
-  Graph(at::cuda::MempoolId_t pool, const std::function<void()>& work) {
-    graph_.capture_begin(pool);
+  Graph(std::shared_ptr<Pool> pool, const std::function<void()>& work) : pool_(std::move(pool)) {
     try {
+      graph_.capture_begin(pool_->id);
       work();
+      graph_.capture_end();
     } catch (...) {
       leave_capture();
       throw;
     }
-    graph_.capture_end();
   }
   void replay() override { graph_.replay(); }
 
  private:
-  /// What cannot be recorded has spoilt the capture, which says so when it ends.
+  /// A capture that was spoilt fails to end, and the allocator then stays in it.
   void leave_capture() {
     try {
       graph_.capture_end();
     } catch (const c10::Error&) {
     }
+    try {
+      const c10::DeviceIndex device = c10::cuda::current_device();
+      c10::cuda::CUDACachingAllocator::endAllocateToPool(device, pool_->id);
+    } catch (const c10::Error&) {  // it has left
+    }
   }
 
+  std::shared_ptr<Pool> pool_;
   at::cuda::CUDAGraph graph_;
 };
 
@@ -67,16 +78,18 @@ class OnStream {
 class GraphRecorder : public Recorder {
  public:
   GraphRecorder(at::Device device, std::function<void(const std::string&)> warn)
-      : warn_(std::move(warn)),
-        stream_(c10::cuda::getStreamFromPool(false, device.index())),
-        pool_(at::cuda::graph_pool_handle()) {}
+      : warn_(std::move(warn)), stream_(c10::cuda::getStreamFromPool(false, device.index())) {}
 
   std::unique_ptr<Recording> record(const std::function<void()>& work) override {
+    if (refused_) return nullptr;
     stream_.synchronize();
     c10::cuda::CUDACachingAllocator::emptyCache();  // for the graph's own pool
+    auto pool = pool_.lock();
+    if (!pool) pool_ = pool = std::make_shared<Pool>();
     try {
-      return std::make_unique<Graph>(pool_, work);
+      return std::make_unique<Graph>(pool, work);
     } catch (const std::exception& error) {
+      refused_ = true;
       const std::string message = error.what();
       warn_("goes on without CUDA graphs, for a part of the step could not be recorded: " +
             message.substr(0, message.find('\n')));
@@ -89,7 +102,8 @@ class GraphRecorder : public Recorder {
  private:
   std::function<void(const std::string&)> warn_;
   CUDAStream stream_;
-  at::cuda::MempoolId_t pool_;
+  std::weak_ptr<Pool> pool_;
+  bool refused_ = false;  ///< LibTorch's allocators may not be as before
 };
 
 }  // namespace
