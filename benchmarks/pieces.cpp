@@ -80,7 +80,7 @@ void proposal(benchmark::State& state, const std::string& name) {
   const TensorList theta = detached(pending.problem->parameters());
   for (auto _ : state) {
     const Proposal next =
-        pending.rule->differentiable(theta, pending.g, pending.xi, pending.phi, Momentum::ignore);
+        pending.rule->differentiable({theta, pending.g, pending.xi, Momentum::ignore}, pending.phi);
     benchmark::DoNotOptimize(next.pull_back(pending.g));
   }
   state.SetBytesProcessed(state.iterations() * pending.bytes_of_parameters());

@@ -95,7 +95,7 @@ TEST_P(ProximalObjectiveOf, GradientsEqualThoseOfOneGraphThroughTheWhole) {
     leaves.push_back(phi_.value(h).clone().requires_grad_());
   }
   const TensorList next =
-      rule_->propose(theta, g_, xi_, phi_.values_with(phi_.tuned(), leaves), options_.momentum);
+      rule_->propose({theta, g_, xi_, options_.momentum}, phi_.values_with(phi_.tuned(), leaves));
   const auto loss = [&](const Batch& x) {
     return [this, &x](const Tensor& z) { return problem_.loss(z, x); };
   };

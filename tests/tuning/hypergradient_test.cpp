@@ -130,7 +130,7 @@ TEST_P(HypergradientWithRule, FollowsTheDerivativeOfTheLossThroughTheRealUpdate)
     rule->observe(g, xi);
     leaf = phi.value(0).clone().requires_grad_();
     const TensorList theta = clone(twin.parameters());
-    pending = rule->propose(theta, g, xi, phi.values_with({0}, {leaf}), Momentum::apply);
+    pending = rule->propose({theta, g, xi}, phi.values_with({0}, {leaf}));
     rule->step(twin.parameters(), g, xi, phi.values());
   }
 }

@@ -74,7 +74,7 @@ struct Prepared {
     rule->observe(g, xi);
   }
   TensorList proposal(Momentum momentum = Momentum::apply) const {
-    return rule->propose(theta, g, xi, phi.values(), momentum);
+    return rule->propose({theta, g, xi, momentum}, phi.values());
   }
 
   LinearRegression problem;

@@ -133,7 +133,7 @@ TEST_P(UpdateRules, ProposeChangesNoneOfItsArguments) {
   for (const TensorList& slot : xi.slots) slots_before.push_back(clone(slot));
   const Hyperparameters phi(rule_->hyperparameters(), theta.size());
   for (const Momentum momentum : {Momentum::apply, Momentum::ignore}) {
-    const TensorList next = rule_->propose(theta, g, xi, phi.values(), momentum);
+    const TensorList next = rule_->propose({theta, g, xi, momentum}, phi.values());
     for (size_t i = 0; i < theta.size(); ++i) {
       EXPECT_FALSE(at::equal(next[i], theta[i]));
       EXPECT_TRUE(at::equal(theta[i], theta_before[i]));
@@ -158,7 +158,7 @@ TEST_P(UpdateRules, DerivativesAreFiniteWhereAGradientWasAlwaysZero) {
     leaves.push_back(phi.value(h).clone().requires_grad_());
   }
   const TensorList next =
-      rule_->propose(theta, g, xi, phi.values_with(all, leaves), Momentum::ignore);
+      rule_->propose({theta, g, xi, Momentum::ignore}, phi.values_with(all, leaves));
   for (const Tensor& derivative :
        torch::autograd::grad({next[0].sum()}, leaves, {}, {}, false, true)) {
     if (!derivative.defined()) continue;  // it has none
@@ -211,13 +211,12 @@ double difference_of_step(const UpdateRule& rule, const Cast& cast, bool in_plac
   Moment at(rule, cast);
   const Hyperparameters phi(rule.hyperparameters(), at.theta.size());
   const Tensor leaf = phi.value(0).clone().requires_grad_();
-  const TensorList formula =
-      rule.propose(at.theta, at.g, at.xi, phi.values_with({0}, {leaf}), Momentum::apply);
+  const TensorList formula = rule.propose({at.theta, at.g, at.xi}, phi.values_with({0}, {leaf}));
   TensorList next = at.theta;
   if (in_place) {
     rule.step(next, at.g, at.xi, phi.values());
   } else {
-    next = rule.propose(at.theta, at.g, at.xi, phi.values(), Momentum::apply);
+    next = rule.propose({at.theta, at.g, at.xi}, phi.values());
   }
   double largest = 0;
   for (size_t i = 0; i < next.size(); ++i) {
@@ -253,9 +252,9 @@ double difference_of_derivative(const UpdateRule& rule,
   double largest = 0;
   for (const Momentum momentum : {Momentum::apply, Momentum::ignore}) {
     const TensorList ours =
-        rule.differentiable(at.theta, at.g, at.xi, phi, momentum).pull_back(at.v);
+        rule.differentiable({at.theta, at.g, at.xi, momentum}, phi).pull_back(at.v);
     const TensorList graph =
-        rule.UpdateRule::differentiable(at.theta, at.g, at.xi, phi, momentum).pull_back(at.v);
+        rule.UpdateRule::differentiable({at.theta, at.g, at.xi, momentum}, phi).pull_back(at.v);
     for (size_t k = 0; k < graph.size(); ++k) {
       largest = std::max(largest, ((ours[k] - graph[k]) / graph[k]).abs().max().item<double>());
     }

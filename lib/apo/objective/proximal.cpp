@@ -24,7 +24,7 @@ ProximalObjective::ProximalObjective(const PendingStep& step,
 }
 
 TensorList ProximalObjective::propose(const HyperparameterValues& phi) const {
-  return step_.rule.propose(theta_, step_.g, step_.xi, phi, options_.momentum);
+  return step_.rule.propose({theta_, step_.g, step_.xi, options_.momentum}, phi);
 }
 
 Tensor ProximalObjective::loss_term(const Tensor& z_next) const {
@@ -82,7 +82,7 @@ TensorList ProximalObjective::differentiate(ProximalTerms& of) {
 
 MetaGradient ProximalObjective::gradient(const Hyperparameters& phi) {
   const Proposal next =
-      step_.rule.differentiable(theta_, step_.g, step_.xi, phi, options_.momentum);
+      step_.rule.differentiable({theta_, step_.g, step_.xi, options_.momentum}, phi);
 
   MetaGradient meta;
   TensorList v;

@@ -39,13 +39,13 @@ TensorList rate_derivative(const StepContext& context, const Hyperparameters& ph
   const size_t eta = phi.index("learning_rate");
   const Tensor& value = phi.value(eta);
   const Tensor dual = at::_make_dual(value, at::ones_like(value), level.index());
-  const TensorList next = context.rule.propose(detached(context.problem.parameters()),
-                                               context.g,
-                                               context.xi,
-                                               phi.values_with({eta}, {dual}),
-                                               Momentum::apply);
+  const TensorList theta = detached(context.problem.parameters());
+  const TensorList next =
+      context.rule.propose({theta, context.g, context.xi}, phi.values_with({eta}, {dual}));
   TensorList u;
-  for (const Tensor& theta : next) u.push_back(std::get<1>(at::_unpack_dual(theta, level.index())));
+  for (const Tensor& dual_next : next) {
+    u.push_back(std::get<1>(at::_unpack_dual(dual_next, level.index())));
+  }
   return u;
 }
 

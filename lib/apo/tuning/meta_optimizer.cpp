@@ -53,7 +53,7 @@ void MetaOptimizer::step(Hyperparameters& phi, const TensorList& gradient, const
   if (!xi_.updates.defined()) xi_ = rule_->initial_statistics(stored);
   const Statistics before = clone(xi_);
   rule_->observe(gradient, xi_);
-  const TensorList next = rule_->propose(stored, gradient, xi_, phi_->values(), Momentum::apply);
+  const TensorList next = rule_->propose({stored, gradient, xi_}, phi_->values());
   for (size_t k = 0; k < next.size(); ++k) {
     phi.move(phi.tuned()[k], at::where(skipped, stored[k], next[k]));
   }

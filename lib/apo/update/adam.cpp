@@ -31,31 +31,37 @@ class Adam : public ElementwiseRule {
     average_squares(xi[1], g, options_.beta2);
   }
 
+  Corrections corrections(const Tensor& t) const override {
+    return {bias_correction(options_.beta1, t), bias_correction(options_.beta2, t)};
+  }
+
   Tensor formula(const Tensor& theta,
                  const Tensor& g,
                  Slots xi,
                  Slots phi,
-                 const Tensor& t,
+                 const Corrections& corrections,
                  Momentum momentum) const override {
-    const Tensor direction =
-        momentum == Momentum::ignore ? g : xi[0] / bias_correction(options_.beta1, t);
-    const Tensor ratio = direction / ((xi[1] / bias_correction(options_.beta2, t)).sqrt() + phi[1]);
+    const Tensor direction = momentum == Momentum::ignore ? g : xi[0] / corrections.mean;
+    const Tensor ratio = direction / ((xi[1] / corrections.square).sqrt() + phi[1]);
     if (decoupled_decay_ == 0) return theta - phi[0] * ratio;
     return theta - phi[0] * ratio.add(theta, decoupled_decay_);
   }
 
-  std::optional<ElementwiseStep> as_data(
-      const Tensor& g, Slots xi, Slots phi, const Tensor& t, Momentum momentum) const override {
+  std::optional<ElementwiseStep> as_data(const Tensor& g,
+                                         Slots xi,
+                                         Slots phi,
+                                         const Corrections& corrections,
+                                         Momentum momentum) const override {
     ElementwiseStep step{.kind = StepKind::adaptive,
                          .direction = g,
                          .other = xi[1],
                          .rate = phi[0],
                          .epsilon = phi[1],
-                         .square_correction = bias_correction(options_.beta2, t),
+                         .square_correction = corrections.square,
                          .decay = decoupled_decay_};
     if (momentum == Momentum::ignore) return step;
     step.direction = xi[0];
-    step.mean_correction = bias_correction(options_.beta1, t);
+    step.mean_correction = corrections.mean;
     return step;
   }
 

@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/pow.h>
+#include <ATen/ops/rsub.h>
 #include <ATen/ops/scalar_tensor.h>
 
 #include <algorithm>
@@ -34,7 +35,7 @@ bool is_differentiated(const TensorList& theta) {
 }  // namespace
 
 Tensor ElementwiseRule::bias_correction(double decay, const Tensor& t) {
-  if (!t.is_cpu()) return 1 - at::pow(decay, t);
+  if (!t.is_cpu()) return at::rsub(at::pow(decay, t), 1);
   return at::scalar_tensor(1 - std::pow(decay, to_double(t)), at::kDouble);
 }
 
@@ -54,57 +55,46 @@ void ElementwiseRule::observe(const TensorList& g, Statistics& xi) const {
   if (slots_ > 0) accumulate(g, xi.slots);
 }
 
-std::optional<ElementwiseSteps> ElementwiseRule::steps(const TensorList& theta,
-                                                       const TensorList& g,
-                                                       const Statistics& xi,
-                                                       const HyperparameterValues& phi,
-                                                       Momentum momentum) const {
-  if (is_differentiated(theta)) return std::nullopt;
+std::optional<ElementwiseSteps> ElementwiseRule::steps(const StepInputs& from,
+                                                       const HyperparameterValues& phi) const {
+  if (is_differentiated(from.theta)) return std::nullopt;
+  const Corrections corrected = corrections(from.xi.updates);
   ElementwiseSteps steps;
-  steps.reserve(theta.size());
-  for (size_t i = 0; i < theta.size(); ++i) {
-    const TensorList slots = column(xi.slots, i), values = column(phi, i);
+  steps.reserve(from.theta.size());
+  for (size_t i = 0; i < from.theta.size(); ++i) {
+    const TensorList slots = column(from.xi.slots, i), values = column(phi, i);
     if (!std::all_of(values.begin(), values.end(), is_plain_number)) return std::nullopt;
-    auto step = as_data(g[i], slots, values, xi.updates, momentum);
+    auto step = as_data(from.g[i], slots, values, corrected, from.momentum);
     if (!step) return std::nullopt;
     steps.push_back(std::move(*step));
   }
-  return can_take(steps, theta) ? std::optional(std::move(steps)) : std::nullopt;
+  return can_take(steps, from.theta) ? std::optional(std::move(steps)) : std::nullopt;
 }
 
-Tensor ElementwiseRule::formula_of(size_t i,
-                                   const TensorList& theta,
-                                   const TensorList& g,
-                                   const Statistics& xi,
-                                   const HyperparameterValues& phi,
-                                   Momentum momentum) const {
-  return formula(theta[i], g[i], column(xi.slots, i), column(phi, i), xi.updates, momentum);
-}
-
-TensorList ElementwiseRule::propose(const TensorList& theta,
-                                    const TensorList& g,
-                                    const Statistics& xi,
-                                    const HyperparameterValues& phi,
-                                    Momentum momentum) const {
-  if (const auto data = steps(theta, g, xi, phi, momentum)) return taken(*data, theta);
-  TensorList proposed;
+TensorList ElementwiseRule::by_formula(const StepInputs& from,
+                                       const HyperparameterValues& phi) const {
+  const auto& [theta, g, xi, momentum] = from;
+  const Corrections corrected = corrections(xi.updates);
+  TensorList next;
   for (size_t i = 0; i < theta.size(); ++i) {
-    proposed.push_back(formula_of(i, theta, g, xi, phi, momentum));
+    next.push_back(
+        formula(theta[i], g[i], column(xi.slots, i), column(phi, i), corrected, momentum));
   }
-  return proposed;
+  return next;
 }
 
-Proposal ElementwiseRule::differentiable(const TensorList& theta,
-                                         const TensorList& g,
-                                         const Statistics& xi,
-                                         const Hyperparameters& phi,
-                                         Momentum momentum) const {
+TensorList ElementwiseRule::propose(const StepInputs& from, const HyperparameterValues& phi) const {
+  const auto data = steps(from, phi);
+  return data ? taken(*data, from.theta) : by_formula(from, phi);
+}
+
+Proposal ElementwiseRule::differentiable(const StepInputs& from, const Hyperparameters& phi) const {
   const auto has_slope = [&](size_t h) { return h == 0 || phi.specs()[h].name == "epsilon"; };
   const bool have_slopes = std::all_of(phi.tuned().begin(), phi.tuned().end(), has_slope);
-  const auto data = steps(theta, g, xi, phi.values(), momentum);
-  if (!data || !have_slopes) return UpdateRule::differentiable(theta, g, xi, phi, momentum);
+  const auto data = steps(from, phi.values());
+  if (!data || !have_slopes) return UpdateRule::differentiable(from, phi);
   return {
-      taken(*data, theta), [&phi, theta, data](const TensorList& v) {
+      taken(*data, from.theta), [&phi, theta = from.theta, data](const TensorList& v) {
         const Slopes of_parameters = slopes(*data, theta, v);
         TensorList gradient;
         for (const size_t h : phi.tuned()) {
@@ -119,12 +109,10 @@ void ElementwiseRule::step(TensorList& theta,
                            const Statistics& xi,
                            const HyperparameterValues& phi) const {
   const at::NoGradGuard no_grad;
-  if (const auto data = steps(theta, g, xi, phi, Momentum::apply)) {
-    return take_in_place(*data, theta);
-  }
-  for (size_t i = 0; i < theta.size(); ++i) {
-    theta[i].copy_(formula_of(i, theta, g, xi, phi, Momentum::apply));
-  }
+  const StepInputs from{theta, g, xi};
+  if (const auto data = steps(from, phi)) return take_in_place(*data, theta);
+  const TensorList next = by_formula(from, phi);
+  for (size_t i = 0; i < theta.size(); ++i) theta[i].copy_(next[i]);
 }
 
 }  // namespace apo

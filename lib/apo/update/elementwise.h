@@ -18,16 +18,8 @@ class ElementwiseRule : public UpdateRule {
   Statistics initial_statistics(const TensorList& theta) const override;
   TensorList decayed(const TensorList& theta, TensorList g) const override;
   void observe(const TensorList& g, Statistics& xi) const override;
-  TensorList propose(const TensorList& theta,
-                     const TensorList& g,
-                     const Statistics& xi,
-                     const HyperparameterValues& phi,
-                     Momentum momentum) const override;
-  Proposal differentiable(const TensorList& theta,
-                          const TensorList& g,
-                          const Statistics& xi,
-                          const Hyperparameters& phi,
-                          Momentum momentum) const override;
+  TensorList propose(const StepInputs& from, const HyperparameterValues& phi) const override;
+  Proposal differentiable(const StepInputs& from, const Hyperparameters& phi) const override;
   void step(TensorList& theta,
             const TensorList& g,
             const Statistics& xi,
@@ -39,6 +31,11 @@ class ElementwiseRule : public UpdateRule {
   /// hyperparameters().
   using Slots = std::span<const Tensor>;
 
+  /// What means that began at zero are divided by, scalars; none: 1.
+  struct Corrections {
+    Tensor mean;
+    Tensor square;
+  };
   /// 1 − βᵗ: what a mean of decay β that began at zero has gathered after t of its summands. A
   /// scalar where t is.
   static Tensor bias_correction(double decay, const Tensor& t);
@@ -51,30 +48,30 @@ class ElementwiseRule : public UpdateRule {
     (void)g;
     (void)xi;
   }
-  /// θ′ of one parameter. t ≥ 1 counts the gradients observed.
+  /// After t ≥ 1 gradients.
+  virtual Corrections corrections(const Tensor& t) const {
+    (void)t;
+    return {};
+  }
+  /// θ′ of one parameter.
   virtual Tensor formula(const Tensor& theta,
                          const Tensor& g,
                          Slots xi,
                          Slots phi,
-                         const Tensor& t,
+                         const Corrections& corrections,
                          Momentum momentum) const = 0;
   /// The same formula as data; nothing where φ's values do not allow for it. φ are scalars.
-  virtual std::optional<ElementwiseStep> as_data(
-      const Tensor& g, Slots xi, Slots phi, const Tensor& t, Momentum momentum) const = 0;
+  virtual std::optional<ElementwiseStep> as_data(const Tensor& g,
+                                                 Slots xi,
+                                                 Slots phi,
+                                                 const Corrections& corrections,
+                                                 Momentum momentum) const = 0;
 
  private:
   /// The steps of all parameters as data, where all can be taken so.
-  std::optional<ElementwiseSteps> steps(const TensorList& theta,
-                                        const TensorList& g,
-                                        const Statistics& xi,
-                                        const HyperparameterValues& phi,
-                                        Momentum momentum) const;
-  Tensor formula_of(size_t i,
-                    const TensorList& theta,
-                    const TensorList& g,
-                    const Statistics& xi,
-                    const HyperparameterValues& phi,
-                    Momentum momentum) const;
+  std::optional<ElementwiseSteps> steps(const StepInputs& from,
+                                        const HyperparameterValues& phi) const;
+  TensorList by_formula(const StepInputs& from, const HyperparameterValues& phi) const;
 
   size_t slots_;
   RuleSetting setting_;

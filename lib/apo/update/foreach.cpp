@@ -34,7 +34,13 @@ Tensor shared(const TensorList& numbers, const TensorList& arrays) {
   return numbers.front().to(arrays.front().scalar_type());
 }
 
+/// Those on the host, beside arrays on a device, go with the kernels' arguments.
 void add_each(const TensorList& arrays, const TensorList& numbers) {
+  if (numbers.front().device() != arrays.front().device()) {
+    std::vector<at::Scalar> scalars;
+    for (const Tensor& number : numbers) scalars.push_back(number.item());
+    return at::_foreach_add_(arrays, scalars);
+  }
   if (are_one(numbers)) return at::_foreach_add_(arrays, shared(numbers, arrays));
   at::_foreach_add_(arrays, numbers);
 }

@@ -84,11 +84,8 @@ class Kfac : public UpdateRule {
     if (options_.momentum > 0) gather(xi.slots[0], g, options_.momentum);
   }
 
-  TensorList propose(const TensorList& theta,
-                     const TensorList& g,
-                     const Statistics& xi,
-                     const HyperparameterValues& phi,
-                     Momentum momentum) const override {
+  TensorList propose(const StepInputs& from, const HyperparameterValues& phi) const override {
+    const auto& [theta, g, xi, momentum] = from;
     const bool gathered = momentum == Momentum::apply && options_.momentum > 0;
     const TensorList& direction = gathered ? xi.slots[0] : g;
     TensorList natural = direction;

@@ -37,26 +37,33 @@ class Rmsprop : public ElementwiseRule {
     average_squares(xi[0], g, options_.decay);
   }
 
+  Corrections corrections(const Tensor& t) const override {
+    if (!options_.bias_correction) return {};
+    return {.mean = {}, .square = bias_correction(options_.decay, t)};
+  }
+
   Tensor formula(const Tensor& theta,
                  const Tensor& g,
                  Slots xi,
                  Slots phi,
-                 const Tensor& t,
+                 const Corrections& corrections,
                  Momentum) const override {
-    const Tensor s = options_.bias_correction ? xi[0] / bias_correction(options_.decay, t) : xi[0];
+    const Tensor s = corrections.square.defined() ? xi[0] / corrections.square : xi[0];
     return theta - phi[0] * (g / (raised(s, phi[1]) + phi[2]));
   }
 
-  std::optional<ElementwiseStep> as_data(
-      const Tensor& g, Slots xi, Slots phi, const Tensor& t, Momentum) const override {
+  std::optional<ElementwiseStep> as_data(const Tensor& g,
+                                         Slots xi,
+                                         Slots phi,
+                                         const Corrections& corrections,
+                                         Momentum) const override {
     if (!is_square_root(phi[1])) return std::nullopt;
-    ElementwiseStep step{.kind = StepKind::adaptive,
-                         .direction = g,
-                         .other = xi[0],
-                         .rate = phi[0],
-                         .epsilon = phi[2]};
-    if (options_.bias_correction) step.square_correction = bias_correction(options_.decay, t);
-    return step;
+    return ElementwiseStep{.kind = StepKind::adaptive,
+                           .direction = g,
+                           .other = xi[0],
+                           .rate = phi[0],
+                           .epsilon = phi[2],
+                           .square_correction = corrections.square};
   }
 
  private:

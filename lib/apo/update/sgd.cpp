@@ -15,13 +15,17 @@ class Sgd : public ElementwiseRule {
   std::vector<HyperparameterSpec> hyperparameters() const override { return {learning_rate()}; }
 
  protected:
-  Tensor formula(const Tensor& theta, const Tensor& g, Slots, Slots phi, const Tensor&, Momentum)
-      const override {
+  Tensor formula(const Tensor& theta,
+                 const Tensor& g,
+                 Slots,
+                 Slots phi,
+                 const Corrections&,
+                 Momentum) const override {
     return theta - phi[0] * g;
   }
 
   std::optional<ElementwiseStep> as_data(
-      const Tensor& g, Slots, Slots phi, const Tensor&, Momentum) const override {
+      const Tensor& g, Slots, Slots phi, const Corrections&, Momentum) const override {
     return ElementwiseStep{.direction = g, .rate = phi[0]};
   }
 };

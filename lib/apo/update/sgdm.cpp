@@ -26,14 +26,14 @@ class Sgdm : public ElementwiseRule {
                  const Tensor& g,
                  Slots xi,
                  Slots phi,
-                 const Tensor&,
+                 const Corrections&,
                  Momentum momentum) const override {
     if (momentum == Momentum::ignore) return theta - phi[0] * g;
     return theta - phi[0] * g.add(xi[0], momentum_);
   }
 
   std::optional<ElementwiseStep> as_data(
-      const Tensor& g, Slots xi, Slots phi, const Tensor&, Momentum momentum) const override {
+      const Tensor& g, Slots xi, Slots phi, const Corrections&, Momentum momentum) const override {
     if (momentum == Momentum::ignore) return ElementwiseStep{.direction = g, .rate = phi[0]};
     return ElementwiseStep{.kind = StepKind::nesterov,
                            .direction = g,

@@ -67,14 +67,10 @@ TensorList with_coupled_decay(const TensorList& theta, TensorList g, double w) {
   return at::_foreach_add(g, theta, w);
 }
 
-Proposal UpdateRule::differentiable(const TensorList& theta,
-                                    const TensorList& g,
-                                    const Statistics& xi,
-                                    const Hyperparameters& phi,
-                                    Momentum momentum) const {
+Proposal UpdateRule::differentiable(const StepInputs& from, const Hyperparameters& phi) const {
   TensorList leaves;
   for (const size_t h : phi.tuned()) leaves.push_back(phi.value(h).clone().requires_grad_());
-  const TensorList next = propose(theta, g, xi, phi.values_with(phi.tuned(), leaves), momentum);
+  const TensorList next = propose(from, phi.values_with(phi.tuned(), leaves));
   return {detached(next),
           [next, leaves](const TensorList& v) { return torch::autograd::grad(next, leaves, v); }};
 }
@@ -84,7 +80,7 @@ void UpdateRule::step(TensorList& theta,
                       const Statistics& xi,
                       const HyperparameterValues& phi) const {
   const at::NoGradGuard no_grad;
-  set_storage(theta, propose(theta, g, xi, phi, Momentum::apply));
+  set_storage(theta, propose({theta, g, xi}, phi));
 }
 
 }  // namespace apo

@@ -55,6 +55,14 @@ void visit_state(Statistics& xi, StateVisitor& visitor);
 /// Whether a proposed step carries momentum. APO tunes as if there were none (paper, section 5).
 enum class Momentum { apply, ignore };
 
+/// What θ′ is made from, beside φ. Refers to what it is made of.
+struct StepInputs {
+  const TensorList& theta;
+  const TensorList& g;
+  const Statistics& xi;  ///< which has observed g
+  Momentum momentum = Momentum::apply;
+};
+
 /// θ′, and how it hangs on the tuned hyperparameters.
 struct Proposal {
   TensorList theta;  ///< θ′, without a graph
@@ -84,17 +92,9 @@ class UpdateRule {
   virtual void observe(const TensorList& g, Statistics& xi) const = 0;
   /// θ′, a pure formula: no argument changes, and derivatives in φ flow where its values ask for
   /// them.
-  virtual TensorList propose(const TensorList& theta,
-                             const TensorList& g,
-                             const Statistics& xi,
-                             const HyperparameterValues& phi,
-                             Momentum momentum) const = 0;
+  virtual TensorList propose(const StepInputs& from, const HyperparameterValues& phi) const = 0;
   /// The proposal with its derivative. Here: by one graph through propose.
-  virtual Proposal differentiable(const TensorList& theta,
-                                  const TensorList& g,
-                                  const Statistics& xi,
-                                  const Hyperparameters& phi,
-                                  Momentum momentum) const;
+  virtual Proposal differentiable(const StepInputs& from, const Hyperparameters& phi) const;
   /// θ ← propose(θ, …) with momentum, in θ's own tensors. Builds no graph.
   virtual void step(TensorList& theta,
                     const TensorList& g,
