@@ -19,9 +19,6 @@ constexpr double kUndone = 2;
 /// A trial fails where the loss rises above this many times the untrained network's: room for the
 /// differences between batches.
 constexpr double kHarmed = 1.1;
-/// Between the rates that are tried, and the least of them.
-constexpr double kTrialFactor = 2;
-constexpr double kSmallestRate = 1e-8;
 /// A lean meta step sees one in so many of the examples.
 constexpr int64_t kLeanShare = 4;
 /// Base steps of a trial, however rare the meta steps are.
@@ -81,8 +78,10 @@ class Apo : public Tuner {
                     list_or(accepted));
   }
 
-  /// J's minimiser on the first batch, unless a rate is given and near it. With momentum the search
-  /// is for the effective step η / (1 − μ), for one step does not show how much momentum will add.
+  /// J's minimiser on the first batch, unless a rate is given and near it, or the first below it
+  /// with which the base steps until the next meta step, of which J sees but one, do no harm. With
+  /// momentum the search is for the effective step η / (1 − μ), for one step does not show how much
+  /// momentum will add.
   std::optional<double> initial_learning_rate(const StepContext& context,
                                               const Hyperparameters& phi,
                                               bool given) override {
@@ -93,7 +92,9 @@ class Apo : public Tuner {
     const double gain = context.rule.momentum_gain();
     const Tensor effective = phi.value(phi.index("learning_rate")) * gain;
     if (given && is_near_minimum(objective, phi, effective)) return std::nullopt;
-    return tried(to_double(search_all_rates(objective, phi)[0]) / gain, context, phi);
+    const int64_t steps = std::min(options_.interval, kLongestTrial);
+    const double rate = to_double(search_all_rates(objective, phi)[0]) / gain;
+    return harmless_rate(rate, context, phi, steps, kHarmed * to_double(context.loss));
   }
 
   std::optional<MetaStep> before_step(const StepContext& context, Hyperparameters& phi) override {
@@ -115,18 +116,6 @@ class Apo : public Tuner {
   }
 
  private:
-  /// The rate, or the first below it with which the base steps until the next meta step, of which J
-  /// sees but one, do no harm.
-  double tried(double rate, const StepContext& context, Hyperparameters phi) const {
-    const double limit = kHarmed * to_double(context.loss);
-    for (; rate > kSmallestRate; rate /= kTrialFactor) {
-      phi.set(phi.index("learning_rate"), rate);
-      if (survives_trial(context, phi, std::min(options_.interval, kLongestTrial), limit))
-        return rate;
-    }
-    return rate;
-  }
-
   /// Whether line searches may move η: not where it is meant to stay.
   bool searches() const {
     return options_.form == "robust" && options_.meta_learning_rate > 0 &&

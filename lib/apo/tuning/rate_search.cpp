@@ -13,6 +13,7 @@ namespace apo {
 namespace {
 
 constexpr int kPerDecade = 4;
+constexpr double kSmallestRate = 1e-8;
 
 double power_of_ten(int quarters) {
   return std::pow(10, static_cast<double>(quarters) / kPerDecade);
@@ -82,6 +83,15 @@ bool survives_trial(const StepContext& context,
     if (t == steps) return true;
     g = observe(context.rule, problem, x, loss, xi);
   }
+}
+
+double harmless_rate(
+    double rate, const StepContext& context, Hyperparameters phi, int64_t steps, double limit) {
+  for (; rate > kSmallestRate; rate /= 2) {
+    phi.set(phi.index("learning_rate"), rate);
+    if (survives_trial(context, phi, steps, limit)) return rate;
+  }
+  return rate;
 }
 
 }  // namespace apo

@@ -28,4 +28,8 @@ bool survives_trial(const StepContext& context,
                     int64_t steps,
                     double limit);
 
+/// `rate`, or the first below it, by halves, that survives such a trial.
+double harmless_rate(
+    double rate, const StepContext& context, Hyperparameters phi, int64_t steps, double limit);
+
 }  // namespace apo
