@@ -19,16 +19,20 @@ void DeviceStopwatch::start() {
 void DeviceStopwatch::stop() {
   if (!device_.is_cuda()) return host_.stop();
   intervals_.back().second = mark();
+  while (!intervals_.empty() && intervals_.front().second.query()) add_first();
 }
 
 double DeviceStopwatch::seconds() {
-  constexpr double kMillisecond = 1e-3;
-  for (const auto& [begin, end] : intervals_) {
-    end.synchronize();
-    total_ += begin.elapsedTime(end) * kMillisecond;
-  }
-  intervals_.clear();
+  while (!intervals_.empty()) add_first();
   return total_ + host_.seconds();
+}
+
+void DeviceStopwatch::add_first() {
+  constexpr double kMillisecond = 1e-3;
+  const auto& [begin, end] = intervals_.front();
+  end.synchronize();
+  total_ += begin.elapsedTime(end) * kMillisecond;
+  intervals_.pop_front();
 }
 
 void DeviceStopwatch::visit_state(const std::string& name, StateVisitor& visitor) {

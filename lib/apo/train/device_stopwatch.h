@@ -3,9 +3,9 @@
 
 #include <c10/core/Event.h>
 
+#include <deque>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "apo/train/stopwatch.h"
 
@@ -25,11 +25,12 @@ class DeviceStopwatch {
 
  private:
   c10::Event mark() const;
+  void add_first();
 
   at::Device device_;
   Stopwatch host_;
   double total_ = 0;
-  std::vector<std::pair<c10::Event, c10::Event>> intervals_;  // not yet in total_
+  std::deque<std::pair<c10::Event, c10::Event>> intervals_;  // not yet in total_
 };
 
 }  // namespace apo
