@@ -56,8 +56,15 @@ bool fits_channels_last(const Tensor& filter) {
   return filter.size(0) % 8 == 0 && (!point || filter.size(1) % 8 == 0);
 }
 
-/// Lays out the filters of convolutions as their kernels want them, with the channels of a pixel
-/// side by side; the pictures that they filter follow.
+/// Whether convolutions are faster with the channels of a pixel side by side: on a GPU with the
+/// kernels of its tensor cores alone.
+bool wants_channels_last(const SupervisedOptions& options) {
+  return options.device.is_cpu() || options.precision == Precision::bfloat16 ||
+         options.precision == Precision::tf32;
+}
+
+/// Lays out the filters of convolutions with the channels of a pixel side by side; the pictures
+/// that they filter follow.
 void order_channels_last(Model& model) {
   TensorList filters;
   for (const Tensor& theta : model.parameters()) {
@@ -83,7 +90,7 @@ class Supervised : public Problem {
         discrepancy_batches_(
             train_, normalisation_, stream_options(RandomStream::discrepancy_batches)) {
     model_->to(options.device, dtype_);
-    order_channels_last(*model_);
+    if (wants_channels_last(options)) order_channels_last(*model_);
     model_->train();
     for (const auto& item : model_->named_parameters()) {
       names_.push_back(item.key());
