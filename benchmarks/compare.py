@@ -2,6 +2,7 @@
 """apo-train against PyTorch, in turns (A B A B …), so that whatever else the machine does falls on both.
 
     compare.py [--models mlp,cnn,…] [--rounds N] [--threads N] [--device cpu|cuda] [--json FILE]
+    compare.py --merge FILE --json FILE           only takes over the numbers that another machine has measured
     compare.py --lean GRID.json… OUTPUT.json      only gathers what faithful and lean runs ended with
 
 Times are of a step, from the second half of each run: no start-up, no first allocations. Ratios are taken within a round;
@@ -16,6 +17,7 @@ import pathlib
 import platform
 import statistics
 import subprocess
+import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -36,21 +38,27 @@ LAYERS = {"APO, K = 1, per layer": apo(1, ", scope: per_layer")}
 TENTH = {"APO": apo(10), "APO, lean": apo(10, ", lean: true"), "APO, per layer": apo(10, ", scope: per_layer")}
 CURVATURE = {"K-FAC": [KFAC, "tuner={name: constant}"],
              "K-FAC, APO": [KFAC, "tuner={name: apo, lambda: 0.1, interval: 10, tune: [learning_rate, damping]}"]}
+# Steps 3 and 4 of a run, one of which takes new eigenvectors, as later every 200th does: too long on a CPU to wait for more.
+FIRST = {"K-FAC, steps 3 and 4": ["optimizer={name: kfac, learning_rate: 1e-3, warmup_batches: 0}", "tuner={name: constant}"],
+         "K-FAC, APO, K = 1, steps 3 and 4": ["optimizer={name: kfac, learning_rate: 1e-3, warmup_batches: 0}",
+                                              "tuner={name: apo, lambda: 0.1, interval: 1, tune: [learning_rate, damping]}"]}
 PEERS = {"constant": ["--work", "constant"], "with a DataLoader": ["--work", "loader"],
          "APO, K = 1": ["--work", "apo", "--interval", "1"], "APO": ["--work", "apo", "--interval", "10"]}
 
 # Of each model: batch size, picture, steps of half a run on a CPU and on a GPU, what is run.
 MODELS = {
-    "mlp": (100, "", (100, 2000), {**EVERY, **TENTH}),
-    "cnn": (100, "", (60, 1000), {**EVERY, **TENTH, **CURVATURE}),
-    "resnet18": (128, ", channels: 3, height: 32, width: 32", (2, 100), {**EVERY, **LAYERS}),
-    "resnet34": (128, ", channels: 3, height: 32, width: 32", (2, 100), EVERY),
+    "mlp": (100, "", (100, 500), {**EVERY, **TENTH, **CURVATURE}),
+    "cnn": (100, "", (60, 300), {**EVERY, **TENTH, **CURVATURE}),
+    "resnet18": (128, ", channels: 3, height: 32, width: 32", (2, 50), {**EVERY, **LAYERS, **FIRST}),
+    "resnet34": (128, ", channels: 3, height: 32, width: 32", (2, 50), {**EVERY, **LAYERS, **FIRST}),
 }
 
 
 def settings_of(model, device):
     """What is run of a model: on a GPU ten steps are no matter even for the largest."""
-    return MODELS[model][3] if device == "cpu" else {**MODELS[model][3], **TENTH}
+    if device == "cpu":
+        return MODELS[model][3]
+    return {name: setting for name, setting in {**MODELS[model][3], **TENTH}.items() if name not in FIRST}
 
 
 def steps_of(model, device):
@@ -67,7 +75,7 @@ def timed(model, batch, picture, half, settings, options):
     dataset = f"dataset={{name: synthetic, batch_size: {batch}, train_examples: {batch * half}, test_examples: {batch}{picture}}}"
     settings = [dataset, f"model={model}", *settings, "name=timed", "train.epochs=2", "train.checkpoint_every=0", f"precision={options.precision}"]
     with tempfile.TemporaryDirectory() as folder:
-        command = [PROGRAM, "--config", str(ROOT / "configs/smoke/mlp.yaml"), "--output", folder, "--progress", "off", "--log-level", "error",
+        command = [PROGRAM, "--config", str(ROOT / "configs/smoke/mlp.yaml"), "--output", folder, "--progress", "off", "--log-level", "warn",
                    "--device", options.device, "--threads", str(options.threads), *(f"--set={s}" for s in settings)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         trace = json.loads((pathlib.Path(folder) / "timed/trace.json").read_text())
@@ -80,7 +88,7 @@ def peer(arguments, options):
     command = [PEER, str(ROOT / "benchmarks/pytorch_peer.py"), "--threads", str(options.threads), "--device", options.device, *arguments]
     if options.precision == "bfloat16":
         command += ["--bfloat16", "--channels-last"]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
 def theirs(model, arguments, options):
@@ -90,23 +98,31 @@ def theirs(model, arguments, options):
 
 
 def measure(model, options):
-    """{name: {"milliseconds": one for each round, "peak_memory_bytes": the most}}, the peers' names prefixed."""
+    """{name: {"milliseconds": one for each round, "peak_memory_bytes": the most}}, the peers' names prefixed; what fails is left
+    out. And whether nothing did."""
     tenth = steps_of(model, options.device) % 10 == 0
     runs = {name: lambda s=settings: ours(model, s, options) for name, settings in settings_of(model, options.device).items()}
     if PEER:
         runs |= {f"PyTorch, {name}": lambda a=arguments: theirs(model, a, options) for name, arguments in PEERS.items()
                  if tenth or "K = 1" in name or name == "constant"}
     found = {name: {"milliseconds": [], "peak_memory_bytes": 0} for name in runs}
-    for _ in range(options.rounds):
+    for turn in range(options.rounds):
         for name, run in runs.items():
-            milliseconds, memory = run()
+            if name not in found or (turn > 0 and name in FIRST):
+                continue
+            try:
+                milliseconds, memory = run()
+            except subprocess.CalledProcessError as error:  # which has said why
+                print(f"{model:9} {name:28} left out: exit code {error.returncode}", flush=True)
+                del found[name]
+                continue
             found[name]["milliseconds"].append(round(milliseconds, 3))
             found[name]["peak_memory_bytes"] = max(memory, found[name]["peak_memory_bytes"])
     for name, numbers in found.items():
         times = numbers["milliseconds"]
         print(f"{model:9} {name:28} {statistics.median(times):9.2f} ms a step ({min(times):.2f} to {max(times):.2f}), "
               f"{numbers['peak_memory_bytes'] / 2**20:.0f} MiB", flush=True)
-    return found
+    return found, len(found) == len(runs)
 
 
 def gather_lean(*files):
@@ -120,6 +136,15 @@ def gather_lean(*files):
                                for name, of in ((name, [run for run in runs if run["values"]["tuner.lean"] == lean])
                                                 for name, lean in (("faithful", False), ("lean", True)))}
     files[-1].write_text(json.dumps(found, indent=1) + "\n")
+
+
+def merge(source, target):
+    numbers = json.loads(target.read_text()) if target.exists() else {}
+    for key, entry in json.loads(source.read_text()).items():
+        known = numbers.setdefault(key, entry)
+        known["models"] |= entry["models"]
+        known["machine"] = entry["machine"] or known["machine"]
+    target.write_text(json.dumps(numbers, indent=1) + "\n")
 
 
 def forget_how_threads_wait():
@@ -144,24 +169,32 @@ def main():
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", default="float32")
     parser.add_argument("--json", help="write the numbers there; those of other models in it stay")
+    parser.add_argument("--merge", metavar="JSON", help="take over the numbers of this file, from another machine, into that of --json")
     parser.add_argument("--lean", nargs="+", metavar="JSON", help="the grids, and the file to write")
     options = parser.parse_args()
     if options.lean:
         gather_lean(*map(pathlib.Path, options.lean))
         return
+    if options.merge:
+        merge(pathlib.Path(options.merge), pathlib.Path(options.json))
+        return
     forget_how_threads_wait()
     key = f"{device_name(options.device)}, {options.precision}, {options.threads} thread(s)"
     machine = peer(["--work", "machine"], options) if PEER else None
     file = pathlib.Path(options.json) if options.json else None
+    whole = True
     for model in options.models.split(","):
-        found = measure(model, options)
+        found, nothing_failed = measure(model, options)
+        whole = whole and nothing_failed
         if file is None:
             continue
         numbers = json.loads(file.read_text()) if file.exists() else {}
-        entry = numbers.setdefault(key, {"machine": machine, "models": {}})
+        entry = numbers.setdefault(key, {"device": options.device, "machine": machine, "models": {}})
         entry["machine"] = machine or entry["machine"]
         entry["models"][model] = found
         file.write_text(json.dumps(numbers, indent=1) + "\n")
+    if not whole:
+        sys.exit(1)
 
 
 if __name__ == "__main__":

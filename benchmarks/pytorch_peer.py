@@ -159,6 +159,8 @@ def main():
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
+    torch.backends.cudnn.benchmark = True  # as apo-train chooses algorithms
+    torch.backends.cudnn.allow_tf32 = False  # and in float32 multiplies
     device = torch.device(options.device)
     if options.work == "machine":
         print(json.dumps(machine(device, options.bfloat16)))

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Measures speed: against PyTorch in turns, and the pieces of a step alone. Wants a machine with nothing else to do.
-# Usage: scripts/benchmark.sh [compare [OPTION…] | lean [FOLDER] | scaling | pieces [OPTION…] | page]
+# Usage: scripts/benchmark.sh [compare [OPTION…] | lean [FOLDER] | scaling | pieces [OPTION…] | merge FOLDER | page]
 #   compare   the default: apo-train and PyTorch run alternately; results/performance.json and docs/performance.md are written.
 #             Options are those of benchmarks/compare.py: --models mlp,cnn,resnet18,resnet34, --rounds N, --threads N, --device cuda, --precision P
 #   pieces    update rules, meta gradient, batches, trace, checkpoint; options are Google Benchmark's
 #   lean      what lean meta steps cost in loss: five seeds with and without, MNIST and Fashion-MNIST, into results/lean.json; 20 minutes.
 #             FOLDER is that of the runs; default: runs/lean
 #   scaling   an MLP from 10 to 10,000 units and batches from 10 to 10,000, into results/scaling.json; a few minutes, 8 GB of memory
+#   merge     takes over what scripts/gpu_check.sh has measured on another machine: the folder that it wrote
 #   page      only docs/performance.md, from results/performance.json
 # Environment:
 #   PEER_PYTHON   a Python with torch and torchvision; default: one is made in ~/.cache/apo-train, 3 GB to download; "none" measures
@@ -78,12 +79,19 @@ scaling() {
   page
 }
 
+merge() {
+  [ -e "${1:-}/performance.json" ] || die "merge wants the folder that scripts/gpu_check.sh wrote, with performance.json in it"
+  "${PYTHON:-python3}" benchmarks/compare.py --merge "$1/performance.json" --json "$numbers"
+  cp "$1/table.md" results/gpu_check.md
+  page
+}
+
 page() { "${PYTHON:-python3}" benchmarks/performance_page.py docs/performance.md; }
 
 case ${1:-compare} in
-  compare | lean | scaling | pieces | page) task=${1:-compare} && shift "$(($# > 0))" ;;
+  compare | lean | scaling | pieces | merge | page) task=${1:-compare} && shift "$(($# > 0))" ;;
   -h | --help) usage && exit ;;
   -*) task=compare ;;
-  *) die "unknown task '$1'; accepted: compare, lean, scaling, pieces, page, --help" ;;
+  *) die "unknown task '$1'; accepted: compare, lean, scaling, pieces, merge, page, --help" ;;
 esac
 "$task" "$@"

@@ -9,10 +9,10 @@ cd "$(dirname "$0")/.."
 # shellcheck source=scripts/common.sh
 source scripts/common.sh
 
-flavour_option=() folder=build/bundle
+asked='' folder=build/bundle
 while [ $# -gt 0 ]; do
   case $1 in
-    --cpu | --cuda) flavour_option=("$1") ;;
+    --cpu | --cuda) asked=${1#--} ;;
     -h | --help) usage && exit ;;
     -*) die "unknown option '$1'; accepted: --cpu, --cuda, --help" ;;
     *) folder=$1 ;;
@@ -22,14 +22,16 @@ done
 [ ! -e "$folder" ] || die "$folder is there already; remove it, or name another folder"
 
 preset=${APO_PRESET:-default}
-scripts/build.sh "${flavour_option[@]}" --preset "$preset"
+choose_flavour "$asked"
+scripts/build.sh "--$flavour" --preset "$preset"
 mkdir -p "$folder"/{bin,lib,scripts,benchmarks}
 cp "build/$preset/bin/apo-train" "build/$preset/tests/apo-tests" "$folder/bin/"
 strip "$folder"/bin/*
 
-# All libraries but LibTorch's own, which are found through the environment, and the C library's.
-ldd "$folder"/bin/* | awk '$2 == "=>" && $3 ~ /^\// {print $3}' | sort -u |
-  grep -v -E '/torch/|/nvidia/|/(libc|libm|libdl|libresolv|librt|libpthread|libutil|ld-linux.*)\.so' | xargs cp -Lt "$folder/lib"
+# All libraries but LibTorch's own, which are found through the environment, and the compiler's, which every machine has: this
+# machine's may want a newer C library than is there.
+ldd "$folder"/bin/* | awk '$2 == "=>" && $3 ~ /^\// {print $3}' | sort -u | grep -v -F -e "$(torch_dir "$flavour")/" -e /nvidia/ |
+  grep -v -E '/(libc|libm|libdl|libresolv|librt|libpthread|libutil|ld-linux.*|libstdc\+\+|libgcc_s)\.so' | xargs cp -Lt "$folder/lib"
 
 cp -r configs "$folder/"
 cp scripts/{gpu_check,common}.sh "$folder/scripts/"

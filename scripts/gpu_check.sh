@@ -20,25 +20,36 @@ fi
 program=$(realpath -s "$program")
 export PYTHON=$python
 
-# What was done, how it ended, and what it showed: lines of the table at the end.
-table=() failures=0
-# check NAME COMMAND…: the last line of its words goes into the table.
+failures=0
+# check NAME COMMAND…: what was done, how it ended, and the last line of its words become a row of table.md.
 check() {
   local name=$1 log started=$SECONDS verdict=well
   shift
-  log=$output/${name// /_}.log
+  log=$output/${name//[ ,]/_}.log
   say "$name"
-  if ! "$@" >"$log" 2>&1; then
+  set +e # within a condition, the command's own errors would not end it
+  (
+    set -e
+    "$@"
+  ) >"$log" 2>&1
+  local status=$?
+  set -e
+  if [ "$status" -ne 0 ]; then
     verdict=FAILED
     failures=$((failures + 1))
     tail -5 "$log" >&2
   fi
-  table+=("| $name | $verdict | $((SECONDS - started)) s | $(grep -v '^$' "$log" | tail -1 | cut -c1-100) |")
+  printf '| %s | %s | %s s | %s |\n' "$name" "$verdict" "$((SECONDS - started))" \
+    "$(grep -v '^$' "$log" | tail -1 | cut -c1-100 || true)" >>"$output/table.md"
 }
 
-train() { "$program" --output "$output/runs" --overwrite --progress off "$@"; }
+train() { timeout 200 "$program" --output "$output/runs" --overwrite --progress off "$@"; }
 
-gpu_tests() { "$tests" --gtest_brief=1 --gtest_filter='*Gpu*'; }
+gpu_tests() {
+  timeout 240 "$tests" --gtest_brief=1 --gtest_filter='*Gpu*' | tee "$output/gpu_tests.txt"
+  # A test that is skipped, or none at all, shows nothing.
+  [ "$device" = cpu ] || ! grep -E 'SKIPPED| 0 tests' "$output/gpu_tests.txt"
+}
 
 # Both in double precision, so that only the order of sums differs.
 agreement() {
@@ -57,16 +68,21 @@ PYTHON
 
 # Steps a second with CUDA graphs and without; a part that could not be recorded is told in the log.
 graphs() {
-  local how steps=4000
-  if [ "$device" = cpu ]; then steps=40; fi
+  local how examples=50000
+  if [ "$device" = cpu ]; then examples=1000; fi
   for how in auto off; do
-    train --config configs/smoke/mlp.yaml --device "$device" --set "name=graph_$how" --set "train.cuda_graph=$how" --set "train.epochs=0" \
-      --set "train.steps=$steps" --set 'model.hidden=[1000, 1000]' --set train.checkpoint_every=0
+    train --config configs/smoke/mlp.yaml --device "$device" --set "name=graph_$how" --set "train.cuda_graph=$how" --set train.epochs=8 \
+      --set "dataset={name: synthetic, train_examples: $examples, test_examples: 100, batch_size: 100}" --set 'model.hidden=[1000, 1000]' \
+      --set train.checkpoint_every=0
   done
   if grep -h "without CUDA graphs" "$output/runs/graph_auto/log.txt"; then return 1; fi
-  "$python" - "$output"/runs/graph_{auto,off}/summary.json <<'PYTHON'
+  "$python" - "$output"/runs/graph_{auto,off}/trace.json <<'PYTHON'
 import json, sys
-auto, off = (json.load(open(path))["steps_per_second"] for path in sys.argv[1:])
+def rate(path):
+    trace = json.load(open(path))
+    steps, seconds = trace["epochs"]["step"], trace["epochs"]["wall_seconds"]
+    return (steps[-1] - steps[0]) / (seconds[-1] - seconds[0])
+auto, off = map(rate, sys.argv[1:])
 print(f"{auto:.0f} steps a second, {off:.0f} without graphs: {auto / off:.2f} times")
 PYTHON
 }
@@ -76,14 +92,21 @@ sanitizer() {
     echo "not here, left out"
     return
   fi
-  compute-sanitizer --error-exitcode 1 --target-processes all "$program" --config configs/smoke/resnet.yaml --device "$device" \
-    --output "$output/runs" --overwrite --progress off --set name=sanitized --set train.epochs=1
-  echo "no errors"
+  # Each tensor in memory of its own: within a larger block none would be seen to leave its bounds.
+  local status=0
+  PYTORCH_NO_CUDA_MEMORY_CACHING=1 timeout 150 compute-sanitizer --error-exitcode 9 --report-api-errors no --target-processes all \
+    "$program" --config configs/smoke/resnet.yaml --device "$device" --output "$output/runs" --overwrite --progress off \
+    --set name=sanitized --set train.epochs=1 --set train.cuda_graph=off | tee "$output/sanitizer.txt" || status=$?
+  if grep -q 'not supported' "$output/sanitizer.txt"; then
+    echo "does not work on this machine, left out"
+    return
+  fi
+  [ "$status" = 0 ] && echo "no errors"
 }
 
 # benchmark PRECISION MODELS: one round, for the minutes; scripts/benchmark.sh --device cuda makes more of them.
 benchmark() {
-  APO_TRAIN=$program PEER_PYTHON=$python "$python" benchmarks/compare.py --device "$device" --precision "$1" --models "$2" \
+  APO_TRAIN=$program PEER_PYTHON=$python timeout 300 "$python" benchmarks/compare.py --device "$device" --precision "$1" --models "$2" \
     --rounds 1 --json "$output/performance.json"
 }
 
@@ -93,7 +116,7 @@ epoch() {
   if [ "$device" = cpu ]; then examples=640 width=8; fi
   train --config configs/cifar10_resnet34_sgd_apo.yaml --device "$device" --set name=epoch --set precision=bfloat16 \
     --set "dataset={name: synthetic, channels: 3, height: 32, width: 32, train_examples: $examples, test_examples: 1000, batch_size: 128, augmentation: crop_flip}" \
-    --set "model.width=$width" --set tuner.lambda=0.001 --set train.epochs=2
+    --set "model.width=$width" --set optimizer.learning_rate=0.01 --set tuner.lambda=0.001 --set train.epochs=2
   "$python" - "$output/runs/epoch/trace.json" <<'PYTHON'
 import json, sys
 seconds = json.load(open(sys.argv[1]))["epochs"]["wall_seconds"]
@@ -101,20 +124,19 @@ print(f"the first epoch {seconds[0]:.1f} s, the second {seconds[1] - seconds[0]:
 PYTHON
 }
 
-if [ "$device" = cpu ]; then name=$(uname -m); else name=$(nvidia-smi --query-gpu=name --format=csv,noheader | head -1); fi
+if [ "$device" = cpu ]; then name=$(uname -m); else name=$(nvidia-smi --query-gpu=name --format=csv,noheader | head -1) || name=unknown; fi
+printf '%s\n\n| what | | | |\n|---|---|---|---|\n' "$name" >"$output/table.md"
 check "gpu tests" gpu_tests
 check "cpu and gpu agree" agreement
 check "CUDA graphs" graphs
-check "compute-sanitizer" sanitizer
 check "epoch of ResNet-34" epoch
 if [ "$device" = cpu ]; then
   check "benchmark" benchmark float32 mlp
 else
+  check "benchmark of ResNets, bfloat16" benchmark bfloat16 resnet34,resnet18
   check "benchmark, float32" benchmark float32 mlp,cnn
-  check "benchmark, bfloat16" benchmark bfloat16 resnet18,resnet34
 fi
-{
-  printf '%s, %s s\n\n| what | | | |\n|---|---|---|---|\n' "$name" "$SECONDS"
-  printf '%s\n' "${table[@]}"
-} | tee "$output/table.md"
+check "compute-sanitizer" sanitizer
+cat "$output/table.md"
+say "$SECONDS s; scripts/benchmark.sh merge FOLDER takes the numbers over where the repository is"
 [ "$failures" = 0 ] || die "$failures checks failed; their words are in $output"
