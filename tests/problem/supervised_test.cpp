@@ -133,6 +133,25 @@ TEST(Supervised, PrecisionChoosesTheTypes) {
   }
 }
 
+TEST(Supervised, CurvatureUnderBfloat16IsThatOfFloat32UpToRounding) {
+  const auto model = small_mlp();
+  std::vector<LayerMoments> moments[2];
+  for (const Precision precision : {Precision::float32, Precision::bfloat16}) {
+    const auto problem =
+        make_supervised(model, random_pictures(1, 6), {.batch_size = 10, .precision = precision});
+    const Batch x = problem->next_batch();
+    moments[precision == Precision::bfloat16] =
+        problem->curvature(x, {.fisher = Fisher::empirical}, 0);
+  }
+  for (size_t i = 0; i < moments[0].size(); ++i) {
+    for (Tensor LayerMoments::*factor : {&LayerMoments::inputs, &LayerMoments::output_gradients}) {
+      const Tensor &exact = moments[0][i].*factor, &rounded = moments[1][i].*factor;
+      ASSERT_EQ(rounded.scalar_type(), at::kFloat);
+      EXPECT_LT((exact - rounded).norm().item<double>(), 0.05 * exact.norm().item<double>());
+    }
+  }
+}
+
 TEST(LayersOf, GroupsParametersByTheirModule) {
   std::vector<std::string> layers;
   const auto layer_of =

@@ -1,5 +1,6 @@
 #include "apo/problem/curvature.h"
 
+#include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
@@ -31,8 +32,10 @@ Tensor output_columns(const LayerTap& tap, const Tensor& gradient) {
   return tap.is_convolution() ? gradient.transpose(0, 1).flatten(1) : gradient.t();
 }
 
-/// scale · Σ a aᵀ over the columns, with a 1 behind each a where `with_one`.
-Tensor sum_of_squares(Tensor columns, bool with_one, double scale) {
+/// scale · Σ a aᵀ over the columns, with a 1 behind each a where `with_one`. In the type of the
+/// parameters, whatever the forward pass had.
+Tensor sum_of_squares(Tensor columns, at::ScalarType type, bool with_one, double scale) {
+  columns = columns.to(type);
   if (with_one) {
     columns = at::cat({columns, at::ones({1, columns.size(1)}, columns.options())});
   }
@@ -57,6 +60,7 @@ std::vector<LayerMoments> layer_moments(const std::vector<LayerTap>& taps,
   const TensorList gradients = torch::autograd::grad({loss}, outputs);
 
   const at::NoGradGuard no_grad;
+  const at::NoTF32Guard exact;
   std::vector<LayerMoments> moments;
   for (size_t i = 0; i < taps.size(); ++i) {
     const LayerTap& tap = taps[i];
@@ -67,11 +71,12 @@ std::vector<LayerMoments> layer_moments(const std::vector<LayerTap>& taps,
     of_layer.weight = position_of(tap.weight, parameters);
     if (tap.bias.defined()) of_layer.bias = position_of(tap.bias, parameters);
     const Tensor columns = input_columns(tap, position_stride);
+    const auto type = tap.weight.scalar_type();
     of_layer.inputs = sum_of_squares(
-        columns, tap.bias.defined(), positions / static_cast<double>(columns.size(1)));
+        columns, type, tap.bias.defined(), positions / static_cast<double>(columns.size(1)));
     // The batch mean divides each example's gradient by B, its square by B².
     of_layer.output_gradients =
-        sum_of_squares(output_columns(tap, gradients[i]), false, examples / positions);
+        sum_of_squares(output_columns(tap, gradients[i]), type, false, examples / positions);
     moments.push_back(std::move(of_layer));
   }
   return moments;

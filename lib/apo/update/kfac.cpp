@@ -1,3 +1,4 @@
+#include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
@@ -60,6 +61,7 @@ class Kfac : public UpdateRule {
 
   void observe_curvature(Problem& problem, const Batch& x, Statistics& xi) const override {
     const at::NoGradGuard no_grad;
+    const at::NoTF32Guard exact;  // small eigenvalues are differences of large ones
     const int64_t t = xi.curvature_steps++;
     if (t == 0) warm_up(problem, xi);
     if (is_due(t, options_.factor_interval)) {
@@ -85,6 +87,7 @@ class Kfac : public UpdateRule {
   }
 
   TensorList propose(const StepInputs& from, const HyperparameterValues& phi) const override {
+    const at::NoTF32Guard exact;
     const auto& [theta, g, xi, momentum] = from;
     const bool gathered = momentum == Momentum::apply && options_.momentum > 0;
     const TensorList& direction = gathered ? xi.slots[0] : g;
