@@ -139,7 +139,14 @@ at::Device resolve_device(const std::string& word) {
                             "driver); accepted: auto, cpu",
                             word));
   }
-  return word == "cuda" ? first : at::Device(word);
+  const at::Device device = word == "cuda" ? first : at::Device(word);
+  const auto count = static_cast<int64_t>(at::getNumGPUs());
+  if (device.index() >= count) {
+    throw Error(
+        ErrorKind::config,
+        fmt::format("device = {}: of CUDA devices there are {} here, from cuda:0", word, count));
+  }
+  return device;
 }
 
 Assembly assemble(const Experiment& experiment) {

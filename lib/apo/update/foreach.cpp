@@ -31,7 +31,7 @@ bool are_one(const TensorList& numbers) {
 
 /// The number that all share, in the type of the arrays, as kernels for many arrays want it.
 Tensor shared(const TensorList& numbers, const TensorList& arrays) {
-  return numbers.front().to(arrays.front().scalar_type());
+  return numbers.front().reshape({}).to(arrays.front().scalar_type());
 }
 
 /// Those on the host, beside arrays on a device, go with the kernels' arguments.
