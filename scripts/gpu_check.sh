@@ -96,7 +96,7 @@ sanitizer() {
   local status=0
   PYTORCH_NO_CUDA_MEMORY_CACHING=1 timeout 150 compute-sanitizer --error-exitcode 9 --report-api-errors no --target-processes all \
     "$program" --config configs/smoke/resnet.yaml --device "$device" --output "$output/runs" --overwrite --progress off \
-    --set name=sanitized --set train.epochs=1 --set train.cuda_graph=off | tee "$output/sanitizer.txt" || status=$?
+    --set name=sanitized --set train.epochs=1 --set train.cuda_graph=off 2>&1 | tee "$output/sanitizer.txt" || status=$?
   if grep -q 'not supported' "$output/sanitizer.txt"; then
     echo "does not work on this machine, left out"
     return
