@@ -28,9 +28,9 @@ Tensor in_float64(const Tensor& scalar) {
   return scalar.detach().to(at::kDouble);
 }
 
-/// ∞ − ∞ is NaN.
+/// ∞ − ∞ is NaN. LibTorch's isfinite does not work on the meta device, which the tests train on.
 Tensor is_finite(const Tensor& x) {
-  return (x - x).eq(0);
+  return x.sub(x).eq(0);
 }
 
 /// Amortized Proximal Optimization: every K steps one gradient step of the meta-optimizer on J(φ).
@@ -148,7 +148,8 @@ class Apo : public Tuner {
   MetaStep take_meta_step(const StepContext& context,
                           const TensorList& inputs,
                           Hyperparameters& phi) {
-    const Batch x = seen({inputs[0], inputs[1]}), x_tilde = seen({inputs[2], inputs[3]});
+    const Batch x = seen({inputs[0], inputs[1]});
+    const Batch x_tilde = seen({inputs[2], inputs[3]});
     const TensorList g(inputs.begin() + 5, inputs.end());
     const PendingStep pending = pending_step(context, g, x, x_tilde);
     ProximalObjective objective(pending, *discrepancy_, objective_);
@@ -184,7 +185,8 @@ class Apo : public Tuner {
   }
 
   void search_anew(const StepContext& context, const Batch& x_tilde, Hyperparameters& phi) const {
-    const Batch x_seen = seen(context.x), x_tilde_seen = seen(x_tilde);
+    const Batch x_seen = seen(context.x);
+    const Batch x_tilde_seen = seen(x_tilde);
     const PendingStep pending = pending_step(context, context.g, x_seen, x_tilde_seen);
     ProximalObjective objective(pending, *discrepancy_, objective_);
     const size_t eta = phi.index("learning_rate");

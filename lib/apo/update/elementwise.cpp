@@ -62,7 +62,8 @@ std::optional<ElementwiseSteps> ElementwiseRule::steps(const StepInputs& from,
   ElementwiseSteps steps;
   steps.reserve(from.theta.size());
   for (size_t i = 0; i < from.theta.size(); ++i) {
-    const TensorList slots = column(from.xi.slots, i), values = column(phi, i);
+    const TensorList slots = column(from.xi.slots, i);
+    const TensorList values = column(phi, i);
     if (!std::all_of(values.begin(), values.end(), is_plain_number)) return std::nullopt;
     auto step = as_data(from.g[i], slots, values, corrected, from.momentum);
     if (!step) return std::nullopt;

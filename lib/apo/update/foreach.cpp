@@ -67,7 +67,7 @@ TensorList denominators(const ElementwiseSteps& steps) {
 
 /// r, which may be d itself.
 TensorList ratios(const ElementwiseSteps& steps) {
-  const TensorList d = each(steps, &ElementwiseStep::direction);
+  TensorList d = each(steps, &ElementwiseStep::direction);
   switch (steps.front().kind) {
     case StepKind::plain:
       return d;
