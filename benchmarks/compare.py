@@ -42,8 +42,9 @@ CURVATURE = {"K-FAC": [KFAC, "tuner={name: constant}"],
 FIRST = {"K-FAC, steps 3 and 4": ["optimizer={name: kfac, learning_rate: 1e-3, warmup_batches: 0}", "tuner={name: constant}"],
          "K-FAC, APO, K = 1, steps 3 and 4": ["optimizer={name: kfac, learning_rate: 1e-3, warmup_batches: 0}",
                                               "tuner={name: apo, lambda: 0.1, interval: 1, tune: [learning_rate, damping]}"]}
-PEERS = {"constant": ["--work", "constant"], "with a DataLoader": ["--work", "loader"],
-         "APO, K = 1": ["--work", "apo", "--interval", "1"], "APO": ["--work", "apo", "--interval", "10"]}
+# Each runs right behind the one of ours that it is held against.
+PEERS = {"constant": ("constant", ["--work", "constant"]), "with a DataLoader": ("constant", ["--work", "loader"]),
+         "APO, K = 1": ("APO, K = 1", ["--work", "apo", "--interval", "1"]), "APO": ("APO", ["--work", "apo", "--interval", "10"])}
 
 # Of each model: batch size, picture, steps of half a run on a CPU and on a GPU, what is run.
 MODELS = {
@@ -108,10 +109,12 @@ def measure(model, options):
     """{name: {"milliseconds": one for each round, "peak_memory_bytes": the most}}, the peers' names prefixed; what fails is left
     out. And whether nothing did."""
     tenth = steps_of(model, options.device) % 10 == 0
-    runs = {name: lambda s=settings: ours(model, s, options) for name, settings in settings_of(model, options.device).items()}
-    if PEER:
-        runs |= {f"PyTorch, {name}": lambda a=arguments: theirs(model, a, options) for name, arguments in PEERS.items()
-                 if tenth or "K = 1" in name or name == "constant"}
+    runs = {}
+    for name, settings in settings_of(model, options.device).items():
+        runs[name] = lambda s=settings: ours(model, s, options)
+        if PEER:  # at once, while the machine is as it was
+            runs |= {f"PyTorch, {peer_name}": lambda a=arguments: theirs(model, a, options)
+                     for peer_name, (beside, arguments) in PEERS.items() if beside == name and (tenth or peer_name != "with a DataLoader")}
     found = {name: {"milliseconds": [], "peak_memory_bytes": 0} for name in runs}
     for turn in range(options.rounds):
         for name, run in runs.items():
