@@ -15,6 +15,7 @@ import json
 import os
 import pathlib
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -115,6 +116,7 @@ def measure(model, options):
         if PEER:  # at once, while the machine is as it was
             runs |= {f"PyTorch, {peer_name}": lambda a=arguments: theirs(model, a, options)
                      for peer_name, (beside, arguments) in PEERS.items() if beside == name and (tenth or peer_name != "with a DataLoader")}
+    runs = {name: run for name, run in runs.items() if re.search(options.runs, name)}
     found = {name: {"milliseconds": [], "peak_memory_bytes": 0} for name in runs}
     for turn in range(options.rounds):
         for name, run in runs.items():
@@ -174,6 +176,7 @@ def device_name(device):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--models", default="mlp,cnn")
+    parser.add_argument("--runs", default="", metavar="REGEX", help="only runs whose names it matches; the numbers of others in the file stay")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--device", default="cpu")
@@ -201,7 +204,7 @@ def main():
         numbers = json.loads(file.read_text()) if file.exists() else {}
         entry = numbers.setdefault(key, {"device": options.device, "machine": machine, "models": {}})
         entry["machine"] = machine or entry["machine"]
-        entry["models"][model] = found
+        entry["models"].setdefault(model, {}).update(found)
         file.write_text(json.dumps(numbers, indent=1) + "\n")
     if not whole:
         sys.exit(1)

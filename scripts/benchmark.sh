@@ -2,7 +2,7 @@
 # Measures speed: against PyTorch in turns, and the pieces of a step alone. Wants a machine with nothing else to do.
 # Usage: scripts/benchmark.sh [compare [OPTION…] | lean [FOLDER] | scaling | pieces [OPTION…] | merge FOLDER | page]
 #   compare   the default: apo-train and PyTorch run alternately; results/performance.json and docs/performance.md are written.
-#             Options are those of benchmarks/compare.py: --models mlp,cnn,resnet18,resnet34, --rounds N, --threads N, --device cuda, --precision P
+#             Options are those of benchmarks/compare.py: --models mlp,cnn,resnet18,resnet34, --runs REGEX, --rounds N, --threads N, --device cuda, --precision P
 #   pieces    update rules, meta gradient, batches, trace, checkpoint; options are Google Benchmark's
 #   lean      what lean meta steps cost in loss: five seeds with and without, MNIST and Fashion-MNIST, into results/lean.json; 20 minutes.
 #             FOLDER is that of the runs; default: runs/lean
