@@ -1,6 +1,5 @@
 #include "apo/problem/curvature.h"
 
-#include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
@@ -32,10 +31,8 @@ Tensor output_columns(const LayerTap& tap, const Tensor& gradient) {
   return tap.is_convolution() ? gradient.transpose(0, 1).flatten(1) : gradient.t();
 }
 
-/// scale · Σ a aᵀ over the columns, with a 1 behind each a where `with_one`. In the type of the
-/// parameters, whatever the forward pass had.
-Tensor sum_of_squares(Tensor columns, at::ScalarType type, bool with_one, double scale) {
-  columns = columns.to(type);
+/// scale · Σ a aᵀ over the columns, with a 1 behind each a where `with_one`.
+Tensor sum_of_squares(Tensor columns, bool with_one, double scale) {
   if (with_one) {
     columns = at::cat({columns, at::ones({1, columns.size(1)}, columns.options())});
   }
@@ -60,7 +57,6 @@ std::vector<LayerMoments> layer_moments(const std::vector<LayerTap>& taps,
   const TensorList gradients = torch::autograd::grad({loss}, outputs);
 
   const at::NoGradGuard no_grad;
-  const at::NoTF32Guard exact;
   std::vector<LayerMoments> moments;
   for (size_t i = 0; i < taps.size(); ++i) {
     const LayerTap& tap = taps[i];
@@ -70,13 +66,13 @@ std::vector<LayerMoments> layer_moments(const std::vector<LayerTap>& taps,
     LayerMoments of_layer;
     of_layer.weight = position_of(tap.weight, parameters);
     if (tap.bias.defined()) of_layer.bias = position_of(tap.bias, parameters);
-    const Tensor columns = input_columns(tap, position_stride);
-    const auto type = tap.weight.scalar_type();
+    const auto type = tap.weight.scalar_type();  // whatever the forward pass had
+    const Tensor columns = input_columns(tap, position_stride).to(type);
     of_layer.inputs = sum_of_squares(
-        columns, type, tap.bias.defined(), positions / static_cast<double>(columns.size(1)));
+        columns, tap.bias.defined(), positions / static_cast<double>(columns.size(1)));
     // The batch mean divides each example's gradient by B, its square by B².
     of_layer.output_gradients =
-        sum_of_squares(output_columns(tap, gradients[i]), type, false, examples / positions);
+        sum_of_squares(output_columns(tap, gradients[i]).to(type), false, examples / positions);
     moments.push_back(std::move(of_layer));
   }
   return moments;
