@@ -40,9 +40,9 @@ TENTH = {"APO": apo(10), "APO, lean": apo(10, ", lean: true"), "APO, per layer":
 CURVATURE = {"K-FAC": [KFAC, "tuner={name: constant}"],
              "K-FAC, APO": [KFAC, "tuner={name: apo, lambda: 0.1, interval: 10, tune: [learning_rate, damping]}"]}
 # Steps 3 and 4 of a run, one of which takes new eigenvectors, as later every 200th does: too long on a CPU to wait for more.
-FIRST = {"K-FAC, steps 3 and 4": ["optimizer={name: kfac, learning_rate: 1e-3, warmup_batches: 0}", "tuner={name: constant}"],
-         "K-FAC, APO, K = 1, steps 3 and 4": ["optimizer={name: kfac, learning_rate: 1e-3, warmup_batches: 0}",
-                                              "tuner={name: apo, lambda: 0.1, interval: 1, tune: [learning_rate, damping]}"]}
+COLD_KFAC = "optimizer={name: kfac, learning_rate: 1e-3, warmup_batches: 0}"
+FIRST = {"K-FAC, steps 3 and 4": [COLD_KFAC, "tuner={name: constant}"],
+         "K-FAC, APO, K = 1, steps 3 and 4": [COLD_KFAC, "tuner={name: apo, lambda: 0.1, interval: 1, tune: [learning_rate, damping]}"]}
 # Each runs right behind the one of ours that it is held against.
 PEERS = {"constant": ("constant", ["--work", "constant"]), "with a DataLoader": ("constant", ["--work", "loader"]),
          "APO, K = 1": ("APO, K = 1", ["--work", "apo", "--interval", "1"]), "APO": ("APO", ["--work", "apo", "--interval", "10"])}
@@ -150,13 +150,15 @@ def gather_lean(*files):
     files[-1].write_text(json.dumps(found, indent=1) + "\n")
 
 
-def merge(source, target):
-    numbers = json.loads(target.read_text()) if target.exists() else {}
-    for key, entry in json.loads(source.read_text()).items():
-        known = numbers.setdefault(key, entry)
-        known["models"] |= entry["models"]
+def merge(measured, file):
+    """Takes {machine: {"device", "machine", "models"}} over into a file; what it has of other machines, models and runs stays."""
+    numbers = json.loads(file.read_text()) if file.exists() else {}
+    for key, entry in measured.items():
+        known = numbers.setdefault(key, {**entry, "models": {}})
         known["machine"] = entry["machine"] or known["machine"]
-    target.write_text(json.dumps(numbers, indent=1) + "\n")
+        for model, runs in entry["models"].items():
+            known["models"].setdefault(model, {}).update(runs)
+    file.write_text(json.dumps(numbers, indent=1) + "\n")
 
 
 def forget_how_threads_wait():
@@ -189,7 +191,7 @@ def main():
         gather_lean(*map(pathlib.Path, options.lean))
         return
     if options.merge:
-        merge(pathlib.Path(options.merge), pathlib.Path(options.json))
+        merge(json.loads(pathlib.Path(options.merge).read_text()), pathlib.Path(options.json))
         return
     forget_how_threads_wait()
     key = f"{device_name(options.device)}, {options.precision}, {options.threads} thread(s)"
@@ -199,13 +201,8 @@ def main():
     for model in options.models.split(","):
         found, nothing_failed = measure(model, options)
         whole = whole and nothing_failed
-        if file is None:
-            continue
-        numbers = json.loads(file.read_text()) if file.exists() else {}
-        entry = numbers.setdefault(key, {"device": options.device, "machine": machine, "models": {}})
-        entry["machine"] = machine or entry["machine"]
-        entry["models"].setdefault(model, {}).update(found)
-        file.write_text(json.dumps(numbers, indent=1) + "\n")
+        if file:
+            merge({key: {"device": options.device, "machine": machine, "models": {model: found}}}, file)
     if not whole:
         sys.exit(1)
 
