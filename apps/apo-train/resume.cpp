@@ -9,6 +9,7 @@
 #include "apo/base/error.h"
 #include "apo/config/resume.h"
 #include "apo/config/writer.h"
+#include "apo/trace/jsonl.h"
 #include "apo/trace/read_trace.h"
 
 namespace apo {
@@ -49,24 +50,76 @@ void require_steps_left(const Checkpoint& checkpoint, int64_t steps) {
                   checkpoint.step));
 }
 
-void require_space(const fs::path& folder,
-                   const State& state,
+void require_same_files(const Checkpoint& checkpoint,
+                        const Assembly& assembly,
+                        const fs::path& folder,
+                        const std::string& section) {
+  restore(checkpoint.state, at::kCPU, [&](StateVisitor& visitor) {
+    visitor.section("data", [&](StateVisitor& v) { assembly.data.visit_state(v); });
+    visitor.section(section, [&](StateVisitor& v) {
+      TraceMark mark;
+      mark.visit_state(v);
+      mark.check(folder / "trace.jsonl");
+    });
+  });
+}
+
+namespace {
+
+/// Of what a run that begins would save.
+int64_t bytes_of_state(Assembly& assembly) {
+  Trainer trainer(
+      *assembly.problem, *assembly.rule, *assembly.tuner, assembly.options, /*observers=*/{});
+  return bytes_of(state_of([&](StateVisitor& visitor) { trainer.visit_state(visitor); }));
+}
+
+/// Of all files in the folder and below.
+int64_t bytes_in(const fs::path& folder) {
+  int64_t bytes = 0;
+  std::error_code ignored;
+  for (fs::recursive_directory_iterator entry(folder, ignored), end; entry != end;
+       entry.increment(ignored)) {
+    if (!entry->is_regular_file(ignored) || entry->is_symlink(ignored)) continue;
+    bytes += static_cast<int64_t>(entry->file_size(ignored));
+  }
+  return bytes;
+}
+
+/// The nearest folder above that is there.
+fs::path existing_part_of(fs::path path) {
+  std::error_code ignored;
+  path = fs::absolute(path, ignored);
+  while (!fs::exists(path, ignored) && path.has_relative_path()) path = path.parent_path();
+  return path;
+}
+
+}  // namespace
+
+void require_space(const RunSettings& settings,
                    const Experiment& experiment,
-                   int64_t steps) {
+                   std::span<Assembly> members) {
   constexpr int64_t kBytesPerStep = 300;  // of trace.jsonl, trace.json and the page, at most
-  // Beside those that are kept, the best and the one that is being written.
-  const int64_t checkpoints = (experiment.train.keep_checkpoints + 2) * bytes_of(state);
+  const fs::path& folder = settings.folder;
+  int64_t state = 0, steps = 0;
+  for (Assembly& member : members) {
+    state += bytes_of_state(member);
+    steps += member.options.steps;
+  }
+  // Beside those that are kept, the best, the scheduled and the one that is being written.
+  const int64_t checkpoints = (experiment.train.keep_checkpoints + 3) * state;
   const int64_t needed = checkpoints + steps * kBytesPerStep;
+  const int64_t replaced = settings.existing == Existing::replace ? bytes_in(folder) : 0;
   std::error_code unknown;
-  const auto space = fs::space(folder, unknown);
-  if (unknown || space.available >= static_cast<uintmax_t>(needed)) return;
+  const auto space = fs::space(existing_part_of(folder), unknown);
+  const auto available = static_cast<int64_t>(space.available) + replaced;
+  if (unknown || available >= needed) return;
   constexpr double kMegabyte = 1e6;
   throw Error(
       ErrorKind::output,
       fmt::format("{}: {:.0f} MB are free on its disk and the run needs about {:.0f}, {:.0f} "
                   "of them for checkpoints; make room, or name another --output",
                   folder.string(),
-                  static_cast<double>(space.available) / kMegabyte,
+                  static_cast<double>(available) / kMegabyte,
                   static_cast<double>(needed) / kMegabyte,
                   static_cast<double>(checkpoints) / kMegabyte));
 }

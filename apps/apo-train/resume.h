@@ -3,8 +3,10 @@
 
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 
 #include "apo/checkpoint/checkpoints.h"
+#include "apo/config/assemble.h"
 #include "run.h"
 
 namespace apo {
@@ -22,11 +24,18 @@ std::optional<Checkpoint> checkpoint_to_resume(Checkpoints& checkpoints,
 /// Throws Error(config) where the run is to be shorter than it is already.
 void require_steps_left(const Checkpoint& checkpoint, int64_t steps);
 
+/// Throws Error(data) where the data or the trace in `folder` are not those that the checkpoint was
+/// made with. `section` is where its state has the mark of that trace.
+void require_same_files(const Checkpoint& checkpoint,
+                        const Assembly& assembly,
+                        const std::filesystem::path& folder,
+                        const std::string& section);
+
 /// Throws Error(output) where the disk has no room for the checkpoints that are kept at a time and
-/// for the traces.
-void require_space(const std::filesystem::path& folder,
-                   const State& state,
+/// for the traces of all members (one: a single run). Room that a run which is to be replaced takes
+/// counts as free. Before anything of that is touched.
+void require_space(const RunSettings& settings,
                    const Experiment& experiment,
-                   int64_t steps);
+                   std::span<Assembly> members);
 
 }  // namespace apo

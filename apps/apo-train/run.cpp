@@ -2,7 +2,11 @@
 
 #include <ATen/ops/isfinite.h>
 
+#include <algorithm>
 #include <cmath>
+#include <optional>
+#include <utility>
+#include <vector>
 
 #include "apo/checkpoint/checkpoints.h"
 #include "apo/config/assemble.h"
@@ -55,6 +59,7 @@ class Run {
   TrainOptions with_callbacks(TrainOptions options) {
     options.interrupted = [] { return received_signal() != 0; };
     options.on_checkpoint = [this] { save(); };
+    options.on_cut_epoch = [this] { before_cut_ = state(); };
     if (train_.cuda_graph == "auto") {
       const auto warn = [this](const std::string& why) { files_.log().warn(why); };
       options.recorder = make_cuda_recorder(assembly_.device, warn);
@@ -67,34 +72,47 @@ class Run {
     for (const Tensor& parameter : assembly_.problem->parameters()) {
       if (!parameter.isfinite().all().item<bool>()) return;
     }
+    const bool best = trainer_.is_new_best();  // before the state, which remembers it
     checkpoints_.save({.step = trainer_.steps_taken(),
-                       .best = trainer_.is_best(),
+                       .best = best,
+                       .scheduled = trainer_.is_on_schedule(),
                        .config = config_,
-                       .state = state()});
+                       .state = before_cut_ ? *std::exchange(before_cut_, {}) : state()});
   }
 
   void visit_state(StateVisitor& visitor) {
-    visitor.integer("rollbacks", rollbacks_);
+    visitor.section("data", [this](StateVisitor& v) { assembly_.data.visit_state(v); });
+    visitor.list("rollback", rollbacks_, [](RollbackRecord& record, StateVisitor& v) {
+      v.integer("step", record.step);
+      v.integer("to_step", record.to_step);
+      v.real("learning_rate", record.learning_rate);
+    });
     visitor.section("trainer", [this](StateVisitor& v) { trainer_.visit_state(v); });
     visitor.section("files", [this](StateVisitor& v) { files_.visit_state(v); });
   }
 
-  /// Goes back to the last checkpoint with a smaller rate, the smaller the more often it was this
-  /// one. False where that is not wanted, or has been done as often as allowed.
+  /// Goes back to the last scheduled checkpoint with a smaller rate, the smaller the more often it
+  /// was this one. False where that is not wanted, or has been done as often as allowed.
   bool roll_back() {
-    if (train_.on_divergence != "rollback" || rollbacks_ >= train_.rollback_limit) return false;
-    const auto checkpoint =
-        checkpoints_.newest([this](const std::string& damage) { files_.log().warn(damage); });
+    const bool allowed = std::ssize(rollbacks_) < train_.rollback_limit;
+    if (train_.on_divergence != "rollback" || !allowed) return false;
+    const auto checkpoint = checkpoints_.newest_scheduled(
+        [this](const std::string& damage) { files_.log().warn(damage); });
     if (!checkpoint) return false;
-    const int64_t rollbacks = rollbacks_ + 1;
-    const int64_t diverged_at = trainer_.steps_taken() - 1;
-    repeats_ = checkpoint->step == rolled_back_to_ ? repeats_ + 1 : 1;
-    rolled_back_to_ = checkpoint->step;
+    RollbackRecord record{trainer_.steps_taken() - 1, checkpoint->step, 0};
+    std::vector<RollbackRecord> told = rollbacks_;
     restore(*checkpoint);
-    rollbacks_ = rollbacks;
-    trainer_.scale_learning_rate(std::pow(train_.rollback_factor, -static_cast<double>(repeats_)));
-    const RollbackRecord record{diverged_at, checkpoint->step, trainer_.learning_rate()};
+    for (size_t i = rollbacks_.size(); i < told.size(); ++i) files_.tell_again(told[i]);
+    // In a row, from the last one back.
+    const auto other = std::find_if(told.rbegin(), told.rend(), [&](const RollbackRecord& before) {
+      return before.to_step != checkpoint->step;
+    });
+    const auto repeats = static_cast<double>(other - told.rbegin() + 1);
+    trainer_.scale_learning_rate(std::pow(train_.rollback_factor, -repeats));
+    record.learning_rate = trainer_.learning_rate();
     for (Observer* observer : files_.observers()) observer->on_rollback(record);
+    told.push_back(record);
+    rollbacks_ = std::move(told);
     return true;
   }
 
@@ -105,9 +123,8 @@ class Run {
   RunFiles& files_;
   TrainOptions options_;
   Trainer trainer_;
-  int64_t rollbacks_ = 0;
-  int64_t repeats_ = 0;
-  int64_t rolled_back_to_ = -1;
+  std::vector<RollbackRecord> rollbacks_;
+  std::optional<State> before_cut_;
 };
 
 }  // namespace
@@ -131,11 +148,14 @@ int run(const Experiment& experiment, const Json& config, const RunSettings& set
   const auto from = checkpoint_to_resume(checkpoints, settings, config);
 
   Assembly assembly = assemble(experiment);
-  if (from) require_steps_left(*from, assembly.options.steps);
+  if (from) {
+    require_steps_left(*from, assembly.options.steps);
+    require_same_files(*from, assembly, folder.path(), "files");
+  }
+  require_space(settings, experiment, {&assembly, 1});
   watch_signals();  // until here there is nothing to save
   RunFiles files(experiment, config, assembly, settings, folder, from.has_value());
   Run run(experiment, config, assembly, checkpoints, files);
-  require_space(folder.path(), run.state(), experiment, assembly.options.steps);
   if (from) {
     run.restore(*from);
     files.log().info("goes on from the checkpoint at step {}", from->step);

@@ -99,6 +99,7 @@ RunFiles::RunFiles(const Experiment& experiment,
                 .total_steps = assembly.options.steps,
                 .steps_per_epoch = assembly.problem->steps_per_epoch(),
                 .log = [this](const std::string& line) { log_.info(line); }}) {
+  lines_.warn = [this](const std::string& line) { log_.warn(line); };
   log_.info("{}: {} parameters, {} steps of {} an epoch, on {} with {} threads",
             name_,
             assembly.parameters,

@@ -39,6 +39,8 @@ class RunFiles {
   /// To the terminal and to log.txt.
   spdlog::logger& log() { return log_; }
   std::vector<Observer*> observers() { return {&lines_, &console_}; }
+  /// Writes what a rollback has cut off the trace with all that came before it.
+  void tell_again(const RollbackRecord& record) { lines_.on_rollback(record); }
   /// How far the trace had come; restored, it is cut back to there.
   void visit_state(StateVisitor& visitor) { lines_.visit_state(visitor); }
 

@@ -51,7 +51,13 @@ class PopulationRun {
         planned_(population_of(experiment)),
         assemblies_(assemble_population(experiment)) {
     const int64_t steps = assemblies_.front().options.steps;
-    if (from) require_steps_left(*from, steps);
+    if (from) {
+      require_steps_left(*from, steps);
+      for (size_t m = 0; m < assemblies_.size(); ++m) {
+        require_same_files(*from, assemblies_[m], folder_ / label_of(m), label_of(m));
+      }
+    }
+    require_space(settings, experiment, assemblies_);
     watch_signals();  // until here there is nothing to save
     folder.claim(from.has_value());
     if (!from) remove_members_from(planned_.size(), folder_);
@@ -59,7 +65,6 @@ class PopulationRun {
     open_files(settings, from.has_value());
     options_ = make_options();
     population_ = std::make_unique<Population>(members(), options_);
-    require_space(folder_, state(), experiment, steps * std::ssize(assemblies_));
     if (from) {
       restore(from->state, assemblies_.front().device, [this](StateVisitor& v) { visit_state(v); });
     }
@@ -105,6 +110,7 @@ class PopulationRun {
   }
 
   void visit_state(StateVisitor& visitor) {
+    visitor.section("data", [this](StateVisitor& v) { assemblies_.front().data.visit_state(v); });
     std::string events = events_.dump();
     visitor.text("events", events);
     events_ = Json::parse(events);

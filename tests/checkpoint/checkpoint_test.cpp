@@ -21,6 +21,9 @@ Checkpoint example(int64_t step, bool best = false) {
   State state;
   state.tensors["matrix"] = at::rand({2, 3});
   state.tensors["columns"] = at::rand({3, 2}, at::kDouble).t();
+  // Filters of one channel, and of one tap, that lie channels last: contiguous to LibTorch, too.
+  state.tensors["grey"] = at::rand({4, 1, 3, 3}).contiguous(at::MemoryFormat::ChannelsLast);
+  state.tensors["single"] = at::rand({4, 2, 1, 1}).contiguous(at::MemoryFormat::ChannelsLast);
   state.tensors["scalar"] = at::rand({});
   state.tensors["empty"] = at::zeros({0, 4});
   state.tensors["count"] = at::full({1}, 5, at::kLong);
@@ -99,9 +102,9 @@ TEST_F(CheckpointFiles, AnotherVersionIsNamed) {
   write_checkpoint(folder_.path(), example(7));
   const test::Bytes bytes = test::read_file(json(7));
   std::string text(bytes.begin(), bytes.end());
-  text.replace(text.find("\"version\": 1"), 12, "\"version\": 9");
+  text.replace(text.find("\"version\": 2"), 12, "\"version\": 9");
   test::write_file(json(7), test::Bytes(text.begin(), text.end()));
-  EXPECT_NE(test::data_error_of([&] { read_checkpoint(json(7)); }).find("version 9; accepted: 1"),
+  EXPECT_NE(test::data_error_of([&] { read_checkpoint(json(7)); }).find("version 9; accepted: 2"),
             std::string::npos);
 }
 

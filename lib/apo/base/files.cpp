@@ -9,6 +9,7 @@
 #include <cstring>
 #include <fstream>
 #include <utility>
+#include <vector>
 
 #include "apo/base/error.h"
 
@@ -103,8 +104,22 @@ std::string read_file(const std::filesystem::path& path, int64_t most) {
   return content;
 }
 
-uint32_t checksum_of(const std::string& bytes) {
-  return continued_checksum(0, bytes.data(), bytes.size());
+uint32_t checksum_of(std::string_view bytes, uint32_t before) {
+  return continued_checksum(before, bytes.data(), bytes.size());
+}
+
+std::optional<uint32_t> checksum_of_first(int64_t bytes, int file) {
+  std::vector<char> part(size_t{1} << 16);
+  uint32_t checksum = 0;
+  for (int64_t done = 0; done < bytes;) {
+    const auto wanted = std::min<int64_t>(std::ssize(part), bytes - done);
+    const ssize_t count = ::pread(file, part.data(), static_cast<size_t>(wanted), done);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return std::nullopt;
+    checksum = continued_checksum(checksum, part.data(), static_cast<size_t>(count));
+    done += count;
+  }
+  return checksum;
 }
 
 bool write_all(int file, const char* data, size_t size) {

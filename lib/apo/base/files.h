@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace apo {
 
@@ -43,8 +45,11 @@ void check_writable(const std::filesystem::path& path);
 /// The whole content. Throws Error(data), also where the file is larger than `most` bytes.
 std::string read_file(const std::filesystem::path& path, int64_t most);
 
-/// CRC-32, as zlib has it.
-uint32_t checksum_of(const std::string& bytes);
+/// CRC-32, as zlib has it; of what `before` is the checksum of and these bytes behind it.
+uint32_t checksum_of(std::string_view bytes, uint32_t before = 0);
+
+/// CRC-32 of the first `bytes` bytes of an open file; nothing where it has fewer.
+std::optional<uint32_t> checksum_of_first(int64_t bytes, int file);
 
 /// Writes all of it to an open file, or sets errno and returns false.
 bool write_all(int file, const char* data, size_t size);

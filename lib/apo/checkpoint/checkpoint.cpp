@@ -1,6 +1,7 @@
 #include "apo/checkpoint/checkpoint.h"
 
 #include <ATen/ops/empty_strided.h>
+#include <c10/util/strides.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -18,7 +19,7 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 constexpr const char* kFormat = "apo-checkpoint";
-constexpr int kVersion = 1;
+constexpr int kVersion = 2;
 constexpr int64_t kMostJsonBytes = int64_t{1} << 28;
 constexpr int64_t kMostTensorBytes = int64_t{1} << 40;
 
@@ -42,22 +43,26 @@ std::variant<int64_t, double, std::string> from_json(const Json& json) {
   return std::nan("");
 }
 
-/// The strides of the tensors that are not laid out row by row: sums and products of a tensor of
-/// other strides may round differently.
+/// The strides of the tensors that do not have just those of rows: products and convolutions of
+/// other strides may choose another kernel, and round differently. Those of axes of one element
+/// count, too, though such a tensor says that it is contiguous: they tell LibTorch whether filters
+/// lie channels last.
 Json strides_of(const State& state) {
   Json strides = Json::object();
   for (const auto& [name, tensor] : state.tensors) {
-    if (!tensor.is_contiguous()) strides[name] = tensor.strides().vec();
+    if (tensor.strides() != c10::contiguous_strides(tensor.sizes()))
+      strides[name] = tensor.strides().vec();
   }
   return strides;
 }
 
 /// Strides that address each element of a tensor's own memory once: sorted, they are the products
-/// of the sizes below.
+/// of the sizes below. An axis of one element is never stepped along.
 bool are_dense(const std::vector<int64_t>& strides, at::IntArrayRef sizes) {
   if (strides.size() != sizes.size()) return false;
   std::vector<std::pair<int64_t, int64_t>> axes;
   for (size_t i = 0; i < strides.size(); ++i) {
+    if (strides[i] < 0) return false;
     if (sizes[i] > 1) axes.emplace_back(strides[i], sizes[i]);
   }
   std::sort(axes.begin(), axes.end());
@@ -81,6 +86,7 @@ Json body_of(const Checkpoint& checkpoint, const std::string& file, const Atomic
   for (const auto& [name, value] : checkpoint.state.values) values[name] = to_json(value);
   return {{"step", checkpoint.step},
           {"best", checkpoint.best},
+          {"scheduled", checkpoint.scheduled},
           {"tensors", {{"file", file}, {"bytes", tensors.bytes()}, {"crc32", tensors.checksum()}}},
           {"strides", strides_of(checkpoint.state)},
           {"values", values},
@@ -154,6 +160,7 @@ Checkpoint read_checkpoint(const fs::path& path) {
   try {
     return {.step = body.at("step").get<int64_t>(),
             .best = body.at("best").get<bool>(),
+            .scheduled = body.at("scheduled").get<bool>(),
             .config = body.at("config"),
             .state = read_state(body, path.parent_path())};
   } catch (const Json::exception& error) {

@@ -12,6 +12,7 @@ namespace apo {
 struct Checkpoint {
   int64_t step = 0;
   bool best = false;              ///< of those so far
+  bool scheduled = true;          ///< by train.checkpoint_every; not by an interruption or the end
   nlohmann::ordered_json config;  ///< the run's, resolved
   State state;
 };

@@ -10,6 +10,13 @@ namespace apo {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+constexpr const char* kBest = "best";
+constexpr const char* kScheduled = "scheduled";
+
+}  // namespace
+
 Checkpoints::Checkpoints(fs::path folder, int64_t keep)
     : folder_(std::move(folder)), keep_(static_cast<size_t>(keep)) {}
 
@@ -29,15 +36,17 @@ void Checkpoints::wait() {
 void Checkpoints::write(const Checkpoint& checkpoint) const {
   make_folder(folder_);
   write_checkpoint(folder_, checkpoint);
-  if (checkpoint.best) point_at_best(checkpoint_name(checkpoint.step));
+  const std::string name = checkpoint_name(checkpoint.step);
+  if (checkpoint.best) point(kBest, name);
+  if (checkpoint.scheduled) point(kScheduled, name);
   prune();
 }
 
 /// A link takes the other's place at once. Where links cannot be made there are none.
-void Checkpoints::point_at_best(const std::string& name) const {
+void Checkpoints::point(const std::string& to, const std::string& name) const {
   for (const std::string suffix : {".safetensors", ".json"}) {
     std::error_code failure;
-    const fs::path link = folder_ / ("best" + suffix), temporary = link.string() + ".tmp";
+    const fs::path link = folder_ / (to + suffix), temporary = link.string() + ".tmp";
     fs::remove(temporary, failure);
     fs::create_symlink(name + suffix, temporary, failure);
     if (failure) continue;
@@ -53,12 +62,14 @@ void Checkpoints::prune() const {
   std::vector<fs::path> files = all();
   files.resize(std::min(files.size(), keep_));
   std::error_code ignored;
-  const fs::path best = fs::read_symlink(folder_ / "best.json", ignored);
+  for (const std::string link : {kBest, kScheduled}) {
+    const fs::path target = fs::read_symlink(folder_ / (link + ".json"), ignored);
+    if (!ignored) files.push_back(target);
+  }
   const auto is_kept = [&](const fs::path& path) {
     const std::string stem = path.stem().string();
     const auto same = [&](const fs::path& file) { return file.stem() == stem; };
-    return !stem.starts_with(kCheckpointPrefix) || stem == best.stem() ||
-           std::any_of(files.begin(), files.end(), same);
+    return !stem.starts_with(kCheckpointPrefix) || std::any_of(files.begin(), files.end(), same);
   };
   std::vector<fs::path> gone;
   for (const auto& entry : fs::directory_iterator(folder_, ignored)) {
@@ -80,6 +91,20 @@ std::vector<fs::path> Checkpoints::all() const {
   }
   std::sort(files.begin(), files.end(), std::greater<>());
   return files;
+}
+
+std::optional<Checkpoint> Checkpoints::newest_scheduled(
+    const std::function<void(const std::string&)>& warn) {
+  wait();
+  const fs::path link = folder_ / (std::string(kScheduled) + ".json");
+  std::error_code ignored;
+  if (!fs::exists(link, ignored)) return newest(warn);
+  try {
+    return read_checkpoint(link);
+  } catch (const Error& error) {
+    warn(error.what());
+    return newest(warn);
+  }
 }
 
 std::optional<Checkpoint> Checkpoints::newest(const std::function<void(const std::string&)>& warn) {

@@ -11,8 +11,9 @@
 
 namespace apo {
 
-/// The folder `checkpoints` of a run. Keeps the newest and beside them the best, to which the links
-/// best.json and best.safetensors point.
+/// The folder `checkpoints` of a run. Keeps the newest, and beside them the best and the newest
+/// scheduled one, to which the links best.json and scheduled.json (and the same .safetensors)
+/// point.
 class Checkpoints {
  public:
   /// keep: how many of the newest, at least 1. Makes nothing yet.
@@ -31,10 +32,14 @@ class Checkpoints {
   /// The newest whole one; nothing where there is none. `warn` is told of each damaged one on the
   /// way. Throws Error(data) where all are damaged.
   std::optional<Checkpoint> newest(const std::function<void(const std::string&)>& warn);
+  /// The same of the scheduled ones, which are where they would be had the run never been
+  /// interrupted: what a rollback goes back to. Where that one is damaged, the newest.
+  std::optional<Checkpoint> newest_scheduled(const std::function<void(const std::string&)>& warn);
 
  private:
   void write(const Checkpoint& checkpoint) const;
-  void point_at_best(const std::string& name) const;
+  /// Lets the link called `link` point at the checkpoint called `name`.
+  void point(const std::string& link, const std::string& name) const;
   void prune() const;
   /// The JSON files, the newest first.
   std::vector<std::filesystem::path> all() const;

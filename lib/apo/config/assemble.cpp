@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "apo/base/error.h"
+#include "apo/base/files.h"
 #include "apo/base/random.h"
 #include "apo/base/system.h"
 #include "apo/problem/supervised.h"
@@ -57,6 +58,21 @@ TrainOptions train_options(const Experiment& experiment, const Problem& problem)
 
 int64_t bytes(const Split& split) {
   return static_cast<int64_t>(split.images.nbytes() + split.labels.nbytes());
+}
+
+int64_t checksum(const Split& split) {
+  uint32_t sum = 0;
+  for (const Tensor& part : {split.images.contiguous(), split.labels.contiguous()}) {
+    sum = checksum_of({static_cast<const char*>(part.const_data_ptr()), part.nbytes()}, sum);
+  }
+  return sum;
+}
+
+DataMark mark_of(const Dataset& dataset) {
+  return {.train_examples = dataset.train.labels.size(0),
+          .test_examples = dataset.test.labels.size(0),
+          .train_checksum = checksum(dataset.train),
+          .test_checksum = checksum(dataset.test)};
 }
 
 int threads_of(const Experiment& experiment) {
@@ -112,7 +128,10 @@ Assembly assemble_on(const Dataset* dataset, const Experiment& experiment) {
   Assembly assembly;
   assembly.device = resolve_device(experiment.device);
   assembly.threads = threads_of(experiment);
-  if (dataset != nullptr) assembly.data_bytes = bytes(dataset->train) + bytes(dataset->test);
+  if (dataset != nullptr) {
+    assembly.data_bytes = bytes(dataset->train) + bytes(dataset->test);
+    assembly.data = mark_of(*dataset);
+  }
   assembly.rule = experiment.optimizer.choice.make(
       {.learning_rate = experiment.optimizer.learning_rate.value_or(1e-3),
        .weight_decay = experiment.optimizer.weight_decay});
@@ -127,6 +146,29 @@ Assembly assemble_on(const Dataset* dataset, const Experiment& experiment) {
 }
 
 }  // namespace
+
+void DataMark::visit_state(StateVisitor& visitor) const {
+  const auto visit = [&visitor](const char* part, int64_t examples, int64_t checksum) {
+    int64_t saved_examples = examples, saved_checksum = checksum;
+    visitor.integer(fmt::format("{}_examples", part), saved_examples);
+    visitor.integer(fmt::format("{}_checksum", part), saved_checksum);
+    const bool same_number = saved_examples == examples;
+    if (same_number && saved_checksum == checksum) return;
+    const auto shown = [&](int64_t number, int64_t sum) {
+      return same_number ? fmt::format("{} examples of CRC-32 {:08x}", number, sum)
+                         : fmt::format("{} examples", number);
+    };
+    throw Error(
+        ErrorKind::data,
+        fmt::format("dataset: the {} set has {}; that of the run that is there has {}, and it "
+                    "cannot go on with others; accepted: the same files, or another name",
+                    part,
+                    shown(examples, checksum),
+                    shown(saved_examples, saved_checksum)));
+  };
+  visit("train", train_examples, train_checksum);
+  visit("test", test_examples, test_checksum);
+}
 
 at::Device resolve_device(const std::string& word) {
   if (word == "cpu") return at::kCPU;

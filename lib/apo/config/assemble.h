@@ -10,12 +10,24 @@
 
 namespace apo {
 
+/// What tells the examples of one data set from those of another.
+struct DataMark {
+  int64_t train_examples = 0;
+  int64_t test_examples = 0;
+  int64_t train_checksum = 0;  ///< CRC-32 of pictures and labels
+  int64_t test_checksum = 0;
+
+  /// Restored, it stays: throws Error(data) where the run to go on with was trained on others.
+  void visit_state(StateVisitor& visitor) const;
+};
+
 /// All that one run trains with.
 struct Assembly {
   at::Device device = at::kCPU;
   int threads = 1;
   int64_t parameters = 0;
   int64_t data_bytes = 0;
+  DataMark data;  ///< zeros for a toy
   std::unique_ptr<Problem> problem;
   std::unique_ptr<UpdateRule> rule;
   std::unique_ptr<Tuner> tuner;

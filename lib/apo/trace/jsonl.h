@@ -2,12 +2,23 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 
 #include "apo/train/observer.h"
 
 namespace apo {
+
+/// How far a trace had come: what a checkpoint remembers of it.
+struct TraceMark {
+  int64_t bytes = 0;
+  uint32_t checksum = 0;  ///< CRC-32 of them
+  void visit_state(StateVisitor& visitor);
+  /// Throws Error(data) where the file does not begin with these bytes.
+  void check(const std::filesystem::path& file) const;
+};
 
 /// Appends whole lines, so that the file can be read at any moment and after a crash. Lines wait in
 /// memory for at most half a second of steps, or until an epoch ends.
@@ -27,19 +38,23 @@ class JsonLines : public Observer {
   void on_rollback(const RollbackRecord& record) override;
   void on_end(const RunSummary& summary) override;
 
-  /// The length of the file. Saved, all lines so far are on the disk; restored, those behind it are
-  /// gone. Throws Error: output, or data where the file is shorter.
+  /// The mark of the file. Saved, all lines so far are on the disk; restored, those behind it are
+  /// gone. Throws Error: output, or data where the file does not fit.
   void visit_state(StateVisitor& visitor);
+  /// Takes what is told of a file that other programs change.
+  std::function<void(const std::string&)> warn = [](const std::string&) {};
 
  private:
   JsonLines(const std::filesystem::path& path, int flags);
   void flush();
-  void cut_to(int64_t bytes);
+  void cut_to(const TraceMark& mark);
+  void keep_whole();
+  void write_again();
   void flush_if_due();
 
   std::filesystem::path path_;
   int file_;
-  int64_t bytes_ = 0;  ///< in the file
+  TraceMark mark_;     ///< of what is in the file
   std::string lines_;  ///< waiting
   std::chrono::steady_clock::time_point flushed_;
 };

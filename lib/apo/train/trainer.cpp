@@ -160,6 +160,7 @@ void Trainer::end_epoch() {
   log_.fetch();
   if (log_.diverged()) return;
   clock_.stop();
+  if (t_ % problem_.steps_per_epoch() != 0) options_.on_cut_epoch();
   const int64_t epoch = (t_ + problem_.steps_per_epoch() - 1) / problem_.steps_per_epoch();
   const int64_t every = options_.evaluate_every;
   const bool evaluated = every > 0 && (epoch % every == 0 || t_ == options_.steps);
@@ -179,28 +180,34 @@ void Trainer::end_epoch() {
   recorded_ = t_;
   note_best(record);
   for (Observer* observer : observers_) observer->on_epoch(record);
-  if (is_checkpoint_due(epoch)) options_.on_checkpoint();
+  if (is_on_schedule() && t_ < options_.steps) options_.on_checkpoint();  // else the runner does
   clock_.start();
 }
 
-/// The runner takes the one behind the last step.
-bool Trainer::is_checkpoint_due(int64_t epoch) const {
-  const int64_t every = options_.checkpoint_every;
-  return every > 0 && epoch % every == 0 && t_ < options_.steps;
+bool Trainer::is_on_schedule() const {
+  const int64_t every = options_.checkpoint_every * problem_.steps_per_epoch();
+  return t_ == 0 || (every > 0 && t_ % every == 0 && t_ == recorded_);
+}
+
+bool Trainer::is_new_best() {
+  if (t_ != recorded_ || !score_ || (best_score_ && *score_ <= *best_score_)) return false;
+  best_score_ = score_;
+  return true;
 }
 
 void Trainer::note_best(const EpochRecord& record) {
   const double loss = record.train.loss;
   summary_.epochs = record.epoch;
   summary_.final_train = record.train;
-  is_best_ = !summary_.best_train_loss || loss < *summary_.best_train_loss;
+  score_ = record.train.accuracy ? std::nullopt : std::optional(-loss);
   summary_.best_train_loss = std::min(summary_.best_train_loss.value_or(loss), loss);
   if (!record.test) return;
   summary_.final_test = record.test;
   const auto accuracy = record.test->accuracy;
   if (!accuracy) return;
-  is_best_ = accuracy > summary_.best_test_accuracy;
-  if (is_best_) summary_.best_test_accuracy = accuracy;
+  score_ = accuracy;
+  summary_.best_test_accuracy =
+      std::max(summary_.best_test_accuracy.value_or(*accuracy), *accuracy);
 }
 
 RunSummary Trainer::conclude() {
@@ -248,6 +255,8 @@ void Trainer::visit_state(StateVisitor& visitor) {
   clock_.visit_state("wall_seconds", visitor);
   meta_clock_.visit_state("meta_seconds", visitor);
   visit_summary(summary_, visitor);
+  visitor.optional("score", score_);
+  visitor.optional("best_score", best_score_);
   visitor.section("log", [this](StateVisitor& v) { log_.visit_state(v); });
   visitor.section("problem", [this](StateVisitor& v) { problem_.visit_state(v); });
   visitor.section("statistics", [this](StateVisitor& v) { apo::visit_state(xi_, v); });

@@ -28,6 +28,9 @@ struct TrainOptions {
   Poll interrupted = [] { return false; };
   /// Called between two steps, where a checkpoint is due.
   std::function<void()> on_checkpoint = [] {};
+  /// Called before an epoch that the end of the run cuts short is closed: from what the run is here
+  /// a longer run goes on as if it had never ended.
+  std::function<void()> on_cut_epoch = [] {};
 };
 
 /// A run that can be advanced by parts, so that several can take turns. Trains `problem` in place.
@@ -52,9 +55,11 @@ class Trainer {
   /// Multiplies η, of every group; before the first step also the one that the tuner then finds.
   void scale_learning_rate(double factor);
   bool diverged() const { return log_.diverged().has_value(); }
-  /// Whether the epoch that ended last is the best so far: by test accuracy, or where there is none
-  /// by training loss.
-  bool is_best() const { return is_best_; }
+  /// Whether what the run is now, at the end of an epoch that was measured, is better than all that
+  /// this was asked of before: by test accuracy, or where there are no classes by training loss.
+  bool is_new_best();
+  /// Whether the run is where train.checkpoint_every wants a checkpoint, or at its start.
+  bool is_on_schedule() const;
 
   /// All that the rest of the run depends on. Restored, the run goes on as if it had never stopped.
   void visit_state(StateVisitor& visitor);
@@ -80,7 +85,6 @@ class Trainer {
   void forget_recordings();
   bool is_epoch_over() const;
   void end_epoch();
-  bool is_checkpoint_due(int64_t epoch) const;
   void note_best(const EpochRecord& record);
   TensorList& theta() { return problem_.parameters(); }
   Tensor rate() const;
@@ -97,9 +101,10 @@ class Trainer {
   Replayed<TensorList> updated_;
   Stopwatch clock_;
   DeviceStopwatch meta_clock_;
-  int64_t t_ = 0;         ///< base steps taken
-  int64_t recorded_ = 0;  ///< at the end of the last epoch that was recorded
-  bool is_best_ = false;
+  int64_t t_ = 0;                     ///< base steps taken
+  int64_t recorded_ = 0;              ///< at the end of the last epoch that was recorded
+  std::optional<double> score_;       ///< of the epoch that ended last, the larger the better
+  std::optional<double> best_score_;  ///< of those that is_new_best was asked of
   double found_rate_scale_ = 1;
   RunSummary summary_;
 };
