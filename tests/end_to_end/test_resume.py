@@ -1,8 +1,11 @@
 """Runs that are interrupted, killed, extended or diverge, and go on."""
 
 import json
+import pathlib
+import random
 import shutil
 import signal
+import struct
 import subprocess
 import time
 import unittest
@@ -168,6 +171,117 @@ class Resume(ApoTrainTest):
         self.assertLess(trace["steps"]["learning_rate"][0], 1)
         jsonschema.validate(trace, json.loads((ROOT / "docs/schema/trace.schema.json").read_text()))
         self.assertEqual(self.start(*rolling, "--set", "train.rollback_factor=1.01").returncode, 4)
+
+
+class Changed(ApoTrainTest):
+    """What changed between a checkpoint and its use."""
+
+    def steps(self, number, *arguments):
+        return ("--set", "train={steps: %d}" % number, *arguments)
+
+    def rows(self, column):
+        return self.trace("smoke")["epochs"][column]
+
+    def test_other_data_under_the_same_root_are_refused_with_both_numbers(self):
+        for examples in (200, 60):
+            self.write_mnist(f"data{examples}", examples, seed=1)
+        self.write_mnist("other200", 200, seed=2)
+        mnist = ("--set", "dataset={name: mnist, batch_size: 10}", "--set", "model.hidden=[4]")
+        self.run_ok(*mnist, *self.steps(15), "--set", "dataset.root=data200")
+        trace = (self.folder / "runs/smoke/trace.jsonl").read_bytes()
+        self.assert_fails(3, *mnist, *self.steps(40), "--set", "dataset.root=data60", "--resume", says=["60 examples", "200 examples"])
+        self.assert_fails(3, *mnist, *self.steps(40), "--set", "dataset.root=other200", "--resume", says=["CRC-32", "other"])
+        self.assertEqual((self.folder / "runs/smoke/trace.jsonl").read_bytes(), trace)
+        (self.folder / "data200").rename(self.folder / "moved")
+        self.run_ok(*mnist, *self.steps(40), "--set", "dataset.root=moved", "--resume")
+        self.assertEqual(self.rows("step"), [20, 40])
+
+    def write_mnist(self, root, examples, seed):
+        source = random.Random(seed)
+        for part, count in (("train", examples), ("t10k", 20)):
+            head = self.folder / root / "mnist" / part
+            head.parent.mkdir(parents=True, exist_ok=True)
+            pictures = struct.pack(">IIII", 0x803, count, 28, 28) + source.randbytes(count * 784)
+            pathlib.Path(f"{head}-images-idx3-ubyte").write_bytes(pictures)
+            labels = struct.pack(">II", 0x801, count) + bytes(i % 10 for i in range(count))
+            pathlib.Path(f"{head}-labels-idx1-ubyte").write_bytes(labels)
+
+    def test_a_trace_that_was_changed_is_refused_and_nothing_is_touched(self):
+        self.run_ok()
+        path = self.folder / "runs/smoke/trace.jsonl"
+        whole = path.read_bytes()
+        longer = ("--resume", "--set", "train.epochs=5")
+        for name, content in (("crlf", whole.replace(b"\n", b"\r\n")), ("prepended", b"{}\n" + whole), ("cut", whole[:200]), ("gone", None)):
+            with self.subTest(name):
+                path.unlink()
+                if content is not None:
+                    path.write_bytes(content)
+                self.assert_fails(3, *longer, says=["trace.jsonl", "--overwrite"])
+                self.assertEqual(path.read_bytes() if path.exists() else None, content)
+                path.write_bytes(whole)
+        self.run_ok(*longer)
+        self.assertEqual(self.rows("epoch"), [1, 2, 3, 4, 5])
+
+    def test_a_trace_removed_while_it_trains_is_whole_in_the_end(self):
+        process = subprocess.Popen(self.command(*LONG, "--progress", "off"), cwd=self.folder, env=self.environment(),
+                                   stderr=subprocess.PIPE, text=True)
+        path = self.folder / "runs/smoke/trace.jsonl"
+        while not (path.exists() and path.stat().st_size > 1000):
+            time.sleep(0.01)
+        path.unlink()
+        _, errors = process.communicate(timeout=100)
+        self.assertEqual(process.returncode, 0, errors)
+        self.assertIn("was removed by another program", errors)
+        self.assertEqual(self.trace("smoke")["steps"]["step"], list(range(2400)))
+
+    def test_a_run_that_ended_within_an_epoch_and_is_extended_equals_the_longer_one(self):
+        self.run_ok(*self.steps(6))
+        self.assertEqual(self.rows("step"), [4, 6])
+        self.run_ok(*self.steps(13), "--resume")
+        self.assertEqual(self.rows("step"), [4, 8, 12, 13])
+        self.run_ok(*self.steps(13), "--set", "name=whole")
+        self.assertEqual(deterministic(self.trace("smoke")), deterministic(self.trace("whole")))
+
+    def test_a_refusal_for_room_leaves_the_run_that_was_to_be_replaced(self):
+        self.run_ok()
+        before = sorted(path.name for path in (self.folder / "runs/smoke").iterdir())
+        self.assert_fails(1, "--overwrite", "--set", "train.keep_checkpoints=1000000000", says=["MB are free"])
+        self.assertEqual(sorted(path.name for path in (self.folder / "runs/smoke").iterdir()), before)
+
+    def test_the_best_checkpoint_is_one_that_was_evaluated_and_stays(self):
+        self.run_ok("--set", "train.epochs=11", "--set", "train.evaluate_every=4", "--set", "train.keep_checkpoints=1",
+                    "--set", "optimizer.learning_rate=0.01", "--set", "tuner={name: constant}")
+        epochs = self.trace("smoke")["epochs"]
+        measured = [(accuracy, -step) for accuracy, step in zip(epochs["test_accuracy"], epochs["step"]) if accuracy is not None]
+        self.assertEqual([-step for _, step in measured], [16, 32, 44])
+        best = json.loads((self.folder / "runs/smoke/checkpoints/best.json").read_text())["body"]
+        self.assertEqual(best["step"], -max(measured)[1])
+
+
+class Rollbacks(ApoTrainTest):
+    # Three rates too large by far, the first of them at step 0; a checkpoint at the start and after each epoch.
+    ROLLING = ("--set", "optimizer.learning_rate=1e35", "--set", "tuner={name: constant}", "--set", "train.on_divergence=rollback",
+               "--set", "train.rollback_factor=1e12", "--set", "train.rollback_limit=10", "--set", "train.epochs=60")
+
+    def test_every_rollback_stays_in_the_trace(self):
+        self.run_ok(*self.ROLLING)
+        rollbacks = self.trace("smoke")["rollbacks"]
+        self.assertGreater(len(rollbacks["step"]), 2)
+        self.assertEqual(rollbacks["learning_rate"], sorted(rollbacks["learning_rate"], reverse=True))
+
+    def test_an_interruption_before_a_rollback_changes_nothing(self):
+        """Interrupted within the epoch in which a later step diverges: it goes back to where the whole run goes."""
+        late = ("--set", "optimizer={name: sgd, learning_rate: 0.05}", "--set", "tuner={name: step_decay, factor: 1e30, milestones: [21], unit: steps}",
+                "--set", "train={steps: 40, on_divergence: rollback, rollback_factor: 1e31, checkpoint_every: 3}")
+        whole = self.start(*late, "--set", "name=whole")
+        for stop in (13, 17, 20):
+            with self.subTest(stop):
+                short = [word.replace("steps: 40", f"steps: {stop}") for word in late]
+                self.run_ok(*short, "--overwrite")  # ends between two scheduled checkpoints
+                result = self.start(*late, "--resume")
+                self.assertEqual(result.returncode, whole.returncode, result.stderr)
+                self.assertEqual(self.trace("smoke")["rollbacks"], self.trace("whole")["rollbacks"])
+                self.assertEqual(deterministic(self.trace("smoke")), deterministic(self.trace("whole")))
 
 
 if __name__ == "__main__":

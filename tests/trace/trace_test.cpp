@@ -114,6 +114,79 @@ TEST_F(TraceFiles, TakenBackToAStateTheTraceGoesOnFromThere) {
   EXPECT_THROW(restore(state, at::kCPU, of(shortened)), Error);
 }
 
+State saved(JsonLines& lines) {
+  return state_of([&](StateVisitor& visitor) { lines.visit_state(visitor); });
+}
+
+TEST_F(TraceFiles, WhatAnotherProgramChangedBeforeTheMarkIsRefused) {
+  const fs::path path = folder_ / "trace.jsonl";
+  TraceMark mark;
+  {
+    JsonLines writer(path, R"({"type":"header"})");
+    writer.on_step({0, 0.5, 0.1});
+    restore(saved(writer), at::kCPU, [&](StateVisitor& visitor) { mark.visit_state(visitor); });
+  }
+  const std::string whole = text("trace.jsonl");
+  EXPECT_EQ(mark.bytes, std::ssize(whole));
+  std::string crlf = whole;
+  crlf.replace(crlf.find('\n'), 1, "\r\n");
+  std::string edited = whole;
+  edited[edited.find("0.5")] = '1';
+  for (const std::string& other : {crlf, edited, "{}\n" + whole, whole.substr(5), std::string()}) {
+    std::ofstream(path, std::ios::trunc) << other;
+    test::data_error_of([&] { mark.check(path); });
+  }
+  std::ofstream(path, std::ios::trunc) << whole << "more";  // is cut off: no harm
+  EXPECT_NO_THROW(mark.check(path));
+  fs::remove(path);
+  EXPECT_NE(test::data_error_of([&] { mark.check(path); }).find(std::to_string(whole.size())),
+            std::string::npos);
+}
+
+TEST_F(TraceFiles, WhatIsRemovedOrReplacedWhileTheRunGoesOnIsWrittenAgain) {
+  const fs::path path = folder_ / "trace.jsonl";
+  JsonLines writer(path, R"({"type":"header"})");
+  std::vector<std::string> told;
+  writer.warn = [&](const std::string& line) { told.push_back(line); };
+  writer.on_step({0, 0.5, 0.1});
+  saved(writer);
+  EXPECT_TRUE(told.empty());
+  fs::remove(path);
+  writer.on_step({1, 0.25, 0.1});
+  saved(writer);
+  ASSERT_EQ(told.size(), 1);
+  EXPECT_NE(told[0].find("removed"), std::string::npos);
+  EXPECT_EQ(lines().size(), 3);
+
+  fs::rename(path, folder_ / "moved");
+  std::ofstream(path) << "mine";
+  writer.on_step({2, 0.125, 0.1});
+  saved(writer);
+  EXPECT_EQ(told.size(), 2);
+  EXPECT_EQ(text("trace.jsonl.other"), "mine");
+  writer.on_step({3, 0.125, 0.1});
+  saved(writer);
+  EXPECT_EQ(told.size(), 2);
+  EXPECT_EQ(lines().size(), 5);
+}
+
+TEST_F(TraceFiles, WhatAnotherProgramWritesIntoItIsToldAndTheRunCanBeGoneOnWith) {
+  const fs::path path = folder_ / "trace.jsonl";
+  State state;
+  {
+    JsonLines writer(path, R"({"type":"header"})");
+    int told = 0;
+    writer.warn = [&](const std::string&) { ++told; };
+    std::ofstream(path, std::ios::app) << "{}\n";
+    writer.on_step({0, 0.5, 0.1});
+    state = saved(writer);
+    EXPECT_EQ(told, 1);
+  }
+  JsonLines writer(path);
+  EXPECT_NO_THROW(restore(
+      state, at::kCPU, [&](StateVisitor& visitor) { writer.visit_state(visitor); }));
+}
+
 TEST_F(TraceFiles, TheFileHoldsWholeLinesWhileTheRunGoesOn) {
   JsonLines writer(folder_ / "trace.jsonl", R"({"type":"header"})");
   for (int64_t t = 0; t < 20000; ++t) {
