@@ -64,13 +64,32 @@ torch_dir() {
   printf '%s\n' "${APO_TORCH_DIR:-$cache/apo-train/libtorch-$(libtorch_version)-$1/torch}"
 }
 
+# group_limits CONTROLLER FILE_1 FILE_2 [ROOT]: the lines that FILE_1 (version 1 of control groups) or FILE_2 (version 2) hold in
+# our group and in all above it, as far as they can be seen: a batch system sets limits several levels below the root.
+group_limits() {
+  local controller=$1 file_1=$2 file_2=$3 root=${4:-} names path folder file
+  while IFS=: read -r _ names path; do
+    case ,$names, in
+      ,,) folder=$root/sys/fs/cgroup file=$file_2 ;;
+      *,"$controller",*) folder=$root/sys/fs/cgroup/$controller file=$file_1 ;;
+      *) continue ;;
+    esac
+    while path=${path%/}; do
+      [ ! -r "$folder$path/$file" ] || cat "$folder$path/$file"
+      [ -n "$path" ] || break
+      path=${path%/*}
+    done
+  done <"$root/proc/self/cgroup"
+}
+
 # Parallel compilations: the cores this process may use, at about 2 GB each of the memory it may use.
 jobs_that_fit() {
-  local kib cores limit=max
+  local kib cores limit
   kib=$(awk '/^MemAvailable:/ {print $2}' /proc/meminfo)
   cores=$(env -u OMP_NUM_THREADS nproc)
-  [ ! -r /sys/fs/cgroup/memory.max ] || limit=$(cat /sys/fs/cgroup/memory.max)
-  [ "$limit" = max ] || [ $((limit / 1024)) -ge "$kib" ] || kib=$((limit / 1024))
+  for limit in $(group_limits memory memory.limit_in_bytes memory.max); do
+    [ "$limit" = max ] || [ $((limit / 1024)) -ge "$kib" ] || kib=$((limit / 1024))
+  done
   local fit=$((kib / 2000000))
   [ "$fit" -lt "$cores" ] || fit=$cores
   [ "$fit" -ge 1 ] || fit=1

@@ -54,6 +54,18 @@ class Scripts(ApoTrainTest):
         self.assertNotEqual(result.returncode, 0)
         self.assertIn("fig2ab", result.stderr)
 
+    def test_limits_of_nested_control_groups_are_seen(self):
+        for line, base, name in (("0::/slurm/job_7", "", "memory.max"),
+                                 ("4:cpu,memory:/slurm/job_7", "memory/", "memory.limit_in_bytes")):
+            root = self.folder / name
+            self.write(f"{name}/proc/self/cgroup", "1:name=systemd:/elsewhere\n" + line + "\n")
+            for group, limit in (("", "max"), ("slurm/", "1"), ("slurm/job_7/", "2"), ("slurm/job_8/", "3")):
+                self.write(f"{name}/sys/fs/cgroup/{base}{group}{name}", limit + "\n")
+            limits = subprocess.run(
+                ["bash", "-euc", 'source "$0"; group_limits memory memory.limit_in_bytes memory.max "$1"',
+                 ROOT / "scripts/common.sh", root], capture_output=True, text=True)
+            self.assertEqual(limits.stdout.split(), ["2", "1", "max"], limits.stderr)
+
 
 if __name__ == "__main__":
     unittest.main()

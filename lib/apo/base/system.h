@@ -4,12 +4,16 @@
 #include <c10/core/Device.h>
 
 #include <cstdint>
+#include <string>
 
 namespace apo {
 
-/// Processors this process may use: the affinity mask, bounded by the control group's quota. At
+/// Processors this process may use: the affinity mask, bounded by the control groups' quotas. At
 /// least 1.
 int usable_cores();
+
+/// What is to be said of more threads than cores, a line; "" otherwise.
+std::string warning_of_threads(int64_t threads, int64_t cores);
 
 /// The threads of each of `jobs` that run at a time: an equal share of `threads`, at least 1.
 int64_t threads_of_job(int64_t threads, int64_t jobs);
