@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <map>
 
 #include "apo/base/error.h"
 #include "apo/base/options.h"
@@ -176,22 +177,26 @@ void require_one_of(const std::string& option,
                    did_you_mean(text, accepted)));
 }
 
-std::vector<Override> overrides_of(const CLI::App& app, const Words& words) {
-  std::vector<Override> overrides;
-  for (const std::string& set : words.sets) {
-    const size_t equals = set.find('=');
-    if (equals == std::string::npos || equals == 0) {
-      fail(fmt::format("--set {}: must be KEY=VALUE", in_one_line(set)));
-    }
-    overrides.push_back({set.substr(0, equals), set.substr(equals + 1), "--set " + set});
+Override override_of(const std::string& set) {
+  const size_t equals = set.find('=');
+  if (equals == std::string::npos || equals == 0) {
+    fail(fmt::format("--set {}: must be KEY=VALUE", in_one_line(set)));
   }
-  const auto add_shorthand = [&](const std::string& key, const std::string& value) {
-    const std::string option = "--" + key;
-    if (app.count(option) > 0) overrides.push_back({key, value, option + " " + value});
-  };
-  add_shorthand("device", words.device);
-  add_shorthand("seed", words.seed);
-  add_shorthand("threads", words.threads);
+  return {set.substr(0, equals), set.substr(equals + 1), "--set " + set};
+}
+
+/// In the order of the command line, so that the last word on a key is the one that counts.
+std::vector<Override> overrides_of(const CLI::App& app) {
+  std::vector<Override> overrides;
+  std::map<const CLI::Option*, size_t> seen;
+  for (const CLI::Option* option : app.parse_order()) {
+    const std::string name = option->get_single_name();
+    const bool is_set = name == "set";
+    if (!is_set && name != "device" && name != "seed" && name != "threads") continue;
+    const std::string value = option->results().at(seen[option]++);
+    overrides.push_back(is_set ? override_of(value)
+                               : Override{name, value, "--" + name + " " + value});
+  }
   return overrides;
 }
 
@@ -237,7 +242,7 @@ Flags parse_flags(int argc, const char* const* argv) {
   require_one_of("--progress", flags.progress, {"auto", "on", "off"});
   require_one_of(
       "--log-level", flags.log_level, {"trace", "debug", "info", "warn", "error", "off"});
-  flags.overrides = overrides_of(app, words);
+  flags.overrides = overrides_of(app);
   return flags;
 }
 

@@ -28,7 +28,7 @@ struct Flags {
   bool list_markdown = false;
 
   std::string config = {};
-  /// --set in its order, then --device, --seed and --threads.
+  /// --set, --device, --seed and --threads, in their order: the last on a key counts.
   std::vector<Override> overrides = {};
   std::string output = "runs";
   bool resume = false;

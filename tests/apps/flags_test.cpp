@@ -51,7 +51,7 @@ TEST(Flags, HoldWhatTheCommandLineSays) {
   EXPECT_TRUE(flags.overwrite && flags.dry_run && flags.print_config && flags.list_runs);
 }
 
-TEST(Flags, OverridesApplyInTheirOrderAndShorthandsLast) {
+TEST(Flags, OverridesAndShorthandsApplyInTheirOrder) {
   const Flags flags = parse({"--seed",
                              "-1",
                              "--set",
@@ -67,9 +67,10 @@ TEST(Flags, OverridesApplyInTheirOrderAndShorthandsLast) {
   apply_overrides(flags, document);
   EXPECT_EQ(document.find("tuner.lambda")->items.at(1).text, "-1");
   EXPECT_EQ(document.find("tuner.lambda")->where, "--set tuner.lambda=[0.1, -1]");
-  EXPECT_EQ(document.find("seed")->text, "-1");
-  EXPECT_EQ(document.find("seed")->where, "--seed -1");
+  EXPECT_EQ(document.find("seed")->text, "3");
+  EXPECT_EQ(document.find("seed")->where, "--set seed=3");
   EXPECT_EQ(document.find("device")->text, "cpu");
+  EXPECT_EQ(document.find("device")->where, "--device cpu");
   EXPECT_EQ(document.find("threads")->text, "2");
 }
 
