@@ -1,10 +1,12 @@
 // The parts of the paper that are no training runs: Table 2's schedules, and the theorems.
 #include <CLI/CLI.hpp>
-#include <iostream>
 #include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
 
 #include "apo/base/error.h"
 #include "apo/base/files.h"
+#include "apo/base/terminal.h"
 #include "apo/study/oracle.h"
 #include "apo/study/schedule_search.h"
 
@@ -75,21 +77,34 @@ int study(int argc, char** argv) {
   table->add_option("--evaluations", evaluations, "of the loss, at most, by each search")
       ->check(CLI::PositiveNumber);
   app.add_subcommand("theorems", "the oracle version and the bounds of Theorems 1 and 2");
-  CLI11_PARSE(app, argc, argv);
   try {
-    check_writable(output);  // before a search of minutes
-    const Json result = app.got_subcommand(table) ? table_2(evaluations) : theorems();
-    write_file(output, result.dump() + "\n");
-  } catch (const Error& error) {
-    std::cerr << "apo-study: error: " << error.what() << "\n";
-    return 1;
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    std::ostringstream asked, complaint;
+    const int code = app.exit(error, asked, complaint);
+    say(complaint.str());
+    deliver(asked.str());
+    return code;
   }
+  check_writable(output);  // before a search of minutes
+  const Json result = app.got_subcommand(table) ? table_2(evaluations) : theorems();
+  write_file(output, result.dump() + "\n");
   return 0;
+}
+int study_and_explain(int argc, char** argv) {
+  try {
+    return study(argc, argv);
+  } catch (const ReaderLeft&) {
+  } catch (const Error& error) {
+    say(std::string("apo-study: error: ") + error.what() + "\n");
+  }
+  return 1;
 }
 
 }  // namespace
 }  // namespace apo
 
 int main(int argc, char** argv) {
-  return apo::study(argc, argv);
+  apo::protect_outputs();
+  return apo::study_and_explain(argc, argv);
 }

@@ -1,6 +1,6 @@
 #include <fmt/format.h>
 
-#include <cstdio>
+#include <string>
 
 #include "apo/base/system.h"
 #include "apo/config/assemble.h"
@@ -19,7 +19,7 @@ std::string duration(double seconds) {
 
 }  // namespace
 
-void dry_run(const Experiment& experiment) {
+std::string dry_run(const Experiment& experiment) {
   Assembly assembly = assemble(experiment);
   const int64_t steps = assembly.options.steps;
   TrainOptions one_step = assembly.options;
@@ -36,17 +36,23 @@ void dry_run(const Experiment& experiment) {
   const auto population = assembly.tuner->population();
   const double runs = population ? static_cast<double>(population->population) : 1;
   const double total = runs * static_cast<double>(steps) * (base + meta_per_step);
-  fmt::print("{}: ready\n", experiment.name);
-  fmt::print("  device       {}, {} threads\n", assembly.device.str(), assembly.threads);
-  fmt::print("  parameters   {}\n", assembly.parameters);
-  fmt::print("  data         {:.0f} MiB on the device\n", assembly.data_bytes / kMebibyte);
-  fmt::print("  memory       {:.0f} MiB at the most so far\n",
-             peak_memory_bytes(assembly.device) / kMebibyte);
-  fmt::print("  steps        {} ({} an epoch)\n", steps, assembly.problem->steps_per_epoch());
-  fmt::print("  base step    {:.1f} ms\n", 1e3 * base);
-  if (interval > 0) fmt::print("  meta step    {:.1f} ms, every {} steps\n", 1e3 * meta, interval);
-  if (population) fmt::print("  population   {} runs, in turns\n", population->population);
-  fmt::print("  training     about {}, evaluation not counted\n", duration(total));
+  std::string text = fmt::format("{}: ready\n", experiment.name);
+  const auto add = [&text](const char* what, const std::string& value) {
+    text += fmt::format("  {:<12} {}\n", what, value);
+  };
+  add("device", fmt::format("{}, {} threads", assembly.device.str(), assembly.threads));
+  add("parameters", fmt::format("{}", assembly.parameters));
+  add("data", fmt::format("{:.0f} MiB on the device", assembly.data_bytes / kMebibyte));
+  add("memory",
+      fmt::format("{:.0f} MiB at the most so far", peak_memory_bytes(assembly.device) / kMebibyte));
+  add("steps", fmt::format("{} ({} an epoch)", steps, assembly.problem->steps_per_epoch()));
+  add("base step", fmt::format("{:.1f} ms", 1e3 * base));
+  if (interval > 0) {
+    add("meta step", fmt::format("{:.1f} ms, every {} steps", 1e3 * meta, interval));
+  }
+  if (population) add("population", fmt::format("{} runs, in turns", population->population));
+  add("training", fmt::format("about {}, evaluation not counted", duration(total)));
+  return text;
 }
 
 }  // namespace apo

@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
 
 #include "apo/base/files.h"
 #include "apo/base/system.h"
+#include "apo/base/terminal.h"
 #include "apo/trace/run_folder.h"
 #include "find_config.h"
 #include "grid_runner.h"
@@ -54,6 +54,7 @@ std::vector<std::string> not_started(const Plan& plan, const std::vector<EndedRu
 
 int run_grid(const Plan& plan, const Flags& flags) {
   const fs::path folder = fs::path(flags.output) / plan.name;
+  check_grid_folder(folder);
   std::vector<ChildRun> children;
   for (size_t i = 0; i < plan.runs.size(); ++i) {
     check_run_folder(folder / plan.runs[i].label, flags.existing());
@@ -66,15 +67,13 @@ int run_grid(const Plan& plan, const Flags& flags) {
     const PlannedRun& run = plan.runs[result.index];
     ended.push_back(
         {run.label, folder / run.label, run.values, result.exit_code, result.last_line});
-    fmt::print(stderr,
-               "[{}/{}] {}: {}\n",
-               ended.size(),
-               plan.runs.size(),
-               run.label,
-               result.exit_code == 0 ? "done" : fmt::format("exit code {}", result.exit_code));
-    if (!result.last_line.empty() && result.exit_code != 0) {
-      fmt::print(stderr, "  {}\n", result.last_line);
-    }
+    say(fmt::format(
+        "[{}/{}] {}: {}\n",
+        ended.size(),
+        plan.runs.size(),
+        run.label,
+        result.exit_code == 0 ? "done" : fmt::format("exit code {}", result.exit_code)));
+    if (!result.last_line.empty() && result.exit_code != 0) say("  " + result.last_line + "\n");
   };
   const int signal = run_children(this_executable(),
                                   children,
@@ -93,7 +92,7 @@ int run_grid(const Plan& plan, const Flags& flags) {
     rows.push_back({.label = label, .folder = {}, .status = "not started"});
   }
   report_folder(folder, plan.name, rows);
-  fmt::print("{}", grid_table(grid, folder));
+  show(grid_table(grid, folder));
   if (signal != 0) return 128 + signal;
   const bool failed = std::any_of(
       ended.begin(), ended.end(), [](const EndedRun& run) { return run.exit_code != 0; });

@@ -33,7 +33,8 @@ std::pair<int, int> make_pipe() {
 
 int signal_pipe = -1;
 
-void write_signal(int signal) {
+void write_signal(int signal, siginfo_t* info, void*) {
+  if (!asks_for_end(signal, *info)) return;
   const int saved = errno;
   const auto byte = static_cast<unsigned char>(signal);
   [[maybe_unused]] const ssize_t written = write(signal_pipe, &byte, 1);
@@ -47,17 +48,17 @@ class SignalReader {
     std::tie(read_end_, signal_pipe) = make_pipe();
     fcntl(signal_pipe, F_SETFL, O_NONBLOCK);
     struct sigaction action {};
-    action.sa_handler = write_signal;
-    action.sa_flags = SA_RESTART;
-    for (size_t i = 0; i < kSignals.size(); ++i) {
-      sigaction(kSignals[i], nullptr, &before_[i]);
-      if (before_[i].sa_handler != SIG_IGN || kSignals[i] == SIGCHLD) {
-        sigaction(kSignals[i], &action, nullptr);
-      }
+    action.sa_sigaction = write_signal;
+    action.sa_flags = SA_SIGINFO | SA_RESTART;
+    sigaction(SIGCHLD, &action, &children_before_);
+    for (size_t i = 0; i < kEndSignals.size(); ++i) {
+      sigaction(kEndSignals[i], nullptr, &before_[i]);
+      if (!is_ignored(kEndSignals[i])) sigaction(kEndSignals[i], &action, nullptr);
     }
   }
   ~SignalReader() {
-    for (size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &before_[i], nullptr);
+    sigaction(SIGCHLD, &children_before_, nullptr);
+    for (size_t i = 0; i < kEndSignals.size(); ++i) sigaction(kEndSignals[i], &before_[i], nullptr);
     close(read_end_);
     close(std::exchange(signal_pipe, -1));
   }
@@ -77,8 +78,8 @@ class SignalReader {
   }
 
  private:
-  static constexpr std::array<int, 5> kSignals = {SIGINT, SIGTERM, SIGUSR1, SIGHUP, SIGCHLD};
-  std::array<struct sigaction, 5> before_{};
+  struct sigaction children_before_ {};
+  std::array<struct sigaction, kEndSignals.size()> before_{};
   int read_end_ = -1;
 };
 
@@ -231,7 +232,7 @@ class Runner {
     for (Child& child : children_) child.read_errors();
     for (const int signal : signals_.take()) {
       signal_ = signal;
-      pass_on(signal == SIGHUP ? SIGTERM : signal);
+      pass_on(signal);
     }
   }
 

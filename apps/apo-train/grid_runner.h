@@ -34,8 +34,8 @@ struct ChildResult {
 /// A single job writes to the terminal; several have their output kept back. The environment is
 /// ours with the settings of waiting.h. `threads_per_child` above 0 becomes `--threads`.
 ///
-/// SIGINT, SIGTERM, SIGUSR1 and SIGHUP (as SIGTERM) are passed on to the children, which are waited
-/// for, and no others are started. Returns the signal received, or 0.
+/// The signals of kEndSignals are passed on to the children, which are waited for, and no others
+/// are started. Returns the signal received, or 0.
 int run_children(const std::filesystem::path& executable,
                  const std::vector<ChildRun>& runs,
                  size_t jobs,

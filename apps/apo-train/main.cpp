@@ -3,6 +3,7 @@
 #include <torch/headeronly/version.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -12,6 +13,7 @@
 
 #include "apo/base/error.h"
 #include "apo/base/system.h"
+#include "apo/base/terminal.h"
 #include "apo/config/reference.h"
 #include "apo/config/writer.h"
 #include "find_config.h"
@@ -43,7 +45,10 @@ int run_planned(const PlannedRun& planned, const Flags& flags) {
   const bool live =
       flags.progress == "on" || (flags.progress == "auto" && isatty(STDERR_FILENO) != 0);
   std::filesystem::path folder = std::filesystem::path(flags.output) / planned.experiment.name;
-  if (!planned.label.empty()) folder /= planned.label;
+  if (!planned.label.empty()) {
+    check_grid_folder(folder);
+    folder /= planned.label;
+  }
   const RunSettings settings{.folder = folder,
                              .existing = flags.existing(),
                              .live = live,
@@ -53,10 +58,21 @@ int run_planned(const PlannedRun& planned, const Flags& flags) {
   return (population ? run_population : run)(planned.experiment, planned.config, settings);
 }
 
-void list_runs(const Plan& plan) {
-  for (size_t i = 0; i < plan.runs.size(); ++i) {
-    fmt::print("{:4}  {}\n", i, plan.runs[i].label.empty() ? "(one run)" : plan.runs[i].label);
+std::string list_of(const std::vector<PlannedRun>& runs) {
+  std::string list;
+  for (size_t i = 0; i < runs.size(); ++i) {
+    list += fmt::format("{:4}  {}\n", i, runs[i].label.empty() ? "(one run)" : runs[i].label);
   }
+  return list;
+}
+
+/// Said once: a grid's own process says it for all its runs.
+void warn_of_threads(const Plan& plan, const Flags& flags) {
+  const bool is_quiet = flags.log_level == "error" || flags.log_level == "off";
+  if (is_quiet || std::getenv(kGridProcess) != nullptr) return;
+  int64_t most = 0;
+  for (const PlannedRun& run : plan.runs) most = std::max(most, run.experiment.threads);
+  say(warning_of_threads(most, usable_cores()));
 }
 
 int start(const Flags& flags, char** argv) {
@@ -68,16 +84,18 @@ int start(const Flags& flags, char** argv) {
     wait_briefly(argv);
     refuse_more_than_memory();
   }
-  if (!plan.note.empty()) fmt::print(stderr, "{}\n", plan.note);
+  if (!plan.note.empty()) say(plan.note + "\n");
+  if (!flags.print_config && !flags.list_runs) warn_of_threads(plan, flags);
 
   const PlannedRun& planned = plan.runs[static_cast<size_t>(flags.run_index.value_or(0))];
   if (flags.print_config) {
-    fmt::print("{}", to_yaml(flags.run_index ? planned.config : plan.resolved()));
+    deliver(to_yaml(flags.run_index ? planned.config : plan.resolved()));
   } else if (flags.list_runs) {
-    list_runs(plan);
+    deliver(list_of(plan.runs));
   } else if (flags.dry_run) {
-    if (whole_grid) fmt::print("{} runs; the first, {}:\n", plan.runs.size(), planned.label);
-    dry_run(planned.experiment);
+    const std::string first =
+        fmt::format("{} runs; the first, {}:\n", plan.runs.size(), planned.label);
+    deliver((whole_grid ? first : "") + dry_run(planned.experiment));
   } else {
     return whole_grid ? run_grid(plan, flags) : run_planned(planned, flags);
   }
@@ -87,13 +105,14 @@ int start(const Flags& flags, char** argv) {
 int run_program(int argc, char** argv) {
   const Flags flags = parse_flags(argc, argv);
   if (!flags.help.empty()) {
-    fmt::print("{}", flags.help);
+    deliver(flags.help);
   } else if (flags.version) {
-    fmt::print("apo-train {} (LibTorch {}, commit {})\n", APO_VERSION, TORCH_VERSION, APO_COMMIT);
+    deliver(fmt::format(
+        "apo-train {} (LibTorch {}, commit {})\n", APO_VERSION, TORCH_VERSION, APO_COMMIT));
   } else if (flags.list) {
-    fmt::print("{}", list_families(describe_experiment()));
+    deliver(list_families(describe_experiment()));
   } else if (flags.list_markdown) {
-    fmt::print("{}", markdown_reference(describe_experiment()));
+    deliver(markdown_reference(describe_experiment()));
   } else if (!flags.report.empty()) {
     report_words(flags.report);
   } else {
@@ -136,7 +155,7 @@ std::string explained(const std::string& message) {
 
 /// One line: LibTorch's messages carry a backtrace behind theirs.
 int fail(const std::string& message, int exit_code) {
-  fmt::print(stderr, "apo-train: error: {}\n", message.substr(0, message.find('\n')));
+  say(fmt::format("apo-train: error: {}\n", message.substr(0, message.find('\n'))));
   return exit_code;
 }
 
@@ -146,6 +165,8 @@ int run_and_explain(int argc, char** argv) {
     return run_program(argc, argv);
   } catch (const Error& error) {
     return fail(error.what(), exit_code(error.kind()));
+  } catch (const ReaderLeft&) {
+    return 1;
   } catch (const std::bad_alloc&) {
     return fail(explained("not enough memory"), 1);
   } catch (const std::exception& error) {
@@ -168,5 +189,6 @@ int leave(int code) {
 }  // namespace apo
 
 int main(int argc, char** argv) {
+  apo::protect_outputs();
   return apo::leave(apo::run_and_explain(argc, argv));
 }

@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <iterator>
 
 #include "apo/base/error.h"
+#include "apo/base/terminal.h"
 #include "apo/trace/read_trace.h"
 
 namespace apo {
@@ -61,22 +61,28 @@ void add_labels(std::vector<ReportRun>& runs) {
   }
 }
 
-}  // namespace
-
-std::vector<ReportRun> expanded(const ReportRun& run) {
+/// Through as many levels as there can be: a grid's, and a population's below.
+std::vector<ReportRun> expanded_through(int levels, const ReportRun& run) {
   std::vector<ReportRun> all;
   for (const char* ranking : {"grid.json", "population.json"}) {
+    if (levels == 0) continue;
     for (const Json& row : read_json(run.folder / ranking).value("runs", Json::array())) {
       const std::string label = row.value("label", "");
       const ReportRun member = {run.label.empty() ? label : run.label + "/" + label,
                                 run.folder / row.value("folder", ""),
                                 row.value("status", ""),
                                 row.value("message", "")};
-      const std::vector<ReportRun> members = expanded(member);
+      const std::vector<ReportRun> members = expanded_through(levels - 1, member);
       all.insert(all.end(), members.begin(), members.end());
     }
   }
   return all.empty() ? std::vector<ReportRun>{run} : all;
+}
+
+}  // namespace
+
+std::vector<ReportRun> expanded(const ReportRun& run) {
+  return expanded_through(2, run);
 }
 
 void report_folder(const fs::path& folder,
@@ -85,8 +91,26 @@ void report_folder(const fs::path& folder,
   std::vector<ReportRun> runs = expanded({"", folder});
   runs.insert(runs.end(), others.begin(), others.end());
   const std::string warning = try_write_report(folder / "report.html", title, runs);
-  if (!warning.empty()) fmt::print(stderr, "{}\n", warning);
+  if (!warning.empty()) say(warning + "\n");
 }
+
+namespace {
+
+/// A run of a grid may have failed; a page of nothing but such is a mistake.
+void require_trace(const ReportRun& run) {
+  const auto holds = [](const ReportRun& member) { return holds_trace(member.folder); };
+  try {
+    const std::vector<ReportRun> members = expanded(run);
+    if (std::any_of(members.begin(), members.end(), holds)) return;
+  } catch (const Json::exception&) {  // no trace of ours
+  }
+  fail(
+      fmt::format("--report: {}: holds no trace; accepted: runs that have taken a step, whose "
+                  "trace.jsonl or trace.json is whole",
+                  run.folder.string()));
+}
+
+}  // namespace
 
 void report_words(const std::vector<std::string>& words) {
   const fs::path file = words.front();
@@ -98,6 +122,7 @@ void report_words(const std::vector<std::string>& words) {
   if (words.size() < 2) fail("--report: the folders of the runs are missing; see apo-train --help");
   std::vector<ReportRun> given;
   std::transform(words.begin() + 1, words.end(), std::back_inserter(given), run_of);
+  std::for_each(given.begin(), given.end(), require_trace);
   // The runs of a single grid have names enough.
   if (given.size() > 1 || expanded(given.front()).size() == 1) add_labels(given);
   std::vector<ReportRun> runs;
@@ -106,7 +131,7 @@ void report_words(const std::vector<std::string>& words) {
     runs.insert(runs.end(), members.begin(), members.end());
   }
   write_report(file, file.stem().string(), runs);
-  fmt::print("{}: {} runs\n", file.string(), runs.size());
+  deliver(fmt::format("{}: {} runs\n", file.string(), runs.size()));
 }
 
 }  // namespace apo

@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <cstdio>
 #include <fstream>
 #include <iterator>
 
 #include "apo/base/error.h"
+#include "apo/base/terminal.h"
 #include "apo/config/resume.h"
 #include "apo/config/writer.h"
 #include "apo/trace/jsonl.h"
@@ -23,9 +23,7 @@ bool is_finished(const RunSettings& settings, const Json& config) {
   std::ifstream file(settings.folder / "config.yaml");
   const std::string written{std::istreambuf_iterator<char>(file), {}};
   if (summary.value("status", "") != "finished" || written != to_yaml(config)) return false;
-  fmt::print(stderr,
-             "{}: finished already; a larger train.epochs goes on with it\n",
-             settings.folder.string());
+  say(settings.folder.string() + ": finished already; a larger train.epochs goes on with it\n");
   return true;
 }
 
@@ -34,7 +32,7 @@ std::optional<Checkpoint> checkpoint_to_resume(Checkpoints& checkpoints,
                                                const Json& config) {
   if (settings.existing != Existing::resume) return std::nullopt;
   std::optional<Checkpoint> found = checkpoints.newest([](const std::string& damage) {
-    fmt::print(stderr, "warning: {}; going back to the checkpoint before it\n", damage);
+    say("warning: " + damage + "; going back to the checkpoint before it\n");
   });
   if (found) check_can_resume(found->config, config);
   return found;

@@ -36,7 +36,7 @@ int run_population(const Experiment& experiment,
 int exit_code_of(const RunSummary& summary);
 
 /// Everything but training: loads the data, builds the model, takes a base and a meta step, and
-/// prints what a run would need. Writes nothing. Throws Error.
-void dry_run(const Experiment& experiment);
+/// returns the lines that say what a run would need. Writes nothing. Throws Error.
+std::string dry_run(const Experiment& experiment);
 
 }  // namespace apo

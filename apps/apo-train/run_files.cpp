@@ -1,12 +1,15 @@
 #include "run_files.h"
 
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/basic_file_sink.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
 #include <torch/headeronly/version.h>
 
 #include <fstream>
+#include <mutex>
+#include <utility>
 
 #include "apo/base/files.h"
+#include "apo/base/terminal.h"
 #include "apo/checkpoint/safetensors.h"
 #include "apo/config/writer.h"
 #include "apo/trace/columns.h"
@@ -17,17 +20,30 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// To the terminal, and whole to the run's log.txt.
+/// Lines that never end a run: spdlog's own sink throws where stderr cannot be written.
+class TerminalSink : public spdlog::sinks::base_sink<std::mutex> {
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    say({line.data(), line.size()});
+  }
+  void flush_() override {}
+};
+
+/// To the terminal, and whole to the run's log.txt. A log.txt that cannot be written is said once.
 spdlog::logger make_logger(const std::filesystem::path& folder,
                            const RunSettings& settings,
                            const std::string& label) {
-  auto terminal = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
+  auto terminal = std::make_shared<TerminalSink>();
   terminal->set_pattern(label.empty() ? "%v" : label + "  %v");
   auto file = std::make_shared<spdlog::sinks::basic_file_sink_st>((folder / "log.txt").string());
   file->set_pattern("%Y-%m-%dT%H:%M:%S%z %l %v");
   spdlog::logger logger("run", {terminal, file});
   logger.set_level(spdlog::level::from_str(settings.log_level));
   logger.flush_on(spdlog::level::info);
+  logger.set_error_handler([said = false](const std::string& why) mutable {
+    if (!std::exchange(said, true)) say("warning: " + why + "\n");
+  });
   return logger;
 }
 

@@ -1,10 +1,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
 
 #include "apo/base/files.h"
 #include "apo/base/system.h"
+#include "apo/base/terminal.h"
 #include "apo/checkpoint/checkpoints.h"
 #include "apo/config/writer.h"
 #include "apo/trace/run_folder.h"
@@ -175,7 +175,7 @@ class PopulationRun {
     best.steps_per_second = static_cast<double>(best.steps) / best.wall_seconds;
     write_summary(folder_, experiment_.name, best);
     report_folder(folder_, experiment_.name);
-    fmt::print("{}", grid_table(ranked, folder_, "population.json"));
+    show(grid_table(ranked, folder_, "population.json"));
   }
 
   static int exit_code(const std::vector<RunSummary>& summaries) {

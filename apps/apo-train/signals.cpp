@@ -3,23 +3,52 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <cstdlib>
-#include <initializer_list>
 #include <string>
+
+#include "apo/base/terminal.h"
 
 namespace apo {
 namespace {
 
 volatile std::sig_atomic_t received = 0;
+volatile std::sig_atomic_t has_come[NSIG] = {};
+
+void note(int signal, siginfo_t* info, void*) {
+  if (!asks_for_end(signal, *info)) return;
+  if (has_come[signal] != 0) {
+    std::signal(signal, SIG_DFL);
+    std::raise(signal);  // ends the process as soon as this handler returns
+  }
+  has_come[signal] = 1;
+  received = signal;
+  wait_for_no_reader();
+}
 
 }  // namespace
 
+bool is_ignored(int signal) {
+  struct sigaction action {};
+  sigaction(signal, nullptr, &action);
+  return action.sa_handler == SIG_IGN;
+}
+
+bool asks_for_end(int signal, const siginfo_t& info) {
+  if (is_own_file_limit(signal, info)) return false;
+  if (signal != SIGXCPU || info.si_code <= 0) return true;
+  static volatile std::sig_atomic_t has_reminded = 0;
+  const bool is_first = has_reminded == 0;
+  has_reminded = 1;
+  return is_first;
+}
+
 void watch_signals() {
   struct sigaction action {};
-  action.sa_handler = [](int signal) { received = signal; };
-  action.sa_flags = SA_RESETHAND;
-  for (const int signal : {SIGINT, SIGTERM, SIGUSR1}) sigaction(signal, &action, nullptr);
+  action.sa_sigaction = note;
+  action.sa_flags = SA_SIGINFO | SA_RESTART;
+  for (const int signal : kEndSignals) {
+    if (!is_ignored(signal)) sigaction(signal, &action, nullptr);
+  }
 }
 
 void end_with_parent() {

@@ -1,12 +1,28 @@
 // Interruption by a signal, as a flag that the training loop polls.
 #pragma once
 
+#include <array>
+#include <csignal>
+
 namespace apo {
 
 /// The environment variable by which a grid tells its processes its own number.
 constexpr const char* kGridProcess = "APO_GRID_PROCESS";
 
-/// SIGINT, SIGTERM and SIGUSR1 ask for an orderly end; a second one ends the process at once.
+/// The signals that ask for an orderly end: what shells, terminals and schedulers send. Those that
+/// are ignored when the program starts stay so: SIGHUP under nohup, SIGINT in a script's
+/// background.
+inline constexpr std::array kEndSignals = {
+    SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU, SIGXFSZ};
+
+/// Whether one of them was ignored when the program started, or by whoever has changed that since.
+bool is_ignored(int signal);
+
+/// Whether a signal that has come is meant so. The kernel sends SIGXFSZ with a write of ours that
+/// is about to fail, and repeats SIGXCPU every second. For handlers of signals.
+bool asks_for_end(int signal, const siginfo_t& info);
+
+/// Each of them asks for an orderly end; the second of a kind ends the process at once.
 void watch_signals();
 
 /// In a grid's process: should the grid's own process end, by whatever, this one is asked to end

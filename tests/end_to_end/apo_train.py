@@ -3,11 +3,14 @@
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import tempfile
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+# Where the tests run in a script's background it is ignored, and would be by what they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 BINARY = pathlib.Path(os.environ.get("APO_TRAIN", ROOT / "build/dev/bin/apo-train")).resolve()
 
 SMOKE = """

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <cstdio>
+#include "apo/base/terminal.h"
 
 namespace apo {
 namespace {
@@ -78,26 +78,23 @@ void Console::draw(const StepRecord& record) {
   const auto done = static_cast<double>(record.step + 1);
   const double rate = done / seconds;
   const double left = (static_cast<double>(options_.total_steps) - done) / rate;
-  std::fputs(fmt::format("\r\x1b[Kepoch {}/{}  step {}/{}  loss {:.4g}  test {}  lr {:.3g}  "
-                         "{:.0f} steps/s  {} left",
-                         record.step / options_.steps_per_epoch + 1,
-                         (options_.total_steps - 1) / options_.steps_per_epoch + 1,
-                         record.step + 1,
-                         options_.total_steps,
-                         record.loss,
-                         accuracy_.empty() ? "-" : accuracy_,
-                         record.learning_rate,
-                         rate,
-                         duration(left))
-                 .c_str(),
-             stderr);
-  std::fflush(stderr);
+  say(
+      fmt::format("\r\x1b[Kepoch {}/{}  step {}/{}  loss {:.4g}  test {}  lr {:.3g}  "
+                  "{:.0f} steps/s  {} left",
+                  record.step / options_.steps_per_epoch + 1,
+                  (options_.total_steps - 1) / options_.steps_per_epoch + 1,
+                  record.step + 1,
+                  options_.total_steps,
+                  record.loss,
+                  accuracy_.empty() ? "-" : accuracy_,
+                  record.learning_rate,
+                  rate,
+                  duration(left)));
 }
 
 void Console::clear() const {
   if (!options_.live) return;
-  std::fputs("\r\x1b[K", stderr);
-  std::fflush(stderr);
+  say("\r\x1b[K");
 }
 
 }  // namespace apo

@@ -13,4 +13,7 @@ nlohmann::ordered_json read_json(const std::filesystem::path& file);
 /// where there is neither.
 nlohmann::ordered_json read_trace(const std::filesystem::path& folder);
 
+/// Whether read_trace would find any step or epoch.
+bool holds_trace(const std::filesystem::path& folder);
+
 }  // namespace apo

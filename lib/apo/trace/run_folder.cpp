@@ -66,6 +66,26 @@ void check_run_folder(const fs::path& folder, Existing existing) {
   }
 }
 
+void check_grid_folder(const fs::path& folder) {
+  std::error_code ignored;
+  if (!fs::exists(fs::symlink_status(folder, ignored))) return;
+  const auto refuse = [&](const std::string& what) {
+    throw Error(ErrorKind::config,
+                folder.string() + ": " + what +
+                    ", which a grid does not replace; accepted: another --output or name, or the "
+                    "folder moved away");
+  };
+  if (!fs::is_directory(folder, ignored)) refuse("is not a folder");
+  if (fs::exists(folder / "config.yaml", ignored)) refuse("is the folder of a single run");
+  // Before its end a grid has nothing there but the folders of its runs.
+  for (const char* name : {"grid.json", "grid.json.tmp"}) {
+    if (fs::exists(folder / name, ignored)) return;
+  }
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored)) {
+    if (!entry.is_directory(ignored)) refuse("holds " + entry.path().filename().string());
+  }
+}
+
 RunFolder::RunFolder(fs::path path, Existing existing)
     : path_(std::move(path)), existing_(existing) {
   check_run_folder(path_, existing_);

@@ -16,6 +16,10 @@ enum class Existing {
 /// but no run: such a folder is never written into.
 void check_run_folder(const std::filesystem::path& folder, Existing existing);
 
+/// Throws Error(config) where a grid's runs cannot have their folders in this one: it is a single
+/// run's or a population's, or holds something else.
+void check_grid_folder(const std::filesystem::path& folder);
+
 /// A run folder that no other process can have at the same time. The lock is the kernel's: it ends
 /// with the process, however that ends.
 class RunFolder {
