@@ -15,7 +15,7 @@ constexpr const char* kGridProcess = "APO_GRID_PROCESS";
 inline constexpr std::array kEndSignals = {
     SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU, SIGXFSZ};
 
-/// Whether one of them was ignored when the program started, or by whoever has changed that since.
+/// Whether it is ignored now; nothing here makes it so.
 bool is_ignored(int signal);
 
 /// Whether a signal that has come is meant so. The kernel sends SIGXFSZ with a write of ours that

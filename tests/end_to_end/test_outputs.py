@@ -119,8 +119,8 @@ class Signals(OutputsTest):
     def test_each_saves_and_tells_its_number(self):
         for number in SIGNALS:
             with self.subTest(number):
-                process = self.begin("--overwrite", "--progress", "off", *LONG)
                 (self.folder / "runs/smoke/trace.jsonl").unlink(missing_ok=True)
+                process = self.begin("--overwrite", "--progress", "off", *LONG)
                 self.wait_for_lines(process)
                 process.send_signal(number)
                 self.assertEqual(process.wait(timeout=60), 128 + number)
