@@ -3,14 +3,15 @@
 # Usage: scripts/torture.sh [--kills N] [--signal KILL|TERM] [--config FILE] [apo-train's options…]
 #   --kills    how many in all, each followed by --resume; the run begins anew each time it comes to its end; default 200
 #   --signal   KILL: no warning at all; TERM: the run saves and ends by itself; default KILL
-#   --config   default configs/smoke/torture.yaml; a grid or a population is killed whole
+#   --config   a grid or a population is killed whole; default: each of configs/smoke/torture*.yaml in turn, which share the kills: a
+#              small CNN, one of the usual size with K-FAC, a narrow ResNet
 # Compared: model.safetensors byte by byte, and the steps, meta, epochs (but for wall_seconds) and hyperparameters of trace.json.
 # Environment: APO_TRAIN, the program; APO_TORTURE_SEED, of the moments; default: the time.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-kills=200 signal=KILL config=$root/configs/smoke/torture.yaml options=()
+kills=200 signal=KILL config='' options=()
 while [ $# -gt 0 ]; do
   case $1 in
     -h | --help) usage && exit ;;
@@ -25,6 +26,15 @@ while [ $# -gt 0 ]; do
 done
 [[ $signal =~ ^(KILL|TERM)$ ]] || die "--signal $signal: accepted: KILL, TERM"
 [[ $kills =~ ^[1-9][0-9]*$ ]] || die "--kills $kills: accepted: 1, 2, …"
+
+if [ -z "$config" ]; then
+  configs=("$root"/configs/smoke/torture*.yaml)
+  for config in "${configs[@]}"; do
+    say "${config##*/}"
+    "$0" --config "$config" --kills $(((kills - 1) / ${#configs[@]} + 1)) --signal "$signal" "${options[@]}"
+  done
+  exit
+fi
 
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
