@@ -127,10 +127,8 @@ RunFiles::RunFiles(const Experiment& experiment,
 }
 
 void RunFiles::finish(const RunSummary& summary) {
-  Json trace = header_;
   std::ifstream lines(folder_ / "trace.jsonl");
-  trace.update(gather_columns(lines));
-  write_file(folder_ / "trace.json", trace.dump() + "\n");
+  write_columns(lines, header_, folder_ / "trace.json");
   write_summary(folder_, name_, summary);
   const std::string warning =
       try_write_report(folder_ / "report.html", name_, {{.label = name_, .folder = folder_}});

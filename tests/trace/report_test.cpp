@@ -11,7 +11,6 @@
 #include "apo/base/files.h"
 #include "apo/trace/columns.h"
 #include "apo/trace/jsonl.h"
-#include "apo/trace/read_trace.h"
 #include "support/files.h"
 
 namespace apo {
@@ -28,7 +27,11 @@ constexpr const char* kHostile = "</script><script>alert(1)</script>\"&{{data}}"
 class Report : public testing::Test {
  protected:
   /// The files of a run of two epochs and a half with 4 steps each.
-  fs::path make_run(const std::string& name, int64_t steps = 10, const std::string& message = "") {
+  fs::path make_run(const std::string& name,
+                    int64_t steps = 10,
+                    const std::string& message = "",
+                    const Json& config = nullptr) {
+    const Json header = {{"type", "header"}, {"config", config}};
     RunSummary summary;
     summary.status = message.empty() ? RunStatus::finished : RunStatus::diverged;
     summary.message = message;
@@ -36,7 +39,7 @@ class Report : public testing::Test {
     summary.wall_seconds = 5;
     fs::create_directories(folder_ / name);
     {
-      JsonLines columns(folder_ / name / "trace.jsonl", "{}");
+      JsonLines columns(folder_ / name / "trace.jsonl", header.dump());
       for (int64_t t = 0; t < steps; ++t) {
         if (t % 2 == 0) {
           columns.on_meta(
@@ -53,8 +56,10 @@ class Report : public testing::Test {
                           .wall_seconds = 2.0 * static_cast<double>(epoch)});
       }
     }
-    write_file(folder_ / name / "trace.json", read_trace(folder_ / name).dump());
-    fs::remove(folder_ / name / "trace.jsonl");
+    {
+      std::ifstream lines(folder_ / name / "trace.jsonl");
+      write_columns(lines, {{"config", config}}, folder_ / name / "trace.json");
+    }
     write_file(folder_ / name / "summary.json", to_json(summary).dump());
     return folder_ / name;
   }
@@ -94,6 +99,37 @@ TEST_F(Report, ALossThatIsNotFiniteIsAGapAndAnEpochWithoutTestIsNone) {
   const Json run = data_in(page("one", {{"a", make_run("a")}}))["runs"][0];
   EXPECT_TRUE(run["loss"]["y"][3].is_null());
   EXPECT_EQ(run["test_accuracy"].dump(), R"({"x":[8],"y":[87.5]})");
+  EXPECT_EQ(run["test_loss"].dump(), R"({"x":[8],"y":[0.25]})");
+  EXPECT_EQ(run["final"]["test_loss"], 0.25);
+}
+
+TEST_F(Report, IsTheSameFromTheLinesAsFromTheColumns) {
+  const fs::path run = make_run("a", 9000, "", {{"seed", 1}});
+  const std::string from_lines = page("x", {{"a", run}});
+  fs::remove(run / "trace.jsonl");
+  EXPECT_EQ(data_in(page("x", {{"a", run}})), data_in(from_lines));
+}
+
+TEST_F(Report, SaysWhatSetsRunsApartAndWhatTheyShare) {
+  const auto config = [](double lambda, const Json& hidden) {
+    return Json{{"name", "n" + std::to_string(lambda)},
+                {"seed", 3},
+                {"model", {{"name", "mlp"}, {"hidden", hidden}}},
+                {"tuner", {{"lambda", lambda}}}};
+  };
+  Json with_more = config(0.5, {16, 8});
+  with_more["tuner"]["lean"] = true;
+  const Json data = data_in(page("x",
+                                 {{"a", make_run("a", 10, "", config(0.25, {16, 8}))},
+                                  {"b", make_run("b", 10, "", with_more)},
+                                  {"c", folder_ / "missing"}}));
+  EXPECT_EQ(data["settings"].dump(), R"({"seed":"3","model.name":"mlp","model.hidden":"[16,8]"})");
+  EXPECT_EQ(data["runs"][0]["settings"].dump(), R"({"tuner.lambda":"0.25"})");
+  EXPECT_EQ(data["runs"][1]["settings"].dump(), R"({"tuner.lambda":"0.5","tuner.lean":"true"})");
+  EXPECT_TRUE(data["runs"][2]["settings"].empty());
+  const Json alone = data_in(page("x", {{"b", folder_ / "b"}}));
+  EXPECT_EQ(alone["settings"].size(), 5);
+  EXPECT_TRUE(alone["runs"][0]["settings"].empty());
 }
 
 TEST_F(Report, KnowsEpochsAndSecondsAtTheEndOfARunThatStoppedWithinAnEpoch) {

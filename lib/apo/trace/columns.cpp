@@ -1,5 +1,13 @@
 #include "apo/trace/columns.h"
 
+#include <deque>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "apo/base/files.h"
+#include "apo/trace/spool.h"
+
 namespace apo {
 namespace {
 
@@ -26,64 +34,165 @@ Json to_json(const std::optional<Metrics>& metrics) {
   return {{"loss", metrics->loss}, {"accuracy", to_json(metrics->accuracy)}};
 }
 
-/// Puts the record's values behind those of their columns.
-void append(const Json& line, Json& columns) {
-  for (const auto& [key, value] : line.items()) {
-    if (key != "type") columns[key].push_back(value);
-  }
-}
+/// A JSON array that is written while it grows.
+struct Column {
+  std::string key;
+  Spool::Text values;
+  bool empty = true;
+};
 
-void append_meta(const Json& line, Json& trace) {
-  Json& meta = trace["meta"];
-  for (const char* key : {"step", "objective", "loss_term", "discrepancy"}) {
-    meta[key].push_back(line.value(key, Json()));
+/// Objects of columns, in the order in which their keys came.
+class Table {
+ public:
+  Table(Spool& spool, std::initializer_list<const char*> keys) : spool_(spool) {
+    for (const char* key : keys) column(key);
   }
-  if (line.value("skipped", false)) meta["skipped"] = meta["skipped"].get<int64_t>() + 1;
-  const Json gradient = line.value("gradient", Json::object());
-  for (const auto& [name, value] : gradient.items()) {
-    meta["gradient"][name].push_back(value);
+
+  void append(const std::string& key, const Json& value) {
+    Column& of_key = column(key);
+    if (!of_key.empty) spool_.append(of_key.values, ",");
+    spool_.append(of_key.values, value.dump());
+    of_key.empty = false;
   }
-  const Json hyperparameters = line.value("hyperparameters", Json::object());
-  for (const auto& [name, value] : hyperparameters.items()) {
-    Json& of_name = trace["hyperparameters"][name];
-    of_name["step"].push_back(line.value("step", Json()));
-    of_name["value"].push_back(value);
+  /// A line's values, but its type.
+  void append(const Json& line) {
+    for (const auto& [key, value] : line.items()) {
+      if (key != "type") append(key, value);
+    }
   }
-}
+
+  bool empty() const { return columns_.empty(); }
+  const std::deque<Column>& columns() const { return columns_; }
+
+ private:
+  Column& column(const std::string& key) {
+    const auto [place, is_new] = places_.try_emplace(key, columns_.size());
+    if (is_new) columns_.push_back({.key = key, .values = {}});
+    return columns_[place->second];
+  }
+
+  Spool& spool_;
+  std::deque<Column> columns_;
+  std::unordered_map<std::string, size_t> places_;
+};
+
+class Columns {
+ public:
+  explicit Columns(const std::filesystem::path& file) : file_(file), spool_(file) {}
+
+  void add(const Json& line) {
+    const Json type = line.value("type", Json());
+    if (type == "header") name_ = line.value("name", Json());
+    if (type == "step") steps_.append(line);
+    if (type == "epoch") epochs_.append(line);
+    if (type == "meta") add_meta(line);
+    if (type == "rollback") rollbacks_.append(line);
+  }
+
+  void write(Json header) {
+    if (name_.is_string()) header["name"] = name_;
+    AtomicFile out(file_);
+    out_ = &out;
+    put("{");
+    for (const auto& [key, value] : header.items()) {
+      put(Json(key).dump() + ":" + value.dump() + ",");
+    }
+    put("\"steps\":{");
+    put(steps_);
+    put("},\"meta\":{");
+    put(meta_);
+    put(",\"gradient\":{");
+    put(gradients_);
+    put("},\"skipped\":" + std::to_string(skipped_) + "},\"epochs\":{");
+    put(epochs_);
+    put("},\"hyperparameters\":{");
+    put_hyperparameters();
+    put("}");
+    if (!rollbacks_.empty()) {
+      put(",\"rollbacks\":{");
+      put(rollbacks_);
+      put("}");
+    }
+    put("}\n");
+    out.commit();
+  }
+
+ private:
+  void add_meta(const Json& line) {
+    for (const char* key : {"step", "objective", "loss_term", "discrepancy"}) {
+      meta_.append(key, line.value(key, Json()));
+    }
+    if (line.value("skipped", Json()) == true) ++skipped_;
+    gradients_.append(line.value("gradient", Json::object()));
+    const Json hyperparameters = line.value("hyperparameters", Json::object());
+    for (const auto& [name, value] : hyperparameters.items()) {
+      hyperparameter_steps_.append(name, line.value("step", Json()));
+      hyperparameters_.append(name, value);
+    }
+  }
+
+  void put(std::string_view text) { out_->write(text.data(), text.size()); }
+  void put(const Column& column) {
+    put("[");
+    spool_.read(column.values, [this](std::string_view part) { put(part); });
+    put("]");
+  }
+  void put(const Table& table) {
+    const char* comma = "";
+    for (const Column& column : table.columns()) {
+      put(comma);
+      put(Json(column.key).dump());
+      put(":");
+      put(column);
+      comma = ",";
+    }
+  }
+  void put_hyperparameters() {
+    auto steps = hyperparameter_steps_.columns().begin();
+    const char* comma = "";
+    for (const Column& values : hyperparameters_.columns()) {
+      put(comma);
+      put(Json(values.key).dump());
+      put(":{\"step\":");
+      put(*steps++);
+      put(",\"value\":");
+      put(values);
+      put("}");
+      comma = ",";
+    }
+  }
+
+  std::filesystem::path file_;
+  Spool spool_;
+  Json name_;
+  int64_t skipped_ = 0;
+  Table steps_{spool_, {"step", "loss", "learning_rate"}};
+  Table meta_{spool_, {"step", "objective", "loss_term", "discrepancy"}};
+  Table gradients_{spool_, {}};
+  Table epochs_{spool_,
+                {"epoch",
+                 "step",
+                 "train_loss",
+                 "train_accuracy",
+                 "test_loss",
+                 "test_accuracy",
+                 "learning_rate",
+                 "wall_seconds"}};
+  Table hyperparameter_steps_{spool_, {}};
+  Table hyperparameters_{spool_, {}};
+  Table rollbacks_{spool_, {}};
+  AtomicFile* out_ = nullptr;
+};
 
 }  // namespace
 
-Json gather_columns(std::istream& lines) {
-  const auto empty = [](std::initializer_list<const char*> keys) {
-    Json columns = Json::object();
-    for (const char* key : keys) columns[key] = Json::array();
-    return columns;
-  };
-  Json trace = {{"steps", empty({"step", "loss", "learning_rate"})},
-                {"meta", empty({"step", "objective", "loss_term", "discrepancy"})},
-                {"epochs",
-                 empty({"epoch",
-                        "step",
-                        "train_loss",
-                        "train_accuracy",
-                        "test_loss",
-                        "test_accuracy",
-                        "learning_rate",
-                        "wall_seconds"})},
-                {"hyperparameters", Json::object()}};
-  trace["meta"]["gradient"] = Json::object();
-  trace["meta"]["skipped"] = 0;
+void write_columns(std::istream& lines, const Json& header, const std::filesystem::path& file) {
+  Columns columns(file);
   for (std::string text; std::getline(lines, text);) {
     const Json line = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-    if (!line.is_object()) continue;
-    const std::string type = line.value("type", "");
-    if (type == "header") trace["name"] = line.value("name", "");
-    if (type == "step") append(line, trace["steps"]);
-    if (type == "epoch") append(line, trace["epochs"]);
-    if (type == "meta") append_meta(line, trace);
-    if (type == "rollback") append(line, trace["rollbacks"]);
+    if (line.is_object()) columns.add(line);
   }
-  return trace;
+  columns.write(header);
 }
 
 nlohmann::ordered_json to_json(const RunSummary& summary) {

@@ -6,30 +6,10 @@
 #include <cmath>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 namespace apo {
 namespace {
-
-/// The smallest, the largest and the first gap in [begin, end), by their places.
-std::vector<size_t> landmarks(const std::vector<double>& value, size_t begin, size_t end) {
-  constexpr size_t kNone = -1;
-  size_t smallest = kNone;
-  size_t largest = kNone;
-  size_t gap = kNone;
-  for (size_t i = begin; i < end; ++i) {
-    if (!std::isfinite(value[i])) {
-      if (gap == kNone) gap = i;
-      continue;
-    }
-    if (smallest == kNone || value[i] < value[smallest]) smallest = i;
-    if (largest == kNone || value[i] > value[largest]) largest = i;
-  }
-  std::vector<size_t> found;
-  for (const size_t place : {smallest, largest, gap}) {
-    if (place != kNone) found.push_back(place);
-  }
-  return found;
-}
 
 double six_digits(double value) {
   return std::isfinite(value) ? std::strtod(fmt::format("{:.6g}", value).c_str(), nullptr) : value;
@@ -37,23 +17,57 @@ double six_digits(double value) {
 
 }  // namespace
 
+void Thinner::add(int64_t step, double value) {
+  const Point point{seen_++, step, value};
+  if (size_ <= most_) {
+    keep(point);
+    return;
+  }
+  if (point.place == 0) keep(point);
+  last_ = point;
+  const size_t stretches = (most_ - 2) / 3;
+  if (point.place >= (stretch_ + 1) * size_ / stretches) close_stretch();
+  if (!std::isfinite(value)) {
+    if (!gap_) gap_ = point;
+    return;
+  }
+  if (!smallest_ || value < smallest_->value) smallest_ = point;
+  if (!largest_ || value > largest_->value) largest_ = point;
+}
+
+/// Keeps the stretch's landmarks in their order, each once.
+void Thinner::close_stretch() {
+  std::vector<Point> points;
+  for (const auto& point : {smallest_, largest_, gap_}) {
+    if (point) points.push_back(*point);
+  }
+  std::sort(points.begin(), points.end(), [](const Point& a, const Point& b) {
+    return a.place < b.place;
+  });
+  for (const Point& point : points) keep(point);
+  smallest_ = largest_ = gap_ = std::nullopt;
+  ++stretch_;
+}
+
+void Thinner::keep(const Point& point) {
+  if (next_ > point.place) return;  // kept already
+  next_ = point.place + 1;
+  kept_.step.push_back(point.step);
+  kept_.value.push_back(point.value);
+}
+
+Curve Thinner::take() {
+  if (size_ > most_) {
+    close_stretch();
+    if (last_) keep(*last_);
+  }
+  return std::move(kept_);
+}
+
 Curve thinned(const Curve& curve, size_t most) {
-  const size_t size = curve.step.size();
-  if (size <= most) return curve;
-  const size_t stretches = (most - 2) / 3;
-  std::vector<size_t> kept = {0, size - 1};
-  for (size_t k = 0; k < stretches; ++k) {
-    const auto marks = landmarks(curve.value, k * size / stretches, (k + 1) * size / stretches);
-    kept.insert(kept.end(), marks.begin(), marks.end());
-  }
-  std::sort(kept.begin(), kept.end());
-  kept.erase(std::unique(kept.begin(), kept.end()), kept.end());
-  Curve thin;
-  for (const size_t i : kept) {
-    thin.step.push_back(curve.step[i]);
-    thin.value.push_back(curve.value[i]);
-  }
-  return thin;
+  Thinner thinner(curve.step.size(), most);
+  for (size_t i = 0; i < curve.step.size(); ++i) thinner.add(curve.step[i], curve.value[i]);
+  return thinner.take();
 }
 
 nlohmann::ordered_json to_json(const Curve& curve) {

@@ -2,24 +2,60 @@
 
 #include <fstream>
 
-#include "apo/trace/columns.h"
-
 namespace apo {
 namespace {
 
 using Json = nlohmann::ordered_json;
+using See = std::function<void(const Json&)>;
 
 Json parsed(std::istream& text) {
   Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   return json.is_object() ? json : Json::object();
 }
 
-bool shows_anything(const Json& trace) {
-  const auto has = [&](const char* pointer) {
-    const Json::json_pointer path(pointer);
-    return trace.contains(path) && trace.at(path).is_array() && !trace.at(path).empty();
-  };
-  return has("/steps/step") || has("/epochs/step");
+bool is_of_training(const Json& record) {
+  const Json type = record.value("type", Json());
+  return type == "step" || type == "epoch";
+}
+
+/// Whether any was of training.
+bool see_lines(std::istream& lines, const See& see) {
+  bool any = false;
+  for (std::string text; std::getline(lines, text);) {
+    const Json record = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+    if (!record.is_object()) continue;
+    any = any || is_of_training(record);
+    see(record);
+  }
+  return any;
+}
+
+/// A table's rows as records of a type.
+void see_rows(const char* type, const Json& table, const See& see) {
+  if (!table.is_object()) return;
+  const Json step = table.value("step", Json::array());
+  for (size_t i = 0; i < step.size(); ++i) {
+    Json record = {{"type", type}};
+    for (const auto& [key, column] : table.items()) {
+      if (column.is_array() && i < column.size()) record[key] = column[i];
+    }
+    see(record);
+  }
+}
+
+void see_columns(const Json& trace, const See& see) {
+  see({{"type", "header"}, {"config", trace.value("config", Json())}});
+  see_rows("step", trace.value("steps", Json()), see);
+  see_rows("epoch", trace.value("epochs", Json()), see);
+  const Json hyperparameters = trace.value("hyperparameters", Json::object());
+  for (const auto& [name, column] : hyperparameters.items()) {
+    const std::string& of_name = name;
+    see_rows("meta", column, [&](const Json& row) {
+      see({{"type", "meta"},
+           {"step", row.value("step", Json())},
+           {"hyperparameters", {{of_name, row.value("value", Json())}}}});
+    });
+  }
 }
 
 }  // namespace
@@ -29,15 +65,18 @@ Json read_json(const std::filesystem::path& file) {
   return parsed(text);
 }
 
-Json read_trace(const std::filesystem::path& folder) {
-  Json trace = read_json(folder / "trace.json");
-  if (shows_anything(trace)) return trace;
+bool for_each_record(const std::filesystem::path& folder, const See& see) {
   std::ifstream lines(folder / "trace.jsonl");
-  return lines ? gather_columns(lines) : Json::object();
+  if (lines && see_lines(lines, see)) return true;
+  const Json trace = read_json(folder / "trace.json");
+  if (!trace.empty()) see_columns(trace, see);
+  return !trace.empty();
 }
 
 bool holds_trace(const std::filesystem::path& folder) {
-  return shows_anything(read_trace(folder));
+  bool holds = false;
+  for_each_record(folder, [&](const Json& record) { holds = holds || is_of_training(record); });
+  return holds;
 }
 
 }  // namespace apo

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 namespace apo {
@@ -9,11 +10,13 @@ namespace apo {
 /// The content of a JSON file; an empty object where there is none that can be read.
 nlohmann::ordered_json read_json(const std::filesystem::path& file);
 
-/// The folder's trace.json, or the same columns gathered from its trace.jsonl; an empty object
-/// where there is neither.
-nlohmann::ordered_json read_trace(const std::filesystem::path& folder);
+/// Shows the records of the folder's trace.jsonl, one at a time; where it has no step,  records as it
+/// would have them from the columns of trace.json: those of a type in their order. Returns whether
+/// there is either.
+bool for_each_record(const std::filesystem::path& folder,
+                     const std::function<void(const nlohmann::ordered_json& record)>& see);
 
-/// Whether read_trace would find any step or epoch.
+/// Whether there is any step or epoch.
 bool holds_trace(const std::filesystem::path& folder);
 
 }  // namespace apo

@@ -7,6 +7,7 @@
 #include "apo/base/files.h"
 #include "apo/trace/report_run.h"
 #include "apo/trace/report_template.h"
+#include "apo/trace/settings.h"
 
 namespace apo {
 namespace {
@@ -85,8 +86,15 @@ void write_report(const std::filesystem::path& file,
                   const std::vector<ReportRun>& runs) {
   std::vector<RunOnPage> read;
   for (const ReportRun& run : runs) read.push_back(read_run(run, kMostOfCurve));
-  Json data = {{"most", thin_to_fit(read)}, {"runs", Json::array()}};
-  for (const RunOnPage& run : read) data["runs"].push_back(to_json(run));
+  std::vector<Json> configs;
+  for (const RunOnPage& run : read) configs.push_back(run.config);
+  const Json settings = compared_settings(configs);
+  Json data = {
+      {"most", thin_to_fit(read)}, {"settings", settings["shared"]}, {"runs", Json::array()}};
+  for (size_t i = 0; i < read.size(); ++i) {
+    data["runs"].push_back(to_json(read[i]));
+    data["runs"].back()["settings"] = settings["runs"][i];
+  }
   write_file(file, filled(report_template(), in_html(title), in_script(data)));
 }
 

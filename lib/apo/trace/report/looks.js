@@ -1,7 +1,7 @@
 // The data of the page, and how things look.
 'use strict';
 
-const { runs, most } = JSON.parse(document.getElementById('data').textContent);
+const { runs, most, settings } = JSON.parse(document.getElementById('data').textContent);
 const hidden = new Set();
 let emphasized = null;
 

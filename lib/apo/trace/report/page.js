@@ -37,6 +37,7 @@ const fillTable = () => {
   const percent = value => (value == null ? '–' : `${(100 * value).toFixed(2)} %`);
   const columns = [
     ['status', run => run.status], ['train loss', run => show(run.final.train_loss)], ['best', run => show(run.best.train_loss)],
+    ['test loss', run => show(run.final.test_loss)],
     ['test accuracy', run => percent(run.final.test_accuracy)], ['best', run => percent(run.best.test_accuracy)],
     ['η', run => show(run.final.learning_rate)], ['epochs', run => show(run.final.epochs)], ['steps', run => show(run.final.steps)],
     ['seconds', run => (run.final.seconds == null ? '–' : run.final.seconds.toFixed(run.final.seconds < 10 ? 1 : 0))],
@@ -53,6 +54,19 @@ const fillTable = () => {
   element('numbers').append(make('thead', {}, make('tr', {}, ...['run', ...columns.map(([name]) => name)].map(name => make('th', { scope: 'col' }, name)))), body);
 };
 
+/** What sets the runs apart as a table; what they share on demand. */
+const fillSettings = () => {
+  const keys = [...new Set(runs.flatMap(run => Object.keys(run.settings)))];
+  const head = names => make('thead', {}, make('tr', {}, ...names.map(name => make('th', { scope: 'col' }, name))));
+  element('apart').hidden = !keys.length;
+  element('differences').append(head(['run', ...keys]), make('tbody', {}, ...runs.map(run => make('tr', {},
+    make('th', { scope: 'row' }, swatch(run.index), ' ', run.label), ...keys.map(key => make('td', {}, run.settings[key] ?? '–'))))));
+  const shared = Object.entries(settings);
+  element('settings').hidden = !shared.length;
+  element('settings').firstElementChild.textContent = runs.length === 1 ? 'All settings' : 'Settings that all runs share';
+  element('shared').append(make('tbody', {}, ...shared.map(([key, value]) => make('tr', {}, make('th', { scope: 'row' }, key), make('td', {}, value)))));
+};
+
 const fillPage = () => {
   const counts = {};
   for (const run of runs) counts[run.status] = (counts[run.status] ?? 0) + 1;
@@ -61,6 +75,7 @@ const fillPage = () => {
     : `${runs.length} runs: ${Object.entries(counts).map(([status, count]) => `${count} ${status}`).join(', ')}`;
   fillNavigation();
   fillTable();
+  fillSettings();
   for (const panel of panels.filter(panel => !runs.some(run => panel.curves(run).length))) panels.splice(panels.indexOf(panel), 1);
   for (const panel of panels) {
     panel.canvas = make('canvas', { role: 'img', ariaLabel: `${panel.title} of the runs; the final numbers are in the table below` });

@@ -29,6 +29,7 @@ const lossOf = run => {
 };
 const panels = [
   { title: 'Training loss', log: true, curves: lossOf },
+  { title: 'Test loss', log: 'if wide', curves: run => line(run.test_loss, run) },
   { title: 'Test accuracy, %', curves: run => line(run.test_accuracy, run) },
   { title: 'Learning rate η', log: true, curves: run => line(run.learning_rate, run) },
 ];
