@@ -210,7 +210,7 @@ def page(numbers, lean, scaling, gpu_check):
 
 
 def main():
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
         sys.exit(__doc__.strip())
     root, output = pathlib.Path(__file__).resolve().parent.parent, pathlib.Path(sys.argv[1])
     files = [root / f"results/{name}.json" for name in ("performance", "lean", "scaling")]

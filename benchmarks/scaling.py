@@ -31,7 +31,7 @@ def row(axis, size, options):
 
 
 def main():
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
         sys.exit(__doc__.strip())
     compare.forget_how_threads_wait()
     options = argparse.Namespace(device="cpu", precision="float32", threads=len(os.sched_getaffinity(0)))

@@ -9,10 +9,15 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/common.sh
 source scripts/common.sh
+help_or_words "[FOLDER] [PART…]" "$@"
 runs=${1:-runs/ablations}
 shift || true
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(robustness momentum hyperparameters layers discrepancies kfac)
+known=(robustness momentum hyperparameters layers discrepancies kfac)
+[ ${#parts[@]} -gt 0 ] || parts=("${known[@]}")
+for part in "${parts[@]}"; do
+  [[ " ${known[*]} " == *" $part "* ]] || die "unknown part '$part'; accepted: ${known[*]}"
+done
 fashion=${FASHION_MNIST_ROOT:-/usr/share/datasets/fashion-mnist}
 
 # train NAME CONFIG [more…]; a run that diverges is a result, too.

@@ -7,6 +7,8 @@ import pathlib
 import statistics
 import sys
 
+import usage
+
 RATES = ["auto", "1e-1", "1e-2", "1e-3", "1e-5", "1e-7"]
 LAMBDAS = ["1e-2", "1e-3", "1e-4"]
 
@@ -146,9 +148,7 @@ def kfac(runs):
 
 
 def main():
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    runs = Runs(sys.argv[1])
+    runs = Runs(*usage.words(__doc__, 1, 1))
     print("# Variants of the method, measured\n")
     print("Written by `scripts/ablations.sh`, which trains every run named here. Losses are means over an epoch's steps.\n")
     for part in (robustness, kfac, momentum, hyperparameters, layers, discrepancies):

@@ -42,6 +42,14 @@ program() {
 }
 
 compare() {
+  local word
+  for word in "$@"; do
+    case $word in
+      --models | --runs | --rounds | --threads | --device | --precision | --*=*) ;;
+      -h | --help) usage && exit ;;
+      -*) die "unknown option '$word'; accepted: --models, --runs, --rounds, --threads, --device, --precision, --help" ;;
+    esac
+  done
   program
   case ${PEER_PYTHON:-} in
     none) unset PEER_PYTHON ;;

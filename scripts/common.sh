@@ -13,6 +13,19 @@ die() {
 # The comment at the head of the calling script.
 usage() { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; }
 
+# help_or_words ACCEPTED WORD…: answers --help; refuses an option. For scripts without options of their own; ACCEPTED says what their
+# words are.
+help_or_words() {
+  local accepted=$1 word
+  shift
+  for word in "$@"; do
+    case $word in
+      -h | --help) usage && exit ;;
+      -*) die "unknown option '$word'; accepted: $accepted, --help" ;;
+    esac
+  done
+}
+
 # train_once RUNS NAME CONFIG [apo-train's options…]: trains configs/CONFIG.yaml into RUNS/NAME unless it is there already, ended
 # by itself; goes on with one that was interrupted. A grid and a population have a file of their own for that.
 # Returns apo-train's exit code. Environment: APO_TRAIN, the program.

@@ -11,7 +11,7 @@ while [ $# -gt 0 ]; do
   case $1 in
     --cpu | --cuda) options+=("$1") ;;
     -h | --help) usage && exit ;;
-    *[!0-9]*) die "'$1' is neither an option nor a percentage; see --help" ;;
+    *[!0-9]*) die "'$1' is neither an option nor a percentage; accepted: --cpu, --cuda, PERCENT, --help" ;;
     *) percent=$1 ;;
   esac
   shift

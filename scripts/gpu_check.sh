@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/common.sh
 source scripts/common.sh
-case ${1:-} in -h | --help) usage && exit ;; esac
+help_or_words "[OUTPUT]" "$@"
 output=$(mkdir -p "${1:-gpu_check}" && cd "${1:-gpu_check}" && pwd)
 device=${DEVICE:-cuda}
 python=${PYTHON:-python3}

@@ -10,10 +10,17 @@ import json
 import pathlib
 import sys
 
-import matplotlib
+import usage
 
-matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402
+if __name__ == "__main__":
+    usage.words(__doc__, 2)  # --help needs no matplotlib
+try:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+except ImportError:
+    sys.exit("plot_traces.py: matplotlib is missing; install it with: apt-get install python3-matplotlib")
 
 # Okabe and Ito's colours, told apart by colour-blind readers too; then again, dashed.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
@@ -80,8 +87,6 @@ def draw(output, runs):
 
 
 def main():
-    if len(sys.argv) < 3 or sys.argv[1] in ("-h", "--help"):
-        sys.exit(__doc__.strip())
     runs = [argument.rsplit("=", 1) for argument in sys.argv[2:]]
     draw(sys.argv[1], [(label, json.loads((pathlib.Path(folder) / "trace.json").read_text())) for label, folder in runs])
 

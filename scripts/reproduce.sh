@@ -68,6 +68,7 @@ while [ $# -gt 0 ]; do
     list) figures && exit ;;
     all) mapfile -t chosen < <(figures) ;;
     -h | --help) usage && exit ;;
+    -*) die "unknown option '$1'; accepted: --scale, --jobs, --runs, --help" ;;
     *) chosen+=("$1") ;;
   esac
   shift

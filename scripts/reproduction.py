@@ -14,6 +14,10 @@ import platform
 import statistics
 import sys
 
+import usage
+
+if __name__ == "__main__":
+    usage.words(__doc__, 1, 4)  # --help needs no matplotlib
 import claims
 import plot_studies
 import plot_traces
@@ -172,9 +176,10 @@ def page():
 
 
 def main():
-    if len(sys.argv) == 5 and sys.argv[1] == "collect":
-        collect(*sys.argv[2:])
-    elif sys.argv[1:] != ["page"]:
+    task, *rest = usage.words(__doc__, 1, 4)
+    if task == "collect" and len(rest) == 3:
+        collect(*rest)
+    elif task != "page" or rest:
         sys.exit(__doc__.strip())
     page()
 

@@ -8,6 +8,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/common.sh
 source scripts/common.sh
+help_or_words "[FOLDER]" "$@"
+[ $# -le 1 ] || die "one folder at most; see --help"
 runs=${1:-runs/results}
 constant=(--set 'tuner={name: constant}')
 paper=(--set tuner.form=paper)

@@ -5,6 +5,8 @@ import json
 import pathlib
 import sys
 
+import usage
+
 
 class Runs:
     def __init__(self, folder):
@@ -55,9 +57,7 @@ def narrow(runs):
 
 
 def main():
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    runs = Runs(sys.argv[1])
+    runs = Runs(*usage.words(__doc__, 1, 1))
     environment = runs.trace("mnist_rmsprop_apo")["environment"]
     timing = runs.summary("mnist_rmsprop_apo")
     print("# Results\n")

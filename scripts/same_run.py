@@ -10,6 +10,8 @@ import json
 import pathlib
 import sys
 
+import usage
+
 COLUMNS = ("steps", "meta", "epochs", "hyperparameters", "rollbacks")
 
 
@@ -28,9 +30,7 @@ def difference(folder, other):
 
 
 def main():
-    if len(sys.argv) != 3:
-        sys.exit(__doc__.strip())
-    root, other = map(pathlib.Path, sys.argv[1:])
+    root, other = map(pathlib.Path, usage.words(__doc__, 2, 2))
     runs = sorted(file.parent.relative_to(root) for file in root.rglob("model.safetensors"))
     if not runs or runs != sorted(file.parent.relative_to(other) for file in other.rglob("model.safetensors")):
         sys.exit(f"{root} and {other} do not hold the same runs")

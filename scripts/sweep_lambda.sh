@@ -9,7 +9,7 @@ set -euo pipefail
 # shellcheck source=scripts/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-case ${1:-} in -h | --help) usage && exit ;; esac
+case ${1:-} in -*) help_or_words "CONFIG LAMBDA… [-- apo-train's options…]" "$@" ;; esac
 [ $# -ge 2 ] || die "usage: ${0##*/} CONFIG LAMBDA… [-- apo-train's options…]"
 program=${APO_TRAIN:-$root/build/default/bin/apo-train}
 [ -x "$program" ] || die "$program is not there; build it with scripts/build.sh"

@@ -10,7 +10,9 @@ preset=default options=("$@")
 while [ $# -gt 0 ]; do
   case $1 in
     --preset) preset=${2:?--preset needs a name} && shift ;;
+    --cpu | --cuda) ;;
     -h | --help) usage && exit ;;
+    *) die "unknown option '$1'; accepted: --cpu, --cuda, --preset NAME, --help" ;;
   esac
   shift
 done
