@@ -138,7 +138,8 @@ MISSED = """## What holds the goals that are missed on the CPU
 
 - **Meta step ÷ base step.** A faithful meta step passes x̃ forward at θ and both batches forward and backward at θ′: 7/3 of a base step's
   operations and somewhat more, for the first layer's input gradient is saved in both (the last column of the limits). We are at that ratio; below
-  it there is only a dearer base step, or `tuner.lean`. A run with APO at K = 10 then takes at least 1.23 times as long as one without.
+  it there is only a dearer base step, or `tuner.lean`. By operations a run with APO at K = 10 takes 1.23 to 1.24 times as long as one without; what
+  the clock says is in the table above.
 - **Where the time goes** (`perf record`, base step of the MLP, two threads that sleep at once when they wait): 54 % the kernel of matrix products, 18 % its packing and scaling of
   operands, 5 % the update, 5 % waking threads up. Of the CNN: convolutions, 8 % pooling, 2 % filling with zeros.
 - The times of MLP and CNN scatter by a tenth and more on this shared machine: the MLP's base step was .80, .91, .94, 1.02 and 1.03 of PyTorch's in
