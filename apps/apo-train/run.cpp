@@ -99,7 +99,7 @@ class Run {
     const auto checkpoint = checkpoints_.newest_scheduled(
         [this](const std::string& damage) { files_.log().warn(damage); });
     if (!checkpoint) return false;
-    RollbackRecord record{trainer_.steps_taken() - 1, checkpoint->step, 0};
+    RollbackRecord record{trainer_.diverged_at(), checkpoint->step, 0};
     std::vector<RollbackRecord> told = rollbacks_;
     restore(*checkpoint);
     for (size_t i = rollbacks_.size(); i < told.size(); ++i) files_.tell_again(told[i]);

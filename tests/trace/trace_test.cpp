@@ -267,8 +267,8 @@ TEST_F(TraceFiles, WhatAnotherProgramWritesIntoItIsToldAndTheRunCanBeGoneOnWith)
     EXPECT_EQ(told, 1);
   }
   JsonLines writer(path);
-  EXPECT_NO_THROW(restore(
-      state, at::kCPU, [&](StateVisitor& visitor) { writer.visit_state(visitor); }));
+  EXPECT_NO_THROW(
+      restore(state, at::kCPU, [&](StateVisitor& visitor) { writer.visit_state(visitor); }));
 }
 
 TEST_F(TraceFiles, TheFileHoldsWholeLinesWhileTheRunGoesOn) {

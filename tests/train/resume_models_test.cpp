@@ -94,15 +94,14 @@ std::string name_of(const testing::TestParamInfo<Case>& info) {
          std::to_string(threads);
 }
 
-INSTANTIATE_TEST_SUITE_P(All,
-                         ResumeModel,
-                         testing::Combine(testing::ValuesIn(test::names(models())),
-                                          testing::Values("rmsprop", "kfac"),
-                                          testing::Values(Precision::float32,
-                                                          Precision::bfloat16,
-                                                          Precision::float64),
-                                          testing::Values(1, 2)),
-                         name_of);
+INSTANTIATE_TEST_SUITE_P(
+    All,
+    ResumeModel,
+    testing::Combine(testing::ValuesIn(test::names(models())),
+                     testing::Values("rmsprop", "kfac"),
+                     testing::Values(Precision::float32, Precision::bfloat16, Precision::float64),
+                     testing::Values(1, 2)),
+    name_of);
 
 }  // namespace
 }  // namespace apo

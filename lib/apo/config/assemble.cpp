@@ -2,12 +2,17 @@
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/zeros.h>
+#include <c10/util/Exception.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "apo/base/error.h"
 #include "apo/base/files.h"
+#include "apo/base/guards.h"
 #include "apo/base/random.h"
 #include "apo/base/system.h"
 #include "apo/problem/supervised.h"
@@ -112,9 +117,11 @@ std::unique_ptr<Dataset> load(const Experiment& experiment) {
 /// A problem of classes where `dataset` is given, else a toy.
 std::unique_ptr<Problem> make_problem(const Experiment& experiment,
                                       const Dataset* dataset,
+                                      int64_t task_seed,
                                       const Assembly& assembly) {
   return experiment.problem.make(
       {.seed = static_cast<uint64_t>(experiment.seed),
+       .task_seed = static_cast<uint64_t>(task_seed),
        .dtype = experiment.precision == "float64" ? at::kDouble : at::kFloat,
        .device = assembly.device,
        .supervised = [&] {
@@ -123,8 +130,61 @@ std::unique_ptr<Problem> make_problem(const Experiment& experiment,
        }});
 }
 
-/// dataset: nullptr for a toy.
-Assembly assemble_on(const Dataset* dataset, const Experiment& experiment) {
+/// Examples in the smallest batch of a stream.
+int64_t smallest_batch(int64_t examples, int64_t batch_size) {
+  const int64_t rest = examples % batch_size;
+  return rest > 0 ? rest : batch_size;
+}
+
+/// Whether BatchNorm has something to normalise by where a batch is one example.
+bool takes_one_example(const Dataset& dataset, const Assembly& assembly) {
+  Problem& problem = *assembly.problem;
+  const at::NoGradGuard no_grad;
+  const SwapGuard buffers(problem.buffers(), clone(problem.buffers()));
+  std::vector<int64_t> shape = dataset.train.images.sizes().vec();
+  shape[0] = 1;
+  const Tensor one = at::zeros(shape, problem.parameters().front().options());
+  try {
+    problem.outputs({one, {}});
+  } catch (const c10::Error&) {
+    return false;
+  }
+  return true;
+}
+
+/// A network whose last maps are 1 × 1 has one value per channel in a batch of one example.
+void require_batch_statistics(const Experiment& experiment,
+                              const Dataset& dataset,
+                              const Assembly& assembly) {
+  if (assembly.problem->buffers().empty()) return;
+  const int64_t examples = dataset.train.labels.size(0);
+  const int64_t size = experiment.dataset.batch_size;
+  const int64_t own = assembly.tuner->discrepancy_batch_size();
+  const int64_t batch = smallest_batch(examples, size);
+  const int64_t seen = own > 0 ? smallest_batch(examples, own) : batch;
+  const int64_t share = assembly.tuner->share();
+  std::string key;
+  if (batch == 1) {
+    key = fmt::format(
+        "dataset.batch_size = {}: of {} training examples one batch has but one", size, examples);
+  } else if (assembly.tuner->interval() > 0 && seen == 1) {
+    key = fmt::format(
+        "tuner.discrepancy_batch_size = {}: of {} training examples one batch has but one",
+        own,
+        examples);
+  } else if (share > 1 && std::min(batch, seen) <= share) {
+    key = fmt::format("tuner.lean = true: a quarter of a batch of {} is one example",
+                      std::min(batch, seen));
+  }
+  if (key.empty() || takes_one_example(dataset, assembly)) return;
+  throw Error(ErrorKind::config,
+              key +
+                  ", whose maps of one value BatchNorm cannot normalise; accepted: sizes that "
+                  "leave two or more, or larger pictures");
+}
+
+/// dataset: nullptr for a toy. task_seed: of the experiment that this may be a member of.
+Assembly assemble_on(const Dataset* dataset, const Experiment& experiment, int64_t task_seed) {
   Assembly assembly;
   assembly.device = resolve_device(experiment.device);
   assembly.threads = threads_of(experiment);
@@ -136,12 +196,13 @@ Assembly assemble_on(const Dataset* dataset, const Experiment& experiment) {
       {.learning_rate = experiment.optimizer.learning_rate.value_or(1e-3),
        .weight_decay = experiment.optimizer.weight_decay});
   assembly.tuner = experiment.tuner.make();
-  assembly.problem = make_problem(experiment, dataset, assembly);
+  assembly.problem = make_problem(experiment, dataset, task_seed, assembly);
   assembly.tuner->check(*assembly.problem);
   for (const Tensor& parameter : assembly.problem->parameters()) {
     assembly.parameters += parameter.numel();
   }
   assembly.options = train_options(experiment, *assembly.problem);
+  if (dataset != nullptr) require_batch_statistics(experiment, *dataset, assembly);
   return assembly;
 }
 
@@ -193,7 +254,7 @@ at::Device resolve_device(const std::string& word) {
 
 Assembly assemble(const Experiment& experiment) {
   set_up_process(experiment);
-  return assemble_on(load(experiment).get(), experiment);
+  return assemble_on(load(experiment).get(), experiment, experiment.seed);
 }
 
 Range initial_range(const Experiment& experiment) {
@@ -223,7 +284,7 @@ std::vector<Assembly> assemble_population(const Experiment& experiment) {
     Experiment member = experiment;
     member.seed = planned.seed;
     member.optimizer.learning_rate = planned.learning_rate;
-    assemblies.push_back(assemble_on(dataset.get(), member));
+    assemblies.push_back(assemble_on(dataset.get(), member, experiment.seed));
   }
   return assemblies;
 }

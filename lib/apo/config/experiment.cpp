@@ -8,6 +8,7 @@
 #include <regex>
 
 #include "apo/base/text.h"
+#include "apo/config/float32.h"
 #include "apo/config/parse.h"
 
 namespace apo {
@@ -58,10 +59,11 @@ void TrainSection::visit(OptionVisitor& visitor) {
   visitor.require(
       (epochs > 0) != (steps > 0), "epochs", "give either 'epochs' or 'steps', at least 1");
   visitor.integer("evaluate_every", evaluate_every, kPositiveCount, "epochs between evaluations");
-  visitor.word("train_metrics",
-               train_metrics,
-               {"running", "full"},
-               "mean over the epoch's steps, or a pass over the training set");
+  visitor.word(
+      "train_metrics",
+      train_metrics,
+      {"running", "full"},
+      "mean over the epoch's steps, or a pass over the training set at its end, evaluated or not");
   visitor.integer("checkpoint_every",
                   checkpoint_every,
                   Range::at_least(0),
@@ -126,6 +128,17 @@ std::string Experiment::bad_bounds() const {
   return "";
 }
 
+std::string Experiment::beyond_float32() const {
+  Experiment copy = *this;
+  std::string found =
+      apo::beyond_float32("optimizer.", [&](OptionVisitor& v) { copy.optimizer.visit(v); });
+  if (found.empty())
+    found = apo::beyond_float32("tuner.", [&](OptionVisitor& v) { v.choice(copy.tuner, ""); });
+  if (found.empty())
+    found = apo::beyond_float32("problem.", [&](OptionVisitor& v) { v.choice(copy.problem, ""); });
+  return found;
+}
+
 void Experiment::visit(OptionVisitor& visitor) {
   visitor.word("name", name, {}, "of the run folder; default: the file's name");
   visitor.require(
@@ -169,6 +182,8 @@ void Experiment::visit(OptionVisitor& visitor) {
   visitor.require(missing.empty(), "tuner.tune", missing);
   const std::string outside = bad_bounds();
   visitor.require(outside.empty(), "tuner.bounds", outside);
+  const std::string unrepresentable = precision == "float64" ? "" : beyond_float32();
+  visitor.require(unrepresentable.empty(), "precision", unrepresentable);
   visitor.section("train", "how long", [this](OptionVisitor& v) { train.visit(v); });
   visitor.require(tuner.name() != "pbt" || train.on_divergence == "stop",
                   "train.on_divergence",

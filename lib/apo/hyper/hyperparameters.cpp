@@ -19,12 +19,15 @@
 #include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
 
 namespace apo {
 namespace {
 
 constexpr double kExponentScale = 16;
+/// How far logarithms are moved, e^±69 = 10^±30: an infinite one never comes back.
+constexpr double kFarthestLog = 69;
 
 Tensor to_stored(Transform transform, const Tensor& value) {
   switch (transform) {
@@ -54,12 +57,19 @@ Tensor to_value(Transform transform, const Tensor& stored) {
   throw std::logic_error("unknown transform");
 }
 
-/// The nearest stored value whose value is in the range.
+/// The nearest stored value whose value is in the range, and finite.
 Tensor within(const HyperparameterSpec& spec, const Tensor& stored) {
   const auto bound = [&spec](double value) {
     return to_stored(spec.transform, at::scalar_tensor(value, at::kDouble)).item<double>();
   };
-  return stored.clamp(bound(spec.range.lower), bound(spec.range.upper));
+  double lower = bound(spec.range.lower);
+  double upper = bound(spec.range.upper);
+  if (spec.transform == Transform::log || spec.transform == Transform::logit) {
+    const double begin = bound(spec.initial);  // which a configuration may set farther out
+    if (std::isinf(lower)) lower = std::min(-kFarthestLog, begin);
+    if (std::isinf(upper)) upper = std::max(kFarthestLog, begin);
+  }
+  return stored.clamp(lower, upper);
 }
 
 }  // namespace

@@ -33,7 +33,7 @@ class IllConditionedRegression : public Toy {
   IllConditionedRegression(const IllConditionedRegressionOptions& options,
                            const ProblemSetting& setting)
       : IllConditionedRegression(
-            options, setting, make_generator(setting.seed, RandomStream::toy_data)) {}
+            options, setting, generator_of(setting.task_seed.value_or(setting.seed))) {}
 
   Tensor outputs(const Batch& x) override {
     return at::matmul(at::matmul(x.inputs, parameters()[0].t()), parameters()[1].t());
@@ -43,14 +43,23 @@ class IllConditionedRegression : public Toy {
   }
 
  private:
+  static at::Generator generator_of(uint64_t seed) {
+    return make_generator(seed, RandomStream::toy_data);
+  }
+
+  /// W₁, W₂.
+  static TensorList start(at::Generator generator) {
+    Tensor first = at::randn({kInputs, kInputs}, generator, at::kDouble) / std::sqrt(kInputs);
+    Tensor second = at::randn({kOutputs, kInputs}, generator, at::kDouble) / std::sqrt(kInputs);
+    return {std::move(first), std::move(second)};
+  }
+
   IllConditionedRegression(const IllConditionedRegressionOptions& options,
                            const ProblemSetting& setting,
                            at::Generator generator)
-      : Toy(setting,
-            {"first.weight", "second.weight"},
-            {at::randn({kInputs, kInputs}, generator, at::kDouble) / std::sqrt(kInputs),
-             at::randn({kOutputs, kInputs}, generator, at::kDouble) / std::sqrt(kInputs)}),
+      : Toy(setting, {"first.weight", "second.weight"}, start(generator_of(setting.seed))),
         batch_size_(options.examples > 0 ? options.batch_size : 0) {
+    start(generator);  // the task's numbers come behind those of its own seed's start
     const Tensor u = orthonormal(kOutputs, kInputs, generator);
     const Tensor v = orthonormal(kInputs, kInputs, generator);
     const Tensor s = at::logspace(0, -std::log10(options.condition), kInputs, 10, at::kDouble);

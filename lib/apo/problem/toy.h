@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,8 @@ namespace apo {
 /// What every problem has beside its own options.
 struct ProblemSetting {
   uint64_t seed = 0;
+  /// Of what is to be learned, where several runs share one task; else `seed`'s.
+  std::optional<uint64_t> task_seed = {};
   at::ScalarType dtype = at::kDouble;
   at::Device device = at::kCPU;
   /// The problem that the sections `dataset` and `model` describe.

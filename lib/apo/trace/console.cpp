@@ -36,8 +36,29 @@ void Console::on_meta(const MetaRecord& record, const std::vector<Hyperparameter
   clear();
   options_.log(
       fmt::format("warning: by the objective step {} would be far too "
-                  "large and the learning rate is reduced; further cases are only counted",
+                  "large and its meta step is left out; further cases are only counted",
                   record.step));
+}
+
+void Console::on_search(const SearchRecord& record) {
+  if (!record.first && skip_reported_) return;
+  clear();
+  if (record.first) {
+    options_.log(fmt::format(
+        "warning: a line search replaces the given learning rate {} by {:.4g}; to begin with the "
+        "given one set tuner.form=paper",
+        record.old_rate,
+        record.new_rate));
+    return;
+  }
+  skip_reported_ = true;
+  options_.log(
+      fmt::format("warning: with learning rate {:.4g} step {} would undo the training; a line "
+                  "search sets it to {:.4g}; further cases are only counted; to avoid them try a "
+                  "smaller optimizer.learning_rate, or tuner.form=paper, which never searches",
+                  record.old_rate,
+                  record.step,
+                  record.new_rate));
 }
 
 void Console::on_epoch(const EpochRecord& record) {

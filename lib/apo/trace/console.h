@@ -24,6 +24,7 @@ class Console : public Observer {
 
   void on_step(const StepRecord& record) override;
   void on_meta(const MetaRecord& record, const std::vector<HyperparameterRecord>& values) override;
+  void on_search(const SearchRecord& record) override;
   void on_epoch(const EpochRecord& record) override;
   void on_rollback(const RollbackRecord& record) override;
   void on_end(const RunSummary& summary) override;

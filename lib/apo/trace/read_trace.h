@@ -10,9 +10,9 @@ namespace apo {
 /// The content of a JSON file; an empty object where there is none that can be read.
 nlohmann::ordered_json read_json(const std::filesystem::path& file);
 
-/// Shows the records of the folder's trace.jsonl, one at a time; where it has no step,  records as it
-/// would have them from the columns of trace.json: those of a type in their order. Returns whether
-/// there is either.
+/// Shows the records of the folder's trace.jsonl, one at a time; where it has no step,  records as
+/// it would have them from the columns of trace.json: those of a type in their order. Returns
+/// whether there is either.
 bool for_each_record(const std::filesystem::path& folder,
                      const std::function<void(const nlohmann::ordered_json& record)>& see);
 

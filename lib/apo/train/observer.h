@@ -49,6 +49,14 @@ struct EpochRecord {
   double wall_seconds = 0;
 };
 
+/// A line search of the tuner has replaced η before step `step`.
+struct SearchRecord {
+  int64_t step = 0;
+  double old_rate = 0;
+  double new_rate = 0;
+  bool first = false;  ///< it was the one that the run was to begin with
+};
+
 /// The run diverged at step `step` and goes on from step `to_step`, with a smaller η.
 struct RollbackRecord {
   int64_t step = 0;
@@ -81,6 +89,7 @@ class Observer {
   virtual ~Observer() = default;
   virtual void on_step(const StepRecord&) {}
   virtual void on_meta(const MetaRecord&, const std::vector<HyperparameterRecord>&) {}
+  virtual void on_search(const SearchRecord&) {}
   virtual void on_epoch(const EpochRecord&) {}
   virtual void on_rollback(const RollbackRecord&) {}
   virtual void on_end(const RunSummary&) {}

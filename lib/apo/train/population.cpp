@@ -129,7 +129,10 @@ class Population::Turns {
   /// False where there is no one left to copy.
   bool exploit_and_explore(int64_t turn) {
     std::vector<double> losses;
-    for (TurnLoss& loss : turn_losses_) losses.push_back(loss.take());
+    for (size_t m = 0; m < turn_losses_.size(); ++m) {
+      losses.push_back(turn_losses_[m].take());
+      if (trainers_[m]->diverged()) losses[m] = std::numeric_limits<double>::infinity();
+    }
     const std::vector<size_t> ranking = ranked(losses);
     const auto finite = static_cast<size_t>(
         std::count_if(losses.begin(), losses.end(), [](double l) { return std::isfinite(l); }));

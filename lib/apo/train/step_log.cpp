@@ -1,5 +1,6 @@
 #include "apo/train/step_log.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace apo {
@@ -7,6 +8,9 @@ namespace {
 
 /// Steps and meta steps.
 constexpr size_t kInFlight = 50;
+/// A run with more than this share of ruined steps has diverged. A constant guess is right for one
+/// example in two where there are two classes, so that at batches of one half the losses are small.
+constexpr double kRuinedShare = 1.0 / 3;
 
 }  // namespace
 
@@ -63,6 +67,23 @@ void StepLog::tell_step(const Pending& pending, const double* numbers, size_t co
   }
   const bool has_classes = count > 2;
   sum_up(record.loss, has_classes ? numbers[2] : 0, pending.examples, has_classes);
+  last_ = record;
+  if (record.step == 0) untrained_loss_ = std::max(chance_, record.loss);
+  const auto seen = static_cast<double>(std::min(record.step + 1, window_));
+  const double ruined = record.loss > factor_ * untrained_loss_ ? 1 : 0;
+  ruined_share_ += (ruined - ruined_share_) / seen;
+}
+
+void StepLog::judge_by(double chance, double factor, int64_t window) {
+  chance_ = chance;
+  factor_ = factor;
+  window_ = window;
+}
+
+void StepLog::judge() {
+  if (ruined_share_ <= kRuinedShare) return;
+  diverged_ = last_;
+  diverged_->loss = loss_sum_ / static_cast<double>(examples_);
 }
 
 void StepLog::tell_meta(int64_t step, const double* numbers) {
@@ -96,6 +117,8 @@ void StepLog::visit_state(StateVisitor& visitor) {
   visitor.real("correct_sum", correct_sum_);
   visitor.integer("examples", examples_);
   visitor.flag("has_classes", has_classes_);
+  visitor.real("untrained_loss", untrained_loss_);
+  visitor.real("ruined_share", ruined_share_);
   StepRecord bad = diverged_.value_or(StepRecord{});
   bool diverged = diverged_.has_value();
   visitor.flag("diverged", diverged);

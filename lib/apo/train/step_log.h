@@ -1,6 +1,7 @@
 // The numbers of the steps in flight, on their way from the device to the observers.
 #pragma once
 
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -33,7 +34,18 @@ class StepLog {
   /// The step whose loss was not finite, once there is one.
   const std::optional<StepRecord>& diverged() const { return diverged_; }
   /// Goes on as if the divergence had not been; the epoch's sums keep the steps before it.
-  void forget_divergence() { diverged_.reset(); }
+  void forget_divergence() {
+    diverged_.reset();
+    ruined_share_ = 0;
+  }
+  /// Steps count as ruined whose loss is more than `factor` times that of step 0, for which
+  /// `chance` is a floor: one batch's loss may be small by luck. `window`: how many steps judge a
+  /// run.
+  void judge_by(double chance, double factor, int64_t window);
+  double untrained_loss() const { return untrained_loss_; }
+  /// Ends the run as diverged where of the last steps too many are ruined: a spike that recovers is
+  /// none of them for long.
+  void judge();
   /// Meta steps that were skipped.
   int64_t skipped() const { return skipped_; }
   /// The sums of the epoch, and the divergence if there is one; pending steps are not kept.
@@ -59,6 +71,12 @@ class StepLog {
   bool on_host_;
   std::vector<Pending> pending_;
   std::optional<StepRecord> diverged_;
+  StepRecord last_;
+  double untrained_loss_ = 0;
+  double chance_ = 0;
+  double factor_ = std::numeric_limits<double>::infinity();
+  int64_t window_ = 1;
+  double ruined_share_ = 0;  ///< of the last steps, a running mean
   int64_t skipped_ = 0;
   double loss_sum_ = 0;
   double correct_sum_ = 0;

@@ -2,16 +2,25 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/clamp.h>
 #include <ATen/ops/exp.h>
+#include <ATen/ops/max.h>
+#include <ATen/ops/min.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "apo/base/system.h"
 #include "apo/update/observe.h"
 
 namespace apo {
 namespace {
+
+/// A step is ruined where its loss is so many times the untrained network's. A regression may begin
+/// next to its optimum and is given more room.
+constexpr double kRuined = 10;
+constexpr double kRuinedRegression = 1000;
 
 Hyperparameters make_hyperparameters(const UpdateRule& rule, const Tuner& tuner, Problem& problem) {
   std::vector<std::string> layers;
@@ -93,7 +102,7 @@ void Trainer::advance_to(int64_t end) {
     if (is_epoch_over()) {
       end_epoch();
     } else if (t_ < end) {
-      take_step();
+      if (!take_step()) break;
       ++t_;
     } else {
       break;
@@ -109,15 +118,34 @@ bool Trainer::is_epoch_over() const {
 }
 
 /// The base step of the method, and where the tuner says so the meta step before it.
-void Trainer::take_step() {
+bool Trainer::take_step() {
   Recorder* recorder = options_.recorder.get();
+  // A search for the first rate takes long, and leaves traces where it is broken off.
+  const bool searches = t_ == 0 && tuner_.interval() > 0;
+  const auto visit = [this](StateVisitor& v) { visit_state(v); };
+  const State untouched = searches ? state_of(visit) : State{};
   const Batch x = problem_.next_batch();
   const Gradient at =
       differentiated_(recorder, {x.inputs, x.targets}, [this](const TensorList& inputs) {
         return differentiate({inputs[0], inputs[1]});
       });
-  tune({t_, problem_, rule_, at.g, xi_, x, at.loss, recorder});
+  if (!judged_) judge_by_chance(at);
+  tune({t_, problem_, rule_, at.g, xi_, x, at.loss, recorder, options_.interrupted});
+  if (searches && options_.interrupted()) {
+    restore(untouched, theta().front().device(), visit);
+    return false;
+  }
   log_.push_step(t_, at.examples, update(at));
+  return true;
+}
+
+/// Of classes, the loss of who knows nothing is ln C.
+void Trainer::judge_by_chance(const Gradient& at) {
+  judged_ = true;
+  const bool classes = problem_.has_classes();
+  const double chance = classes ? std::log(static_cast<double>(at.outputs)) : 0;
+  const int64_t window = std::clamp<int64_t>(problem_.steps_per_epoch(), 10, 100);
+  log_.judge_by(chance, classes ? kRuined : kRuinedRegression, window);
 }
 
 /// g, with ξ updated with it.
@@ -125,7 +153,7 @@ Trainer::Gradient Trainer::differentiate(const Batch& x) {
   const Tensor z = problem_.outputs(x);
   const Tensor loss = problem_.loss(z, x);
   TensorList g = observe(rule_, problem_, x, loss, xi_);
-  return {loss.detach(), problem_.correct(z, x), std::move(g), z.size(0)};
+  return {loss.detach(), problem_.correct(z, x), std::move(g), z.size(0), z.size(-1)};
 }
 
 void Trainer::tune(const StepContext& context) {
@@ -133,14 +161,27 @@ void Trainer::tune(const StepContext& context) {
   if (t_ == 0) {
     const bool given = !options_.auto_learning_rate;
     const auto found = tuner_.initial_learning_rate(context, phi_, given);
-    if (found) set_learning_rate(*found * found_rate_scale_);
+    if (options_.interrupted()) return meta_clock_.stop();
+    if (found) begin_with(*found * found_rate_scale_);
   }
   const std::optional<MetaStep> meta = tuner_.before_step(context, phi_);
   meta_clock_.stop();
   if (!meta) return;
+  if (meta->searched_from) {
+    const SearchRecord record{t_, *meta->searched_from, learning_rate()};
+    for (Observer* observer : observers_) observer->on_search(record);
+  }
   TensorList values;
   for (const size_t h : phi_.tuned()) values.push_back(phi_.value(h));
   log_.push_meta(t_, meta->numbers, values);
+}
+
+/// With a rate that the tuner has found. What was given is not replaced without a word.
+void Trainer::begin_with(double rate) {
+  const SearchRecord record{0, learning_rate(), rate, true};
+  set_learning_rate(rate);
+  if (options_.auto_learning_rate) return;
+  for (Observer* observer : observers_) observer->on_search(record);
 }
 
 /// θ ← θ′. What the log wants to know of the step.
@@ -158,13 +199,14 @@ TensorList Trainer::update(const Gradient& at) {
 
 void Trainer::end_epoch() {
   log_.fetch();
+  if (!log_.diverged()) log_.judge();
   if (log_.diverged()) return;
   clock_.stop();
   if (t_ % problem_.steps_per_epoch() != 0) options_.on_cut_epoch();
   const int64_t epoch = (t_ + problem_.steps_per_epoch() - 1) / problem_.steps_per_epoch();
   const int64_t every = options_.evaluate_every;
   const bool evaluated = every > 0 && (epoch % every == 0 || t_ == options_.steps);
-  const bool full = options_.train_metrics == TrainMetrics::full && evaluated;
+  const bool full = options_.train_metrics == TrainMetrics::full && every > 0;
   EpochRecord record{.epoch = epoch,
                      .step = t_,
                      .train = {},
@@ -210,19 +252,29 @@ void Trainer::note_best(const EpochRecord& record) {
       std::max(summary_.best_test_accuracy.value_or(*accuracy), *accuracy);
 }
 
+std::string Trainer::reason(const StepRecord& bad) const {
+  const std::string loss =
+      std::isfinite(bad.loss)
+          ? fmt::format("the loss is ruined: {:.4g}, of the untrained network {:.4g},",
+                        bad.loss,
+                        log_.untrained_loss())
+          : fmt::format("the loss became {}", bad.loss);
+  return fmt::format(
+      "{} at step {} (epoch {}), with learning rate {}; try a smaller "
+      "optimizer.learning_rate{} or train.on_divergence=rollback",
+      loss,
+      bad.step,
+      bad.step / problem_.steps_per_epoch() + 1,
+      bad.learning_rate,
+      tuner_.interval() > 0 ? ", a larger tuner.lambda" : "");
+}
+
 RunSummary Trainer::conclude() {
   summary_.steps = t_;
   if (const auto& bad = log_.diverged()) {
     summary_.status = RunStatus::diverged;
     summary_.steps = bad->step;
-    summary_.message = fmt::format(
-        "the loss became {} at step {} (epoch {}), with learning rate {}; try a smaller "
-        "optimizer.learning_rate{} or train.on_divergence=rollback",
-        bad->loss,
-        bad->step,
-        bad->step / problem_.steps_per_epoch() + 1,
-        bad->learning_rate,
-        tuner_.interval() > 0 ? ", a larger tuner.lambda" : "");
+    summary_.message = reason(*bad);
   } else if (recorded_ < options_.steps) {
     summary_.status = RunStatus::interrupted;
     summary_.message = fmt::format("interrupted after step {} of {}", t_, options_.steps);
@@ -287,7 +339,8 @@ void Trainer::scale_learning_rate(double factor) {
 
 Tensor Trainer::rate() const {
   const Tensor& value = phi_.value(phi_.index("learning_rate"));
-  return phi_.groups() == 1 ? value : value.log().mean().exp();
+  if (phi_.groups() == 1) return value;
+  return value.log().mean().exp().clamp(value.min(), value.max());  // exact where all are equal
 }
 
 RunSummary train(Problem& problem,

@@ -55,6 +55,8 @@ class Trainer {
   /// Multiplies η, of every group; before the first step also the one that the tuner then finds.
   void scale_learning_rate(double factor);
   bool diverged() const { return log_.diverged().has_value(); }
+  /// The step at which it did. Pre: it has.
+  int64_t diverged_at() const { return log_.diverged()->step; }
   /// Whether what the run is now, at the end of an epoch that was measured, is better than all that
   /// this was asked of before: by test accuracy, or where there are no classes by training loss.
   bool is_new_best();
@@ -76,11 +78,16 @@ class Trainer {
     Tensor correct;
     TensorList g;
     int64_t examples = 0;
+    int64_t outputs = 0;  ///< of an example
   };
 
-  void take_step();
+  /// False where it was interrupted before step 0, of which then nothing remains.
+  bool take_step();
   Gradient differentiate(const Batch& x);
+  void judge_by_chance(const Gradient& at);
   void tune(const StepContext& context);
+  void begin_with(double rate);
+  std::string reason(const StepRecord& bad) const;
   TensorList update(const Gradient& at);
   void forget_recordings();
   bool is_epoch_over() const;
@@ -106,6 +113,7 @@ class Trainer {
   std::optional<double> score_;       ///< of the epoch that ended last, the larger the better
   std::optional<double> best_score_;  ///< of those that is_new_best was asked of
   double found_rate_scale_ = 1;
+  bool judged_ = false;  ///< the log knows what to judge by
   RunSummary summary_;
 };
 

@@ -1,4 +1,5 @@
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/full_like.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros_like.h>
 
@@ -38,8 +39,9 @@ Tensor is_finite(const Tensor& x) {
 /// Source: APO paper, Eq. 11 and Algorithm 1.
 /// Differs, unless form is `paper`, by two line searches on J. A first rate more than a factor ten
 /// away from J's minimiser gives way to it. And where a step would undo the training, that is where
-/// ℓ plus the rise of J exceeds twice the untrained network's loss ℓ₀, or is not finite, the rate
-/// is searched anew and the meta-optimizer never sees the gradient.
+/// ℓ plus the rise of J exceeds twice the untrained network's loss ℓ₀, or twice ℓ where that is
+/// larger than 2 ℓ₀ already, or is not finite, the rate is searched anew and the meta-optimizer
+/// never sees the gradient.
 class Apo : public Tuner {
  public:
   explicit Apo(const ApoOptions& options)
@@ -56,6 +58,7 @@ class Apo : public Tuner {
   bool per_layer() const override { return options_.scope == "per_layer"; }
   int64_t interval() const override { return options_.interval; }
   int64_t discrepancy_batch_size() const override { return options_.discrepancy_batch_size; }
+  int64_t share() const override { return options_.lean ? kLeanShare : 1; }
 
   std::map<std::string, Range> bounds() const override {
     std::map<std::string, Range> given;
@@ -86,26 +89,33 @@ class Apo : public Tuner {
                                               const Hyperparameters& phi,
                                               bool given) override {
     if (given && !searches()) return std::nullopt;
-    const Batch x_tilde = context.problem.next_discrepancy_batch();
-    const PendingStep pending = pending_step(context, context.g, context.x, x_tilde);
+    Problem& problem = context.problem;
+    const double untrained = loss_of_enough(problem, context.x, context.loss);
+    const Batch x = enough_examples(problem, context.x);
+    const Batch x_tilde = enough_examples(problem, problem.next_discrepancy_batch());
+    const PendingStep pending = pending_step(context, context.g, x, x_tilde);
     ProximalObjective objective(pending, *discrepancy_, objective_);
     const double gain = context.rule.momentum_gain();
     const Tensor effective = phi.value(phi.index("learning_rate")) * gain;
     if (given && is_near_minimum(objective, phi, effective)) return std::nullopt;
     const int64_t steps = std::min(options_.interval, kLongestTrial);
-    const double rate = to_double(search_all_rates(objective, phi)[0]) / gain;
-    return harmless_rate(rate, context, phi, steps, kHarmed * to_double(context.loss));
+    const double rate = to_double(search_all_rates(objective, phi, context.interrupted)[0]) / gain;
+    return harmless_rate(rate, context, phi, steps, kHarmed * untrained);
   }
 
   std::optional<MetaStep> before_step(const StepContext& context, Hyperparameters& phi) override {
     if (context.step % options_.interval != 0) return std::nullopt;
-    if (!untrained_loss_.defined()) untrained_loss_ = in_float64(context.loss).clone();
+    if (!untrained_loss_.defined()) untrained_loss_ = untrained_loss(context);
     const Batch x_tilde = context.problem.next_discrepancy_batch();
-    const MetaStep step =
+    MetaStep step =
         meta_step_(context.recorder, inputs_of(context, x_tilde), [&](const TensorList& inputs) {
           return take_meta_step(context, inputs, phi);
         });
-    if (searches() && to_double(step.skipped) != 0) search_anew(context, x_tilde, phi);
+    if (searches() && to_double(step.skipped) != 0) {
+      const Tensor& eta = phi.value(phi.index("learning_rate"));
+      step.searched_from = to_double(phi.groups() == 1 ? eta : eta.log().mean().exp());
+      search_anew(context, x_tilde, phi);
+    }
     return step;
   }
 
@@ -116,11 +126,21 @@ class Apo : public Tuner {
   }
 
  private:
-  /// Whether line searches may move η: not where it is meant to stay.
-  bool searches() const {
-    return options_.form == "robust" && options_.meta_learning_rate > 0 &&
+  /// Whether η may move at all: not where it is meant to stay.
+  bool moves_rate() const {
+    return options_.meta_learning_rate > 0 &&
            std::count(options_.tune.begin(), options_.tune.end(), "learning_rate") > 0;
   }
+  /// Of a few examples only where a line search does not ask for more.
+  Tensor untrained_loss(const StepContext& context) const {
+    const Tensor loss = in_float64(context.loss);
+    const bool enough = !searches() || has_enough_examples(context.x);
+    if (enough) return loss.clone();
+    return at::full_like(loss, loss_of_enough(context.problem, context.x, context.loss));
+  }
+
+  /// Whether line searches may move it.
+  bool searches() const { return options_.form == "robust" && moves_rate(); }
 
   /// The part of a batch that a meta step looks at.
   Batch seen(const Batch& batch) const {
@@ -156,7 +176,7 @@ class Apo : public Tuner {
     const MetaGradient meta = objective.gradient(phi);
     const Tensor skipped = is_too_large(meta, in_float64(inputs[4]));
     meta_optimizer_.step(phi, meta.gradient, skipped);
-    if (!searches()) shrink_where(skipped, phi);
+    if (moves_rate() && !searches()) shrink_where(skipped, phi);
 
     const ProximalTerms& terms = meta.terms;
     TensorList numbers = {terms.objective, terms.loss_term, terms.discrepancy, skipped};
@@ -174,7 +194,10 @@ class Apo : public Tuner {
     if (!searches()) return finite.bitwise_not();
     const Tensor unmoved =  // J of no step at all
         options_.loss_term == "linear" ? at::zeros_like(loss) : loss;
-    const Tensor undone = (loss + objective - unmoved).gt(kUndone * untrained_loss_);
+    // Where training is undone already, no step that is less than another such blow is to blame.
+    const Tensor limit =
+        kUndone * at::where(loss.gt(kUndone * untrained_loss_), loss, untrained_loss_);
+    const Tensor undone = (loss + objective - unmoved).gt(limit);
     return finite.bitwise_not().bitwise_or(undone);
   }
 
@@ -185,8 +208,8 @@ class Apo : public Tuner {
   }
 
   void search_anew(const StepContext& context, const Batch& x_tilde, Hyperparameters& phi) const {
-    const Batch x_seen = seen(context.x);
-    const Batch x_tilde_seen = seen(x_tilde);
+    const Batch x_seen = enough_examples(context.problem, seen(context.x));
+    const Batch x_tilde_seen = enough_examples(context.problem, seen(x_tilde));
     const PendingStep pending = pending_step(context, context.g, x_seen, x_tilde_seen);
     ProximalObjective objective(pending, *discrepancy_, objective_);
     const size_t eta = phi.index("learning_rate");

@@ -1,6 +1,8 @@
 #include "apo/tuning/rate_search.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/ones_like.h>
 
 #include <cmath>
@@ -14,9 +16,20 @@ namespace {
 
 constexpr int kPerDecade = 4;
 constexpr double kSmallestRate = 1e-8;
+/// By fewer examples no rate is judged: what one of them needs is bad for the next.
+constexpr int64_t kEnoughExamples = 32;
 
 double power_of_ten(int quarters) {
   return std::pow(10, static_cast<double>(quarters) / kPerDecade);
+}
+
+/// From 1e-8 to 1e2 times as much.
+TensorList multiples_of(const Tensor& rates) {
+  TensorList multiples;
+  for (int q = -8 * kPerDecade; q <= 2 * kPerDecade; ++q) {
+    multiples.push_back(rates * power_of_ten(q));
+  }
+  return multiples;
 }
 
 double value_at(ProximalObjective& objective, const Hyperparameters& phi, const Tensor& rates) {
@@ -26,10 +39,12 @@ double value_at(ProximalObjective& objective, const Hyperparameters& phi, const 
 /// The candidate with the smallest J; the first where none is finite.
 Tensor minimiser(ProximalObjective& objective,
                  const Hyperparameters& phi,
-                 const TensorList& candidates) {
+                 const TensorList& candidates,
+                 const Poll& interrupted) {
   Tensor best = candidates.front();
   double smallest = std::numeric_limits<double>::infinity();
   for (const Tensor& rates : candidates) {
+    if (interrupted()) break;
     const double value = value_at(objective, phi, rates);
     if (value < smallest) {  // false for NaN
       smallest = value;
@@ -41,18 +56,45 @@ Tensor minimiser(ProximalObjective& objective,
 
 }  // namespace
 
-Tensor search_all_rates(ProximalObjective& objective, const Hyperparameters& phi) {
-  return search_multiples(objective, phi, at::ones_like(phi.value(phi.index("learning_rate"))));
+bool has_enough_examples(const Batch& x) {
+  return !x.inputs.defined() || x.inputs.size(0) >= kEnoughExamples;
+}
+
+Batch enough_examples(Problem& problem, const Batch& x) {
+  if (has_enough_examples(x)) return x;
+  TensorList inputs = {x.inputs}, targets = {x.targets};
+  for (int64_t count = x.inputs.size(0); count < kEnoughExamples;) {
+    const Batch more = problem.next_discrepancy_batch();
+    count += more.inputs.size(0);
+    inputs.push_back(more.inputs);
+    targets.push_back(more.targets);
+  }
+  return {at::cat(inputs), at::cat(targets)};
+}
+
+double loss_of_enough(Problem& problem, const Batch& x, const Tensor& loss) {
+  if (has_enough_examples(x)) return to_double(loss);
+  const at::NoGradGuard no_grad;
+  const SwapGuard buffers(problem.buffers(), clone(problem.buffers()));
+  const Batch enough = enough_examples(problem, x);
+  return to_double(problem.loss(problem.outputs(enough), enough));
+}
+
+Tensor search_all_rates(ProximalObjective& objective,
+                        const Hyperparameters& phi,
+                        const Poll& interrupted) {
+  const Tensor one = at::ones_like(phi.value(phi.index("learning_rate")));
+  return minimiser(objective, phi, multiples_of(one), interrupted);
 }
 
 Tensor search_multiples(ProximalObjective& objective,
                         const Hyperparameters& phi,
                         const Tensor& rates) {
-  TensorList candidates;
-  for (int q = -8 * kPerDecade; q <= 2 * kPerDecade; ++q) {
-    candidates.push_back(rates * power_of_ten(q));
-  }
-  return minimiser(objective, phi, candidates);
+  TensorList candidates = multiples_of(rates);
+  const auto too_small = [](const Tensor& each) { return to_double(each.max()) < kSmallestRate; };
+  std::erase_if(candidates, too_small);
+  if (candidates.empty()) return rates;
+  return minimiser(objective, phi, candidates, [] { return false; });
 }
 
 bool is_near_minimum(ProximalObjective& objective,
@@ -79,8 +121,8 @@ bool survives_trial(const StepContext& context,
     context.rule.step(theta, g, xi, phi.values());
     const Batch x = problem.next_discrepancy_batch();
     const Tensor loss = problem.loss(problem.outputs(x), x);
-    if (!(to_double(loss) <= limit)) return false;  // so is NaN
-    if (t == steps) return true;
+    if (!(loss_of_enough(problem, x, loss) <= limit)) return false;  // so is NaN
+    if (t == steps || context.interrupted()) return true;
     g = observe(context.rule, problem, x, loss, xi);
   }
 }

@@ -6,12 +6,26 @@
 
 namespace apo {
 
+/// Whether a rate may be judged by x, or it has no examples at all.
+bool has_enough_examples(const Batch& x);
+
+/// x, or where it has only a few examples, which need not be like the others, with more of them
+/// from x̃'s stream. For problems whose batches have inputs.
+Batch enough_examples(Problem& problem, const Batch& x);
+
+/// ℓ of enough examples, x among them; `loss` where x has as many. Restores everything but the
+/// stream.
+double loss_of_enough(Problem& problem, const Batch& x, const Tensor& loss);
+
 /// The minimiser of J over rates from 1e-8 to 1e2, four per decade, the same for every layer.
 /// [groups].
-Tensor search_all_rates(ProximalObjective& objective, const Hyperparameters& phi);
+Tensor search_all_rates(ProximalObjective& objective,
+                        const Hyperparameters& phi,
+                        const Poll& interrupted);
 
 /// The minimiser of J over multiples of `rates`, [groups], from 1e-8 to 1e2, four per decade; the
-/// ratios between layers stay. [groups].
+/// ratios between layers stay. None below 1e-8, so that searches cannot follow each other down.
+/// [groups].
 Tensor search_multiples(ProximalObjective& objective,
                         const Hyperparameters& phi,
                         const Tensor& rates);

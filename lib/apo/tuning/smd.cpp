@@ -8,6 +8,9 @@
 namespace apo {
 namespace {
 
+/// Where gains stay: one of zero never comes back.
+constexpr double kSmallestGain = 1e-30;
+
 /// Stochastic meta-descent: every weight has a learning rate of its own, its gain, which follows
 /// the derivative of the loss through all past updates, forgotten by λ.
 ///     p ← p ∘ max(ϱ, 1 − μ g ∘ v)
@@ -29,6 +32,7 @@ class Smd : public Tuner {
     for (size_t i = 0; i < p_.size(); ++i) {
       const Tensor& g = context.g[i];
       p_[i].mul_((1 - options_.meta_rate * g * v_[i]).clamp_min(options_.floor));
+      p_[i].clamp_min_(kSmallestGain);
       v_[i].mul_(options_.decay).sub_(p_[i] * (g + options_.decay * curved[i]));
     }
     phi.set_elementwise(eta, p_);

@@ -26,6 +26,9 @@ struct StepContext {
   const Batch& x;
   const Tensor& loss;            ///< ℓ(f(x, θ)), a scalar
   Recorder* recorder = nullptr;  ///< of work on the device, where there is one
+  /// Polled by what takes long before step 0; true: what is found is thrown away, so it may be
+  /// anything.
+  Poll interrupted = [] { return false; };
 };
 
 /// One meta step, still on the device.
@@ -35,6 +38,8 @@ struct MetaStep {
   /// them.
   TensorList numbers;
   Tensor skipped;
+  /// η before a line search set it anew, where one did.
+  std::optional<double> searched_from = {};
 };
 
 struct PbtOptions {
@@ -62,6 +67,8 @@ class Tuner {
   virtual std::optional<PbtOptions> population() const { return std::nullopt; }
   /// Examples in x̃; 0: as many as in x.
   virtual int64_t discrepancy_batch_size() const { return 0; }
+  /// Meta steps look at one example in so many of x and of x̃.
+  virtual int64_t share() const { return 1; }
 
   /// Throws Error(config) where the problem cannot be tuned so.
   virtual void check(const Problem&) const {}
