@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Draws training loss, test accuracy and learning rate of runs, from their trace.json, into one SVG or PNG.
 
-    scripts/plot_traces.py OUTPUT.svg LABEL=RUN_FOLDER …
+    scripts/plot_traces.py OUTPUT.svg [LABEL=]RUN_FOLDER …
 
-Needs python3-matplotlib.
+A run without a label is called as its folder. Needs python3-matplotlib.
 """
 
 import json
@@ -86,9 +86,22 @@ def draw(output, runs):
     pyplot.close(figure)
 
 
+def read_run(word):
+    """(label, trace) of [LABEL=]RUN_FOLDER; ends the program where there is no trace."""
+    label, equals, folder = word.rpartition("=")
+    if not equals or pathlib.Path(word).is_dir():  # a grid's folders have '=' in their names
+        folder, label = word, pathlib.Path(word).resolve().name
+    path = pathlib.Path(folder) / "trace.json"
+    try:
+        return label, json.loads(path.read_text())
+    except FileNotFoundError:
+        sys.exit(f"plot_traces.py: {path}: no such file; the folder of a finished run is accepted, as [LABEL=]RUN_FOLDER")
+    except (OSError, ValueError) as error:
+        sys.exit(f"plot_traces.py: {path}: cannot be read: {error}")
+
+
 def main():
-    runs = [argument.rsplit("=", 1) for argument in sys.argv[2:]]
-    draw(sys.argv[1], [(label, json.loads((pathlib.Path(folder) / "trace.json").read_text())) for label, folder in runs])
+    draw(sys.argv[1], [read_run(word) for word in sys.argv[2:]])
 
 
 if __name__ == "__main__":

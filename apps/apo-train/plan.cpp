@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 
 #include "apo/base/error.h"
+#include "apo/config/describe.h"
 #include "apo/config/grid.h"
+#include "apo/config/parse.h"
 #include "apo/config/reader.h"
+#include "apo/config/supersede.h"
 #include "apo/config/writer.h"
 #include "find_config.h"
 
@@ -24,28 +27,58 @@ Json Plan::resolved() const {
   return config;
 }
 
+namespace {
+
+/// A run without a name is called as its file; messages about that name say so.
+void name_after_file(Document& document, const std::filesystem::path& file) {
+  if (document.find("name") != nullptr) return;
+  document.set("name",
+               ConfigNode{.kind = ConfigNode::Kind::scalar,
+                          .text = file.stem().string(),
+                          .quoted = true,
+                          .where = in_one_line(file.string()) +
+                                   ", whose name is the run's where no other is given (--set "
+                                   "name=…)"});
+}
+
+void add_notes(const std::vector<std::string>& lines, std::string& note) {
+  for (const std::string& line : lines) {
+    if (note.find(line) == std::string::npos) note += (note.empty() ? "" : "\n") + line;
+  }
+}
+
+}  // namespace
+
 Plan make_plan(const Flags& flags) {
   const FoundConfig found = find_config(flags.config, this_executable());
   Document document = Document::load(found.file);
   apply_overrides(flags, document);
+  name_after_file(document, found.file);
+  const SectionDescription keys = describe([](OptionVisitor& visitor) {
+    Experiment experiment;
+    experiment.visit(visitor);
+  });
 
   Plan plan;
   plan.config_file = found.file.string();
   plan.note = found.note;
   plan.axes = Json::object();
+  std::string dropped;
+  add_notes(drop_superseded(document, keys), dropped);
   for (const Axis& axis : grid_axes(document)) {
     for (const ConfigNode& value : axis.values) plan.axes[axis.key].push_back(to_json(value));
   }
-  for (const GridRun& run : expand_grid(document)) {
+  for (GridRun& run : expand_grid(document)) {
+    add_notes(drop_superseded(run.document, keys), dropped);
     PlannedRun planned;
     planned.label = run.label;
     planned.values = Json::object();
     for (const auto& [key, value] : run.values) planned.values[key] = to_json(value);
-    planned.experiment.name = found.file.stem().string();
     read_into(run.document, planned.experiment);
     planned.config = options_to_json(planned.experiment);
     plan.runs.push_back(std::move(planned));
   }
+  if (!flags.run_index) add_notes({dropped}, plan.note);  // a grid says it once
   plan.name = plan.runs.front().experiment.name;
   const auto runs = static_cast<int64_t>(plan.runs.size());
   if (flags.run_index && *flags.run_index >= runs) {

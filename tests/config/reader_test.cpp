@@ -93,8 +93,9 @@ INSTANTIATE_TEST_SUITE_P(
         BadValue{"tool: {name: hamer}\n",
                  "1:14: tool.name = 'hamer': unknown tool; accepted: hammer, saw; "
                  "did you mean 'hammer'?"},
-        BadValue{"tool: {wait: 1, name: [saw]}\n",
-                 "1:23: tool.name: must be hammer or saw, not a list"},
+        BadValue{
+            "tool: {wait: 1, name: [saw]}\n",
+            "1:23: tool.name: must be hammer or saw, not a list; for a grid: grid.tool.name=[…]"},
         BadValue{"colour: gren\n",
                  "1:9: colour = 'gren': must be red, green or blue; did you mean 'green'?"},
         BadValue{"tuner: {tune: [rate, 3]}\n", "1:22: tuner.tune = 3: must be rate or power"}));
@@ -107,7 +108,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadValue{"seed: 1.5\n", "1:7: seed = 1.5: must be an integer"},
         BadValue{"seed: '1'\n", "1:7: seed = '1': must be an integer, without quotes"},
         BadValue{"seed: -1\n", "1:7: seed = -1: must be >= 0"},
-        BadValue{"seed: [1, 2]\n", "1:7: seed: must be an integer, not a list"},
+        BadValue{"seed: [1, 2]\n",
+                 "1:7: seed: must be an integer, not a list; for a grid: grid.seed=[…]"},
         BadValue{"seed:\n", "1:1: seed: must be an integer, not empty"},
         BadValue{"seed: 0x10\n", "1:7: seed = '0x10': must be an integer"},
         BadValue{
@@ -120,12 +122,15 @@ INSTANTIATE_TEST_SUITE_P(
         BadValue{"loud: 1\n", "1:7: loud = 1: must be true or false"},
         BadValue{"name: {a: b}\n", "1:7: name: must be a string, not a mapping"},
         BadValue{"tuner: apo\n", "1:8: tuner = 'apo': must be a mapping of keys"},
-        BadValue{"tuner: [apo]\n", "1:8: tuner: must be a mapping of keys, not a list"},
+        BadValue{"tuner: [apo]\n",
+                 "1:8: tuner: must be a mapping of keys, not a list; for a grid: grid.tuner=[…]"},
         BadValue{"tuner: {tune: {a: b}}\n", "1:15: tuner.tune: must be a list, not a mapping"},
         BadValue{"tuner: {lambda: 1e400}\n",
                  "1:17: tuner.lambda = 1e400: too large or too small for a number of 64 bits"},
-        BadValue{"tuner: {lambda: .nan}\n", "1:17: tuner.lambda = .nan: must be >= 0"},
-        BadValue{"tuner: {lambda: .inf}\n", "1:17: tuner.lambda = .inf: must be >= 0"},
+        BadValue{"tuner: {lambda: .nan}\n",
+                 "1:17: tuner.lambda = .nan: must be a finite number >= 0"},
+        BadValue{"tuner: {lambda: .inf}\n",
+                 "1:17: tuner.lambda = .inf: must be a finite number >= 0"},
         BadValue{"tuner: {lambda: 0.1x}\n", "1:17: tuner.lambda = '0.1x': must be a number"},
         BadValue{"tuner: {rate: fast}\n", "1:15: tuner.rate = 'fast': must be a number or auto"},
         BadValue{"tuner: {rate: 0}\n", "1:15: tuner.rate = 0: must be > 0"},
@@ -135,9 +140,10 @@ INSTANTIATE_TEST_SUITE_P(
                  "1:16: limits.span: must be [lower, upper], not a list"},
         BadValue{"limits: {span: [0, 1]}\n", "1:17: limits.span = 0: must be > 0"},
         BadValue{"limits: {span: [2, 1]}\n",
-                 "1:16: limits.span: must be [lower, upper] with lower <= upper, not a list"},
-        BadValue{"tool:\n  sizes: [4, [1]]\n",
-                 "2:14: tool.sizes: must be an integer, not a list"}));
+                 "1:16: limits.span = [2, 1]: must be [lower, upper] with lower <= upper"},
+        BadValue{
+            "tool:\n  sizes: [4, [1]]\n",
+            "2:14: tool.sizes: must be an integer, not a list; for a grid: grid.tool.sizes=[…]"}));
 
 INSTANTIATE_TEST_SUITE_P(Conditions,
                          BadConfig,

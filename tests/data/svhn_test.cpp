@@ -205,10 +205,10 @@ TEST_F(Svhn, OtherVersionsAreErrors) {
   EXPECT_THAT(error(), HasSubstr("expected a MATLAB 5 header of 128 bytes"));
   Bytes bytes = good_file(MAT_COMPRESSION_NONE);
   bytes[125] = 2;  // as a MATLAB 7.3 file has it
-  EXPECT_THAT(error(bytes), HasSubstr("version 0x0200 and byte order 0x49 0x4d at byte 124"));
+  EXPECT_THAT(error(bytes), HasSubstr("is a MATLAB 7.3 (HDF5) file"));
   bytes[125] = 1;
   std::swap(bytes[126], bytes[127]);
-  EXPECT_THAT(error(bytes), HasSubstr("expected 0x0100 and 0x49 0x4d (MATLAB 5, little-endian)"));
+  EXPECT_THAT(error(bytes), HasSubstr("big-endian"));
 }
 
 TEST_F(Svhn, ClassesOtherThanRealNumbersAreNoX) {

@@ -109,7 +109,62 @@ class Errors(ApoTrainTest):
         self.assert_fails(2, "--set", "tuner.meta_optimizer.name=kfac", says=["accepted: rmsprop, sgd, sgdm, adam"])
 
     def test_steps_and_epochs_exclude_each_other(self):
-        self.assert_fails(2, "--set", "train.steps=5", says=["train", "either"])
+        self.write("both.yaml", "train: {epochs: 3, steps: 5}\n")
+        self.assert_fails(2, config="both.yaml", says=["train", "either"])
+
+    def test_a_member_chosen_on_the_command_line_leaves_out_the_files_keys_of_the_old_one(self):
+        result = self.run_ok("--print-config", "--set", "tuner.name=constant", "--set", "train.steps=5")
+        self.assertIn("tuner:\n  name: constant\n", result.stdout)
+        self.assertIn("epochs: 0\n  steps: 5\n", result.stdout)
+        self.assertIn("tuner.lambda, tuner.interval", result.stderr)
+        self.assertIn("train.epochs", result.stderr)
+        toy = self.run_ok("--print-config", "--set", "problem.name=rosenbrock", "--set", "train.steps=5")
+        self.assertNotIn("dataset", toy.stdout)
+
+    def test_what_is_said_at_once_or_for_the_new_member_stays_an_error(self):
+        self.assert_fails(2, "--set", "tuner.name=constant", "--set", "tuner.lambda=1", says=["unknown key 'lambda'"])
+        self.write("wrong.yaml", "tuner: {name: constant, lambda: 1}\n")
+        self.assert_fails(2, config="wrong.yaml", says=["wrong.yaml:1:25: unknown key 'lambda'"])
+        self.write("typo.yaml", "tuner: {name: apo, lamda: 1}\ntrain: {epochs: 1}\n")
+        self.assert_fails(2, "--set", "tuner.name=constant", config="typo.yaml", says=["unknown key 'lamda'"])
+
+    def test_a_grid_over_members_leaves_out_keys_where_they_do_not_fit(self):
+        self.write("grid.yaml", "optimizer: {name: sgdm, momentum: 0.8}\ntrain: {epochs: 1}\n"
+                                "grid: {optimizer.name: [sgdm, sgd]}\n")
+        first = self.run_ok("--print-config", "--run-index", "0", config="grid.yaml").stdout
+        self.assertIn("momentum: 0.8", first)
+        self.assertNotIn("momentum", self.run_ok("--print-config", "--run-index", "1", config="grid.yaml")
+                         .stdout.split("optimizer:")[1].split("tuner:")[0])
+
+    def test_a_list_for_one_value_is_told_the_grids_key(self):
+        self.assert_fails(2, "--set", "optimizer.learning_rate=[0.1, 0.01]",
+                          says=["for a grid: grid.optimizer.learning_rate=[…]"])
+
+    def test_what_cannot_be_seen_in_a_file_is_named(self):
+        self.write("tab.yaml", "optimizer:\n\tlearning_rate: 0.2\n")
+        self.assert_fails(2, config="tab.yaml", says=["tab.yaml:2:1: a tab in the indentation"])
+        self.write("space.yaml", "seed:\u00a03\n")
+        self.assert_fails(2, config="space.yaml", says=["space.yaml:1:1: a no-break space (U+00A0)"])
+
+    def test_numbers_that_are_none_are_told_so(self):
+        self.assert_fails(2, "--set", "optimizer.learning_rate=inf", says=["must be a finite number > 0"])
+        self.assert_fails(2, "--set", "tuner.lambda=nan", says=["must be a finite number >= 0"])
+        self.run_ok("--list-runs", "--set", "optimizer.learning_rate=!!float 1e-3")
+
+    def test_a_name_taken_from_the_file_says_so(self):
+        self.write("my run.yaml", "train: {epochs: 1}\n")
+        self.assert_fails(2, config="my run.yaml", says=["my run.yaml, whose name is the run's", "--set name="])
+
+    def test_a_near_configuration_is_found_in_subfolders_and_for_other_extensions(self):
+        self.write("configs/deep/er/mnist_special.yaml", "")
+        self.assert_fails(2, config="MNIST_Special.yml", says=["did you mean 'configs/deep/er/mnist_special.yaml'?"])
+
+    def test_a_matlab_7_3_file_is_named_with_the_way_out(self):
+        header = b"MATLAB 7.3 MAT-file".ljust(124) + b"\0\2IM" + b"\0" * 384 + b"\x89HDF\r\n\x1a\n"
+        for content in (header, header[:60], header[-8:] + b"\0" * 300):
+            for part in ("train", "test"):
+                self.write(f"svhn/{part}_32x32.mat", "").write_bytes(content)
+            self.assert_fails(3, "--set", "dataset={name: svhn, root: .}", says=["MATLAB 7.3 (HDF5)", "-v7", "savemat"])
 
     def test_missing_data_says_where_it_looked_and_how_to_get_it(self):
         self.assert_fails(3, "--set", "dataset={name: mnist, root: nowhere}",

@@ -1,10 +1,18 @@
 #include "apo/base/text.h"
 
 #include <algorithm>
+#include <cctype>
 #include <numeric>
 
 namespace apo {
 namespace {
+
+std::string in_lower_case(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) {
+    return static_cast<char>(std::tolower(c));
+  });
+  return text;
+}
 
 /// Levenshtein distance: insertions, deletions, substitutions and swaps of neighbours cost 1.
 size_t edit_distance(const std::string& a, const std::string& b) {
@@ -28,7 +36,7 @@ std::string nearest(const std::string& word, const std::vector<std::string>& can
   std::string best;
   size_t best_distance = std::max<size_t>(2, word.size() / 3) + 1;
   for (const std::string& candidate : candidates) {
-    const size_t distance = edit_distance(word, candidate);
+    const size_t distance = edit_distance(in_lower_case(word), in_lower_case(candidate));
     if (distance < best_distance && distance < candidate.size()) {
       best = candidate;
       best_distance = distance;

@@ -70,6 +70,25 @@ const ConfigNode::Entry* ConfigNode::find(const std::string& key) const {
   return find_in(entries, key);
 }
 
+Layer layer_of(size_t order) {
+  if (order < Document::kMaximalBytes) return Layer::file;
+  return order < 2 * Document::kMaximalBytes ? Layer::grid : Layer::command_line;
+}
+
+Layer latest_layer(const ConfigNode& node) {
+  Layer latest = layer_of(node.order);
+  for (const ConfigNode& item : node.items) latest = std::max(latest, latest_layer(item));
+  for (const auto& entry : node.entries) latest = std::max(latest, latest_layer(entry.value));
+  return latest;
+}
+
+ConfigNode raised_to_grid(ConfigNode node) {
+  if (layer_of(node.order) == Layer::file) node.order += Document::kMaximalBytes;
+  for (ConfigNode& item : node.items) item = raised_to_grid(std::move(item));
+  for (auto& entry : node.entries) entry.value = raised_to_grid(std::move(entry.value));
+  return node;
+}
+
 const ConfigNode* find(const ConfigNode& mapping, const std::string& path) {
   const size_t dot = path.find('.');
   const auto* entry = mapping.find(path.substr(0, dot));
@@ -93,7 +112,6 @@ Document Document::parse(const std::string& text, const std::string& place) {
     fail(root.where, "the top level must be a mapping of keys");
   }
   document.root_.where = place;
-  document.next_order_ = kMaximalBytes;
   return document;
 }
 
@@ -118,6 +136,11 @@ void Document::set(const std::string& path, ConfigNode value) {
     node = &entry->value;
     above += (above.empty() ? "" : ".") + key;
   }
+  if (node->is_scalar() && layer_of(node->order) < layer_of(value.order)) {
+    value.replaced = node->replaced.empty() ? node->text : node->replaced;
+  } else {
+    value.replaced = node->replaced;
+  }
   *node = std::move(value);
 }
 
@@ -136,8 +159,23 @@ void Document::set(const std::string& assignment) {
   set(assignment.substr(0, equals), assignment.substr(equals + 1), place);
 }
 
-void Document::remove(const std::string& key) {
-  std::erase_if(root_.entries, [&](const auto& entry) { return entry.key == key; });
+namespace {
+
+/// The keys below `mapping` may have dots of their own: every split of `path` is tried.
+bool remove_from(ConfigNode& mapping, const std::string& path) {
+  if (std::erase_if(mapping.entries, [&](const auto& entry) { return entry.key == path; }) > 0) {
+    return true;
+  }
+  return std::any_of(mapping.entries.begin(), mapping.entries.end(), [&](auto& entry) {
+    return path.starts_with(entry.key + ".") &&
+           remove_from(entry.value, path.substr(entry.key.size() + 1));
+  });
+}
+
+}  // namespace
+
+void Document::remove(const std::string& path) {
+  remove_from(root_, path);
 }
 
 }  // namespace apo

@@ -18,6 +18,9 @@ struct ConfigEntry {
   Node value = {};
 };
 
+/// Who gave a value; later ones outrank earlier ones.
+enum class Layer { file, grid, command_line };
+
 /// One value of a configuration: nothing, a scalar, a list or an ordered mapping.
 struct ConfigNode {
   enum class Kind { null, scalar, sequence, mapping };
@@ -35,6 +38,8 @@ struct ConfigNode {
   std::string where = {};
   /// Ranks places: later in the file, or overridden later, is greater.
   size_t order = 0;
+  /// Of a scalar set over one of an earlier layer: the first one's text.
+  std::string replaced = {};
 
   bool is_null() const { return kind == Kind::null; }
   bool is_scalar() const { return kind == Kind::scalar; }
@@ -46,6 +51,13 @@ struct ConfigNode {
 
 /// The value at a dotted key below `mapping`, or nullptr.
 const ConfigNode* find(const ConfigNode& mapping, const std::string& path);
+
+/// The layer of a place's rank.
+Layer layer_of(size_t order);
+/// The latest layer that gave a part of `node`.
+Layer latest_layer(const ConfigNode& node);
+/// The file's values as the grid's, which outrank them; what the command line gave stays its own.
+ConfigNode raised_to_grid(ConfigNode node);
 
 /// A configuration file, or what overrides have made of it. The top level is a mapping.
 class Document {
@@ -73,12 +85,12 @@ class Document {
   void set(const std::string& path, const std::string& yaml, const std::string& place);
   /// `--set KEY=VALUE`.
   void set(const std::string& assignment);
-  /// Takes a key of the top level away, if it is there.
-  void remove(const std::string& key);
+  /// Takes a key away, if it is there. Where `path` has dots in one key, as a grid's may, so too.
+  void remove(const std::string& path);
 
  private:
   ConfigNode root_{.kind = ConfigNode::Kind::mapping};
-  size_t next_order_ = 0;
+  size_t next_order_ = 2 * kMaximalBytes;  // behind the file and the grid
 };
 
 }  // namespace apo

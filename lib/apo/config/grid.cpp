@@ -182,7 +182,7 @@ std::vector<GridRun> expand_grid(const Document& document) {
     GridRun run{.label = "", .values = {}, .document = base};
     for (size_t i = 0; i < axes.size(); ++i) {
       const ConfigNode& value = axes[i].values[index[i]];
-      run.document.set(axes[i].key, value);
+      run.document.set(axes[i].key, raised_to_grid(value));
       run.values.emplace_back(axes[i].key, value);
       run.label += fmt::format("{}{}={}", i > 0 ? "," : "", axes[i].key, text_of(value));
     }

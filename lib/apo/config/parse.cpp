@@ -7,7 +7,9 @@
 
 #include <algorithm>
 #include <sstream>
+#include <string_view>
 #include <unordered_map>
+#include <utility>
 
 #include "apo/base/error.h"
 
@@ -22,6 +24,8 @@ size_t height(const ConfigNode& node) {
   for (const auto& entry : node.entries) below = std::max(below, height(entry.value));
   return below + 1;
 }
+
+std::string odd_space_in(const std::string& text);
 
 /// Builds the tree from the parser's events, and stops the parser as soon as a limit is passed.
 class TreeBuilder : public YAML::EventHandler {
@@ -54,7 +58,11 @@ class TreeBuilder : public YAML::EventHandler {
                 const std::string& text) override {
     ConfigNode node = make(Kind::scalar, mark);
     node.text = text;
-    node.quoted = tag != "?" && !tag.empty();
+    node.quoted = is_string(tag, mark);
+    if (const std::string space = node.quoted ? "" : odd_space_in(text); !space.empty()) {
+      fail(mark,
+           fmt::format("{} in '{}'; an ordinary space is accepted", space, in_one_line(text)));
+    }
     add(std::move(node), mark, anchor);
   }
 
@@ -95,6 +103,21 @@ class TreeBuilder : public YAML::EventHandler {
 
   [[noreturn]] void fail(const YAML::Mark& mark, const std::string& message) const {
     throw Error(ErrorKind::config, at(mark) + ": " + message);
+  }
+
+  /// A string's tag is that of quotes, too; numbers and truth values may be tagged as what they
+  /// are.
+  bool is_string(const std::string& tag, const YAML::Mark& mark) const {
+    constexpr std::string_view kCore = "tag:yaml.org,2002:";
+    if (tag.empty() || tag == "?") return false;
+    if (tag == "!" || tag == std::string(kCore) + "str") return true;
+    for (const char* type : {"float", "int", "bool"}) {
+      if (tag == std::string(kCore) + type) return false;
+    }
+    const std::string shown = tag.starts_with(kCore) ? "!!" + tag.substr(kCore.size()) : tag;
+    fail(mark,
+         fmt::format("the tag {} is not accepted; no tag is needed for a value",
+                     in_one_line(shown)));
   }
 
   [[noreturn]] void fail_too_deep(const YAML::Mark& mark) const {
@@ -203,6 +226,44 @@ bool is_control(char c) {
   return byte < 0x20 || byte == 0x7F;
 }
 
+/// The characters that look like a space, or like nothing, and are not one for YAML: which there is
+/// in `text`, or "".
+std::string odd_space_in(const std::string& text) {
+  constexpr std::pair<const char*, const char*> kOddSpaces[] = {
+      {"\u00a0", "a no-break space (U+00A0)"},
+      {"\u202f", "a narrow no-break space (U+202F)"},
+      {"\u2007", "a figure space (U+2007)"},
+      {"\u2003", "an em space (U+2003)"},
+      {"\u2002", "an en space (U+2002)"},
+      {"\u2009", "a thin space (U+2009)"},
+      {"\u3000", "an ideographic space (U+3000)"},
+      {"\u200b", "a zero-width space (U+200B)"},
+      {"\ufeff", "a byte-order mark (U+FEFF)"}};
+  for (const auto& [space, name] : kOddSpaces) {
+    if (text.find(space) != std::string::npos) return name;
+  }
+  return "";
+}
+
+/// What an editor shows as spaces in the lines up to the one where the parser gave up: the likely
+/// cause, as "LINE:COLUMN: message", or "".
+std::string invisible_mistake(const std::string& text, int last_line) {
+  std::istringstream lines(text);
+  std::string line;
+  for (int number = 1; number <= last_line + 1 && std::getline(lines, line); ++number) {
+    const size_t begin = line.find_first_not_of(" \t");
+    const size_t tab = line.find('\t');
+    if (begin != std::string::npos && line[begin] != '#' && tab < begin) {
+      return fmt::format("{}:{}: a tab in the indentation; spaces are accepted", number, tab + 1);
+    }
+    const std::string space = odd_space_in(line.substr(0, line.find('#')));
+    if (!space.empty()) {
+      return fmt::format("{}: {}; an ordinary space is accepted", number, space);
+    }
+  }
+  return "";
+}
+
 void require_utf8(const std::string& text, const std::string& place, Places places) {
   size_t line = 1;
   for (size_t i = 0; i < text.size();) {
@@ -263,6 +324,9 @@ ConfigNode parse_yaml(const std::string& text,
     while (parser.HandleNextDocument(builder)) {
     }
   } catch (const YAML::Exception& error) {
+    const std::string mistake =
+        places == Places::file ? invisible_mistake(text, error.mark.line) : "";
+    if (!mistake.empty()) throw Error(ErrorKind::config, place + ":" + mistake);
     throw Error(ErrorKind::config, builder.at(error.mark) + ": " + in_one_line(error.msg));
   }
   return builder.take();

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
+#include <type_traits>
 
 #include "apo/base/registry.h"
 #include "apo/base/text.h"
@@ -96,7 +98,7 @@ class ReadVisitor : public OptionVisitor {
     const ConfigNode* node = take(key);
     if (node == nullptr) return;
     if (!node->is_sequence() || node->items.size() != 2) {
-      reject(key, *node, "must be [lower, upper]");
+      reject(key, *node, "must be [lower, upper]", false, true);
       return;
     }
     Range read;
@@ -106,7 +108,12 @@ class ReadVisitor : public OptionVisitor {
     if (read.lower <= read.upper) {
       value = read;
     } else {
-      reject(key, *node, "must be [lower, upper] with lower <= upper");
+      mistakes_.add(node->order,
+                    fmt::format("{}: {} = [{}, {}]: must be [lower, upper] with lower <= upper",
+                                node->where,
+                                dotted(key),
+                                read.lower,
+                                read.upper));
     }
   }
 
@@ -175,16 +182,20 @@ class ReadVisitor : public OptionVisitor {
   void reject(const std::string& key,
               const ConfigNode& node,
               const std::string& what,
-              bool by_quotes = false) {
+              bool by_quotes = false,
+              bool takes_list = false) {
     const bool scalar = node.is_scalar();
+    // Several values where one is accepted: a sweep is meant.
+    const bool grid = node.is_sequence() && !node.items.empty() && !takes_list;
     mistakes_.add(node.order,
-                  fmt::format("{}: {}{}: {}{}{}",
+                  fmt::format("{}: {}{}: {}{}{}{}",
                               node.where,
                               dotted(key),
                               scalar ? " = " + shown(node) : "",
                               what,
                               scalar ? "" : ", not " + shown(node),
-                              by_quotes ? ", without quotes" : ""));
+                              by_quotes ? ", without quotes" : "",
+                              grid ? "; for a grid: grid." + dotted(key) + "=[…]" : ""));
   }
 
   bool require_scalar(const std::string& key, const ConfigNode& node, const std::string& wanted) {
@@ -205,7 +216,12 @@ class ReadVisitor : public OptionVisitor {
     if (parsed.error == NumberError::not_a_number || node.quoted) {
       reject(key, node, "must be " + wanted, parsed.error == NumberError::none);
     } else if (parsed.error == NumberError::out_of_range) {
-      reject(key, node, "too large or too small for " + wanted + " of 64 bits");
+      const bool real = std::is_same_v<Number, double>;
+      reject(key,
+             node,
+             fmt::format("too large or too small for {} of 64 bits", real ? "a number" : wanted));
+    } else if (!std::isfinite(static_cast<double>(parsed.value))) {
+      reject(key, node, finite_and(range.describe()));
     } else if (!range.contains(static_cast<double>(parsed.value))) {
       reject(key, node, range.describe());
     } else {
@@ -213,6 +229,13 @@ class ReadVisitor : public OptionVisitor {
       return true;
     }
     return false;
+  }
+
+  /// "must be > 0" → "must be a finite number > 0".
+  static std::string finite_and(const std::string& range) {
+    const std::string must = "must be ", finite = must + "a finite number";
+    if (!range.starts_with(must) || range.starts_with(finite)) return range;
+    return finite + " " + range.substr(must.size());
   }
 
   bool read_real(const std::string& key,

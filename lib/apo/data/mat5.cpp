@@ -200,9 +200,45 @@ class MatFile::Elements : public ByteSource {
   int64_t left_ = 0;            // bytes not yet read
 };
 
+namespace {
+
+using Header = std::array<uint8_t, kHeaderBytes>;
+
+/// Whether these are the first bytes of an HDF5 file, by its own signature or as MATLAB 7.3 begins
+/// one, in either byte order.
+bool is_hdf5(const Header& header) {
+  const std::string text(header.begin(), header.end());
+  const std::string end = text.substr(124);
+  return text.starts_with("\x89HDF\r\n\x1a\n") || text.starts_with("MATLAB 7.3") ||
+         end == std::string("\0\2IM", 4) || end == std::string("\2\0MI", 4);
+}
+
+bool is_big_endian(const Header& header) {
+  return header[126] == 'M' && header[127] == 'I';
+}
+
+/// Errors for what is a MATLAB file of another kind, with the way to one of ours.
+void refuse_other_kinds(const Header& header, const std::filesystem::path& path) {
+  if (is_hdf5(header)) {
+    data_error(path,
+               "is a MATLAB 7.3 (HDF5) file; MATLAB 5 files are accepted: in MATLAB load it and "
+               "save(file, 'X', 'y', '-v7'), or in Python f = h5py.File(file); "
+               "scipy.io.savemat(new, {k: f[k][()].T for k in 'Xy'})");
+  }
+  if (is_big_endian(header)) {
+    data_error(path,
+               "is a MATLAB 5 file in big-endian byte order; little-endian ones are accepted: in "
+               "Python scipy.io.savemat(new, scipy.io.loadmat(file))");
+  }
+}
+
+}  // namespace
+
 MatFile::MatFile(const std::filesystem::path& path) : file_(path) {
-  std::array<uint8_t, kHeaderBytes> header{};
-  if (file_.read(header.data(), header.size()) < header.size()) {
+  Header header{};
+  const size_t got = file_.read(header.data(), header.size());
+  if (got > 0) refuse_other_kinds(header, path);
+  if (got < header.size()) {
     data_error(path,
                fmt::format("ends at byte {}; expected a MATLAB 5 header of {} bytes",
                            file_.position(),
