@@ -24,6 +24,22 @@ TEST(Console, DrawsALiveLineInPlace) {
                     HasSubstr("left")));
 }
 
+TEST(Console, TheLiveLineKeepsWhatFitsTheTerminal) {
+  for (const size_t columns : {20, 40, 60, 80}) {
+    setenv("COLUMNS", std::to_string(columns).c_str(), 1);
+    testing::internal::CaptureStderr();
+    Console console({.live = true,
+                     .total_steps = 123'456,
+                     .steps_per_epoch = 600,
+                     .log = [](const std::string&) {}});
+    console.on_step({99'999, 0.12345, 1.234e-5});
+    const std::string drawn = testing::internal::GetCapturedStderr();
+    EXPECT_LT(drawn.size() - std::string("\r\x1b[K").size(), columns) << drawn;
+    EXPECT_THAT(drawn, HasSubstr("step 100000/123456"));
+  }
+  unsetenv("COLUMNS");
+}
+
 TEST(Console, LogsOneLinePerEpochAndWarnsOnceOfSkippedMetaSteps) {
   std::vector<std::string> lines;
   Console console({.live = false,

@@ -1,6 +1,11 @@
 #include "apo/trace/console.h"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <vector>
 
 #include "apo/base/terminal.h"
 
@@ -20,6 +25,36 @@ std::string duration(double seconds) {
 
 std::string percent(const std::optional<double>& share) {
   return share ? fmt::format("{:.2f} %", 100 * *share) : "-";
+}
+
+/// Columns of the terminal now; where there is none, as COLUMNS says.
+size_t width() {
+  constexpr size_t kUsual = 80;
+  winsize size{};
+  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  const char* columns = std::getenv("COLUMNS");
+  const int given = columns != nullptr ? std::atoi(columns) : 0;
+  return given > 0 ? static_cast<size_t>(given) : kUsual;
+}
+
+/// Those of `parts` (of ASCII) that fit `room` columns, in their order; the first in `importance`
+/// are kept first, and the very first is cut if need be.
+std::string fitted(const std::vector<std::string>& parts,
+                   const std::vector<size_t>& importance,
+                   size_t room) {
+  constexpr const char* kGap = "  ";
+  std::vector<bool> kept(parts.size(), false);
+  std::string line;
+  for (const size_t next : importance) {
+    kept[next] = true;
+    std::string longer;
+    for (size_t i = 0; i < parts.size(); ++i) {
+      if (kept[i]) longer += (longer.empty() ? "" : kGap) + parts[i];
+    }
+    kept[next] = longer.size() <= room;
+    if (kept[next]) line = std::move(longer);
+  }
+  return line.empty() ? parts[importance.front()].substr(0, room) : line;
 }
 
 }  // namespace
@@ -99,18 +134,18 @@ void Console::draw(const StepRecord& record) {
   const auto done = static_cast<double>(record.step + 1);
   const double rate = done / seconds;
   const double left = (static_cast<double>(options_.total_steps) - done) / rate;
-  say(
-      fmt::format("\r\x1b[Kepoch {}/{}  step {}/{}  loss {:.4g}  test {}  lr {:.3g}  "
-                  "{:.0f} steps/s  {} left",
+  const std::vector<std::string> parts = {
+      fmt::format("epoch {}/{}",
                   record.step / options_.steps_per_epoch + 1,
-                  (options_.total_steps - 1) / options_.steps_per_epoch + 1,
-                  record.step + 1,
-                  options_.total_steps,
-                  record.loss,
-                  accuracy_.empty() ? "-" : accuracy_,
-                  record.learning_rate,
-                  rate,
-                  duration(left)));
+                  (options_.total_steps - 1) / options_.steps_per_epoch + 1),
+      fmt::format("step {}/{}", record.step + 1, options_.total_steps),
+      fmt::format("loss {:.4g}", record.loss),
+      fmt::format("test {}", accuracy_.empty() ? "-" : accuracy_),
+      fmt::format("lr {:.3g}", record.learning_rate),
+      fmt::format("{:.0f} steps/s", rate),
+      fmt::format("{} left", duration(left))};
+  // In the last column a terminal may wrap already.
+  say("\r\x1b[K" + fitted(parts, {1, 2, 6, 3, 4, 0, 5}, width() - 1));
 }
 
 void Console::clear() const {
