@@ -93,7 +93,15 @@ int run_grid(const Plan& plan, const Flags& flags) {
   }
   report_folder(folder, plan.name, rows);
   show(grid_table(grid, folder));
-  if (signal != 0) return 128 + signal;
+  if (signal != 0) {
+    fmt::print(stderr,
+               "interrupted: {} of {} runs not started ({}); the same command with --resume goes "
+               "on with those and with the interrupted\n",
+               left.size(),
+               plan.runs.size(),
+               (folder / "grid.json").string()));
+    return 128 + signal;
+  }
   const bool failed = std::any_of(
       ended.begin(), ended.end(), [](const EndedRun& run) { return run.exit_code != 0; });
   return failed ? 5 : 0;

@@ -277,7 +277,10 @@ RunSummary Trainer::conclude() {
     summary_.message = reason(*bad);
   } else if (recorded_ < options_.steps) {
     summary_.status = RunStatus::interrupted;
-    summary_.message = fmt::format("interrupted after step {} of {}", t_, options_.steps);
+    summary_.message = fmt::format(
+        "interrupted after step {} of {}; the same command with --resume goes on with it",
+        t_,
+        options_.steps);
   }
   summary_.final_learning_rate = learning_rate();
   summary_.wall_seconds = clock_.seconds();
