@@ -133,6 +133,7 @@ void Document::set(const std::string& path, ConfigNode value) {
       node->entries.push_back({.key = key, .where = place, .order = value.order});
       entry = &node->entries.back();
     }
+    if (above.size() + (above.empty() ? 0 : 1) + key.size() == path.size()) entry->where = place;
     node = &entry->value;
     above += (above.empty() ? "" : ".") + key;
   }
