@@ -128,15 +128,15 @@ std::string Experiment::bad_bounds() const {
   return "";
 }
 
-std::string Experiment::beyond_float32() const {
+void Experiment::require_float32(OptionVisitor& visitor) const {
   Experiment copy = *this;
-  std::string found =
-      apo::beyond_float32("optimizer.", [&](OptionVisitor& v) { copy.optimizer.visit(v); });
-  if (found.empty())
-    found = apo::beyond_float32("tuner.", [&](OptionVisitor& v) { v.choice(copy.tuner, ""); });
-  if (found.empty())
-    found = apo::beyond_float32("problem.", [&](OptionVisitor& v) { v.choice(copy.problem, ""); });
-  return found;
+  const auto check = [&](const char* path, const std::function<void(OptionVisitor&)>& fields) {
+    const auto found = beyond_float32(path, fields);
+    if (found) visitor.require(false, found->key.c_str(), found->message);
+  };
+  check("optimizer.", [&](OptionVisitor& v) { copy.optimizer.visit(v); });
+  check("tuner.", [&](OptionVisitor& v) { v.choice(copy.tuner, ""); });
+  check("problem.", [&](OptionVisitor& v) { v.choice(copy.problem, ""); });
 }
 
 void Experiment::visit(OptionVisitor& visitor) {
@@ -182,8 +182,7 @@ void Experiment::visit(OptionVisitor& visitor) {
   visitor.require(missing.empty(), "tuner.tune", missing);
   const std::string outside = bad_bounds();
   visitor.require(outside.empty(), "tuner.bounds", outside);
-  const std::string unrepresentable = precision == "float64" ? "" : beyond_float32();
-  visitor.require(unrepresentable.empty(), "precision", unrepresentable);
+  if (precision != "float64") require_float32(visitor);
   visitor.section("train", "how long", [this](OptionVisitor& v) { train.visit(v); });
   visitor.require(tuner.name() != "pbt" || train.on_divergence == "stop",
                   "train.on_divergence",

@@ -68,8 +68,8 @@ struct Experiment {
  private:
   /// Why tuner.tune does not fit the optimizer, or "".
   std::string not_tunable() const;
-  /// Which number single precision does not hold, or "".
-  std::string beyond_float32() const;
+  /// Of the numbers that go into single precision.
+  void require_float32(OptionVisitor& visitor) const;
   /// Why tuner.bounds does not fit what is tuned, or "".
   std::string bad_bounds() const;
 };

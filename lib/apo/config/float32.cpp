@@ -12,7 +12,7 @@ namespace {
 class Float32Visitor : public OptionVisitor {
  public:
   explicit Float32Visitor(std::string path) : path_(std::move(path)) {}
-  const std::string& found() const { return found_; }
+  const std::optional<BeyondFloat32>& found() const { return found_; }
 
   void real(const char* key, double& value, const Range& range, const char*) override {
     check(key, value, range);
@@ -38,7 +38,7 @@ class Float32Visitor : public OptionVisitor {
                const char*,
                const std::function<void(OptionVisitor&)>& fields) override {
     const std::string name = key;
-    if (name == "bounds" || name == "meta_optimizer" || !found_.empty()) return;
+    if (name == "bounds" || name == "meta_optimizer" || found_) return;
     found_ = beyond_float32(path_ + name + ".", fields);
   }
   void choice(Choice& choice, const char*) override { choice.visit(*this); }
@@ -58,24 +58,20 @@ class Float32Visitor : public OptionVisitor {
     constexpr double kLeast = std::numeric_limits<float>::min();
     constexpr double kMost = std::numeric_limits<float>::max();
     const bool vanishes = std::abs(value) < kLeast && !range.contains(0);
-    if (!found_.empty() || (!vanishes && std::abs(value) <= kMost)) return;
-    found_ = fmt::format(
-        "{}{} = {}: single precision takes it for {}; accepted: {}, or "
-        "precision: float64",
-        path_,
-        key,
-        value,
-        vanishes ? "zero" : "infinite",
-        vanishes ? ">= 1.2e-38" : "<= 3.4e38");
+    if (found_ || (!vanishes && std::abs(value) <= kMost)) return;
+    found_ = {path_ + key,
+              fmt::format("single precision takes it for {}; accepted: {}, or precision: float64",
+                          vanishes ? "zero" : "infinite",
+                          vanishes ? ">= 1.2e-38" : "<= 3.4e38")};
   }
 
   std::string path_;
-  std::string found_;
+  std::optional<BeyondFloat32> found_;
 };
 
 }  // namespace
 
-std::string beyond_float32(const std::string& path,
+std::optional<BeyondFloat32> beyond_float32(const std::string& path,
                            const std::function<void(OptionVisitor&)>& fields) {
   Float32Visitor visitor(path);
   fields(visitor);

@@ -2,16 +2,23 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "apo/base/options.h"
 
 namespace apo {
 
-/// Says what the first number is that `fields` visit and float32 turns into infinity, or into zero
-/// where zero is not accepted; "" where there is none. `path`: of the section, "optimizer.". What
-/// is reckoned in float64 whatever the precision is left out: tuner.bounds, tuner.meta_optimizer.
-std::string beyond_float32(const std::string& path,
-                           const std::function<void(OptionVisitor&)>& fields);
+/// A number that float32 turns into infinity, or into zero where zero is not accepted.
+struct BeyondFloat32 {
+  std::string key;      ///< dotted
+  std::string message;  ///< what is wrong with it and what is accepted
+};
+
+/// The first such number that `fields` visit; nothing where there is none. `path`: of the section,
+/// "optimizer.". What is reckoned in float64 whatever the precision is left out: tuner.bounds,
+/// tuner.meta_optimizer.
+std::optional<BeyondFloat32> beyond_float32(const std::string& path,
+                                            const std::function<void(OptionVisitor&)>& fields);
 
 }  // namespace apo
