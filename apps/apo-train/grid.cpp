@@ -94,12 +94,12 @@ int run_grid(const Plan& plan, const Flags& flags) {
   report_folder(folder, plan.name, rows);
   show(grid_table(grid, folder));
   if (signal != 0) {
-    fmt::print(stderr,
-               "interrupted: {} of {} runs not started ({}); the same command with --resume goes "
-               "on with those and with the interrupted\n",
-               left.size(),
-               plan.runs.size(),
-               (folder / "grid.json").string()));
+    say(
+        fmt::format("interrupted: {} of {} runs not started ({}); the same command with --resume "
+                    "goes on with those and with the interrupted\n",
+                    left.size(),
+                    plan.runs.size(),
+                    (folder / "grid.json").string()));
     return 128 + signal;
   }
   const bool failed = std::any_of(
