@@ -23,7 +23,8 @@ constexpr std::array kFree = {"name",
                               "train.keep_checkpoints",
                               "train.on_divergence",
                               "train.rollback_factor",
-                              "train.rollback_limit"};
+                              "train.rollback_limit",
+                              "train.cuda_graph"};
 
 void compare(const std::string& key, const Json& before, const Json& now) {
   if (before == now || std::find(kFree.begin(), kFree.end(), key) != kFree.end()) return;
