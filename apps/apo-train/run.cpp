@@ -67,8 +67,9 @@ class Run {
     return options;
   }
 
-  /// Not of parameters from which there is no way on.
+  /// Not of what there is no way on from.
   void save() {
+    if (trainer_.is_broken_off()) return;
     for (const Tensor& parameter : assembly_.problem->parameters()) {
       if (!parameter.isfinite().all().item<bool>()) return;
     }

@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/full_like.h>
 #include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
@@ -34,6 +35,18 @@ TEST(Hyperparameters, MovesInTheStoredForm) {
   EXPECT_DOUBLE_EQ(phi.value(0).item<double>(), 0.1 * std::exp(1.0));
   phi.move(1, phi.stored(1) + 0.25);
   EXPECT_DOUBLE_EQ(phi.value(1).item<double>(), 0.75);
+}
+
+TEST(Hyperparameters, ALogarithmMovedToInfinityComesBack) {
+  Hyperparameters phi(kSpecs, 1);
+  const Tensor begin = phi.stored(0).clone();
+  for (const double infinity : {-INFINITY, INFINITY}) {
+    phi.move(0, at::full_like(begin, infinity));
+    const double value = phi.value(0).item<double>();
+    EXPECT_TRUE(std::isfinite(value) && value > 0) << value;
+    phi.move(0, begin);
+    EXPECT_NEAR(phi.value(0).item<double>(), 0.1, 1e-15);
+  }
 }
 
 TEST(Hyperparameters, APlainlyStoredValueStaysInItsRange) {

@@ -68,7 +68,11 @@ std::unique_ptr<Tuner> make_tuner(const std::string& name) {
   if (name == "apo") return make_papers_apo();
   if (name == "apo_per_layer") return make_papers_apo("per_layer");
   if (name == "apo_robust") return make_apo({});
-  if (name == "hypergradient") return make_hypergradient({});
+  if (name == "hypergradient") {
+    HypergradientOptions options;
+    options.rate = 1e-6;  // the default ruins what RMSprop trains
+    return make_hypergradient(options);
+  }
   if (name == "smd") return make_smd({});
   if (name == "step_decay") return make_step_decay({.every = 3, .milestones = {}, .unit = "steps"});
   return make_constant({});

@@ -28,8 +28,10 @@ std::shared_ptr<Model> make_model(const std::string& name, const ModelShape& sha
   Document document;
   document.set("model={name: " + name + (wide ? ", width: 4}" : "}"));
   document.set("train.steps=1");
+  document.set("name=test");
   read_into(document, experiment);
-  at::globalContext().defaultGenerator(at::kCPU).set_current_seed(0);
+  at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
+  generator.set_current_seed(0);
   return experiment.model.make(shape);
 }
 

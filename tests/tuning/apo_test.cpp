@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "apo/base/error.h"
+#include "apo/tuning/rate_search.h"
 #include "support/tuned_run.h"
 
 namespace apo {
@@ -38,6 +39,15 @@ TEST(ApoTuner, ThePapersFirstMetaStepMovesLogRateByTenMetaRates) {
 TEST(ApoTuner, TheRobustFormsFirstMetaStepMovesLogRateByTheMetaRate) {
   const auto apo = run(*make_apo({}), *make_sgd({}, {.learning_rate = 0.5}), {.steps = 1});
   EXPECT_NEAR(std::abs(std::log(apo->trace.tuned[0] / 0.5)), 0.1, 1e-5);
+}
+
+TEST(ApoTuner, ARateThatIsNotTunedStaysWhateverTheObjectiveSays) {
+  ApoOptions options = papers();
+  options.tune = {"epsilon"};
+  const auto apo =
+      run(*make_apo(options), *make_rmsprop({}, {.learning_rate = 1e300}), {.steps = 1});
+  ASSERT_TRUE(apo->trace.metas[0].skipped);
+  EXPECT_EQ(rates(*apo)[0], 1e300);
 }
 
 TEST(ApoTuner, SgdAsMetaOptimizerIsAlgorithm1) {
@@ -263,19 +273,22 @@ TEST(ApoTuner, AutoTakesTheMinimiserOfTheObjectiveOnTheGrid) {
   const auto rule = make_sgd({}, {.learning_rate = 1e-3});
   const auto found = run(*make_apo(options), *rule, {.steps = 1, .auto_learning_rate = true});
   const double best = found->trace.steps[0].learning_rate;
-  // The search draws its own x̃ first, so compare with J evaluated by hand on the same batches.
+  // The search draws its own x̃ first, and more examples than a step has, so compare with J
+  // evaluated by hand on the same batches.
   test::TinyProblem problem;
-  const Batch x = problem.next_batch();
-  const Batch x_tilde = problem.next_discrepancy_batch();
+  const Batch own = problem.next_batch();
+  const Batch x = enough_examples(problem, own);
+  const Batch x_tilde = enough_examples(problem, problem.next_discrepancy_batch());
+  ASSERT_EQ(x.targets.size(0), 32);
   const TensorList theta = clone(problem.parameters());
-  const TensorList g = gradient(problem.loss(problem.outputs(x), x), problem.parameters());
+  const TensorList g = gradient(problem.loss(problem.outputs(own), own), problem.parameters());
   const auto objective = [&](double rate) {
     TensorList next;
     for (size_t i = 0; i < theta.size(); ++i) next.push_back(theta[i] - rate * g[i]);
     const Tensor moved = test::TinyProblem::outputs_at(next, x_tilde) -
                          test::TinyProblem::outputs_at(theta, x_tilde);
     return (problem.loss(test::TinyProblem::outputs_at(next, x), x) +
-            0.1 * moved.square().sum() / 8)
+            0.1 * moved.square().sum() / 32)
         .item<double>();
   };
   const double neighbour = std::pow(10, 0.25);

@@ -21,7 +21,7 @@ class RateSearchWith : public testing::TestWithParam<std::string> {
   bool survives(double rate) {
     Hyperparameters phi = phi_;
     phi.set(phi.index("learning_rate"), rate);
-    return survives_trial(context_, phi, 10, 2 * loss_.item<double>());
+    return survives_trial(context_, phi, 10, 2 * loss_.item<double>(), {});
   }
 
   Tensor rates(double rate) const { return at::full({1}, rate, at::kDouble); }

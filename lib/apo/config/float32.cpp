@@ -72,7 +72,7 @@ class Float32Visitor : public OptionVisitor {
 }  // namespace
 
 std::optional<BeyondFloat32> beyond_float32(const std::string& path,
-                           const std::function<void(OptionVisitor&)>& fields) {
+                                            const std::function<void(OptionVisitor&)>& fields) {
   Float32Visitor visitor(path);
   fields(visitor);
   return visitor.found();

@@ -80,8 +80,9 @@ void StepLog::judge_by(double chance, double factor, int64_t window) {
   window_ = window;
 }
 
-void StepLog::judge() {
-  if (ruined_share_ <= kRuinedShare) return;
+void StepLog::judge(bool at_end) {
+  const bool too_early = last_.step + 1 < window_ && !at_end;
+  if (ruined_share_ <= kRuinedShare || too_early) return;
   diverged_ = last_;
   diverged_->loss = loss_sum_ / static_cast<double>(examples_);
 }

@@ -44,8 +44,8 @@ class StepLog {
   void judge_by(double chance, double factor, int64_t window);
   double untrained_loss() const { return untrained_loss_; }
   /// Ends the run as diverged where of the last steps too many are ruined: a spike that recovers is
-  /// none of them for long.
-  void judge();
+  /// none of them for long. By fewer than `window` steps only at the end of the run.
+  void judge(bool at_end);
   /// Meta steps that were skipped.
   int64_t skipped() const { return skipped_; }
   /// The sums of the epoch, and the divergence if there is one; pending steps are not kept.

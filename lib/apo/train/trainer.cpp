@@ -2,10 +2,10 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/amax.h>
+#include <ATen/ops/amin.h>
 #include <ATen/ops/clamp.h>
 #include <ATen/ops/exp.h>
-#include <ATen/ops/max.h>
-#include <ATen/ops/min.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -120,10 +120,6 @@ bool Trainer::is_epoch_over() const {
 /// The base step of the method, and where the tuner says so the meta step before it.
 bool Trainer::take_step() {
   Recorder* recorder = options_.recorder.get();
-  // A search for the first rate takes long, and leaves traces where it is broken off.
-  const bool searches = t_ == 0 && tuner_.interval() > 0;
-  const auto visit = [this](StateVisitor& v) { visit_state(v); };
-  const State untouched = searches ? state_of(visit) : State{};
   const Batch x = problem_.next_batch();
   const Gradient at =
       differentiated_(recorder, {x.inputs, x.targets}, [this](const TensorList& inputs) {
@@ -131,10 +127,9 @@ bool Trainer::take_step() {
       });
   if (!judged_) judge_by_chance(at);
   tune({t_, problem_, rule_, at.g, xi_, x, at.loss, recorder, options_.interrupted});
-  if (searches && options_.interrupted()) {
-    restore(untouched, theta().front().device(), visit);
-    return false;
-  }
+  // The search for the first rate takes long. Broken off, it has drawn batches that no step used.
+  broken_off_ = t_ == 0 && tuner_.interval() > 0 && options_.interrupted();
+  if (broken_off_) return false;
   log_.push_step(t_, at.examples, update(at));
   return true;
 }
@@ -199,7 +194,7 @@ TensorList Trainer::update(const Gradient& at) {
 
 void Trainer::end_epoch() {
   log_.fetch();
-  if (!log_.diverged()) log_.judge();
+  if (!log_.diverged()) log_.judge(t_ == options_.steps);
   if (log_.diverged()) return;
   clock_.stop();
   if (t_ % problem_.steps_per_epoch() != 0) options_.on_cut_epoch();
@@ -343,7 +338,7 @@ void Trainer::scale_learning_rate(double factor) {
 Tensor Trainer::rate() const {
   const Tensor& value = phi_.value(phi_.index("learning_rate"));
   if (phi_.groups() == 1) return value;
-  return value.log().mean().exp().clamp(value.min(), value.max());  // exact where all are equal
+  return value.log().mean().exp().clamp(value.amin(), value.amax());  // exact where all are equal
 }
 
 RunSummary train(Problem& problem,

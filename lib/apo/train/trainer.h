@@ -63,6 +63,10 @@ class Trainer {
   /// Whether the run is where train.checkpoint_every wants a checkpoint, or at its start.
   bool is_on_schedule() const;
 
+  /// Whether it was interrupted in a step that has left traces: nothing is lost, for it was the
+  /// first, but what the run is now must not be saved.
+  bool is_broken_off() const { return broken_off_; }
+
   /// All that the rest of the run depends on. Restored, the run goes on as if it had never stopped.
   void visit_state(StateVisitor& visitor);
 
@@ -113,6 +117,7 @@ class Trainer {
   std::optional<double> score_;       ///< of the epoch that ended last, the larger the better
   std::optional<double> best_score_;  ///< of those that is_new_best was asked of
   double found_rate_scale_ = 1;
+  bool broken_off_ = false;
   bool judged_ = false;  ///< the log knows what to judge by
   RunSummary summary_;
 };

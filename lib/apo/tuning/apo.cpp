@@ -39,9 +39,8 @@ Tensor is_finite(const Tensor& x) {
 /// Source: APO paper, Eq. 11 and Algorithm 1.
 /// Differs, unless form is `paper`, by two line searches on J. A first rate more than a factor ten
 /// away from J's minimiser gives way to it. And where a step would undo the training, that is where
-/// ℓ plus the rise of J exceeds twice the untrained network's loss ℓ₀, or twice ℓ where that is
-/// larger than 2 ℓ₀ already, or is not finite, the rate is searched anew and the meta-optimizer
-/// never sees the gradient.
+/// ℓ plus the rise of J exceeds twice the untrained network's loss ℓ₀, or is not finite, the rate
+/// is searched anew and the meta-optimizer never sees the gradient.
 class Apo : public Tuner {
  public:
   explicit Apo(const ApoOptions& options)
@@ -90,8 +89,9 @@ class Apo : public Tuner {
                                               bool given) override {
     if (given && !searches()) return std::nullopt;
     Problem& problem = context.problem;
-    const double untrained = loss_of_enough(problem, context.x, context.loss);
     const Batch x = enough_examples(problem, context.x);
+    const Batch judge = has_enough_examples(context.x) ? Batch{} : x;
+    const double untrained = judge.inputs.defined() ? loss_of(problem, x) : to_double(context.loss);
     const Batch x_tilde = enough_examples(problem, problem.next_discrepancy_batch());
     const PendingStep pending = pending_step(context, context.g, x, x_tilde);
     ProximalObjective objective(pending, *discrepancy_, objective_);
@@ -100,7 +100,7 @@ class Apo : public Tuner {
     if (given && is_near_minimum(objective, phi, effective)) return std::nullopt;
     const int64_t steps = std::min(options_.interval, kLongestTrial);
     const double rate = to_double(search_all_rates(objective, phi, context.interrupted)[0]) / gain;
-    return harmless_rate(rate, context, phi, steps, kHarmed * untrained);
+    return harmless_rate(rate, context, phi, steps, kHarmed * untrained, judge);
   }
 
   std::optional<MetaStep> before_step(const StepContext& context, Hyperparameters& phi) override {
@@ -136,7 +136,8 @@ class Apo : public Tuner {
     const Tensor loss = in_float64(context.loss);
     const bool enough = !searches() || has_enough_examples(context.x);
     if (enough) return loss.clone();
-    return at::full_like(loss, loss_of_enough(context.problem, context.x, context.loss));
+    return at::full_like(loss,
+                         loss_of(context.problem, enough_examples(context.problem, context.x)));
   }
 
   /// Whether line searches may move it.
@@ -194,10 +195,7 @@ class Apo : public Tuner {
     if (!searches()) return finite.bitwise_not();
     const Tensor unmoved =  // J of no step at all
         options_.loss_term == "linear" ? at::zeros_like(loss) : loss;
-    // Where training is undone already, no step that is less than another such blow is to blame.
-    const Tensor limit =
-        kUndone * at::where(loss.gt(kUndone * untrained_loss_), loss, untrained_loss_);
-    const Tensor undone = (loss + objective - unmoved).gt(limit);
+    const Tensor undone = (loss + objective - unmoved).gt(kUndone * untrained_loss_);
     return finite.bitwise_not().bitwise_or(undone);
   }
 

@@ -72,12 +72,10 @@ Batch enough_examples(Problem& problem, const Batch& x) {
   return {at::cat(inputs), at::cat(targets)};
 }
 
-double loss_of_enough(Problem& problem, const Batch& x, const Tensor& loss) {
-  if (has_enough_examples(x)) return to_double(loss);
+double loss_of(Problem& problem, const Batch& x) {
   const at::NoGradGuard no_grad;
   const SwapGuard buffers(problem.buffers(), clone(problem.buffers()));
-  const Batch enough = enough_examples(problem, x);
-  return to_double(problem.loss(problem.outputs(enough), enough));
+  return to_double(problem.loss(problem.outputs(x), x));
 }
 
 Tensor search_all_rates(ProximalObjective& objective,
@@ -110,7 +108,8 @@ bool is_near_minimum(ProximalObjective& objective,
 bool survives_trial(const StepContext& context,
                     const Hyperparameters& phi,
                     int64_t steps,
-                    double limit) {
+                    double limit,
+                    const Batch& judge) {
   Problem& problem = context.problem;
   TensorList& theta = problem.parameters();
   const SwapGuard parameters(theta, clone(theta));
@@ -121,17 +120,22 @@ bool survives_trial(const StepContext& context,
     context.rule.step(theta, g, xi, phi.values());
     const Batch x = problem.next_discrepancy_batch();
     const Tensor loss = problem.loss(problem.outputs(x), x);
-    if (!(loss_of_enough(problem, x, loss) <= limit)) return false;  // so is NaN
+    const double found = judge.inputs.defined() ? loss_of(problem, judge) : to_double(loss);
+    if (!(found <= limit)) return false;  // so is NaN
     if (t == steps || context.interrupted()) return true;
     g = observe(context.rule, problem, x, loss, xi);
   }
 }
 
-double harmless_rate(
-    double rate, const StepContext& context, Hyperparameters phi, int64_t steps, double limit) {
+double harmless_rate(double rate,
+                     const StepContext& context,
+                     Hyperparameters phi,
+                     int64_t steps,
+                     double limit,
+                     const Batch& judge) {
   for (; rate > kSmallestRate; rate /= 2) {
     phi.set(phi.index("learning_rate"), rate);
-    if (survives_trial(context, phi, steps, limit)) return rate;
+    if (survives_trial(context, phi, steps, limit, judge)) return rate;
   }
   return rate;
 }

@@ -13,9 +13,8 @@ bool has_enough_examples(const Batch& x);
 /// from x̃'s stream. For problems whose batches have inputs.
 Batch enough_examples(Problem& problem, const Batch& x);
 
-/// ℓ of enough examples, x among them; `loss` where x has as many. Restores everything but the
-/// stream.
-double loss_of_enough(Problem& problem, const Batch& x, const Tensor& loss);
+/// ℓ(f(x, θ)). Restores everything.
+double loss_of(Problem& problem, const Batch& x);
 
 /// The minimiser of J over rates from 1e-8 to 1e2, four per decade, the same for every layer.
 /// [groups].
@@ -35,15 +34,21 @@ Tensor search_multiples(ProximalObjective& objective,
 bool is_near_minimum(ProximalObjective& objective, const Hyperparameters& phi, const Tensor& rates);
 
 /// Whether the loss stays below `limit` in a trial: `steps` base steps from where the run is, the
-/// first of them the pending one, at φ, the others on batches of x̃'s stream. Restores everything
-/// but that stream.
+/// first of them the pending one, at φ, the others on batches of x̃'s stream. The loss is that of
+/// the same examples after every step, `judge`, or where it has none that of each step's own batch.
+/// Restores everything but that stream.
 bool survives_trial(const StepContext& context,
                     const Hyperparameters& phi,
                     int64_t steps,
-                    double limit);
+                    double limit,
+                    const Batch& judge);
 
 /// `rate`, or the first below it, by halves, that survives such a trial.
-double harmless_rate(
-    double rate, const StepContext& context, Hyperparameters phi, int64_t steps, double limit);
+double harmless_rate(double rate,
+                     const StepContext& context,
+                     Hyperparameters phi,
+                     int64_t steps,
+                     double limit,
+                     const Batch& judge);
 
 }  // namespace apo
