@@ -80,9 +80,13 @@ void StepLog::judge_by(double chance, double factor, int64_t window) {
   window_ = window;
 }
 
+bool StepLog::looks_ruined() const {
+  return ruined_share_ > kRuinedShare;
+}
+
 void StepLog::judge(bool at_end) {
   const bool too_early = last_.step + 1 < window_ && !at_end;
-  if (ruined_share_ <= kRuinedShare || too_early) return;
+  if (!looks_ruined() || too_early) return;
   diverged_ = last_;
   diverged_->loss = loss_sum_ / static_cast<double>(examples_);
 }

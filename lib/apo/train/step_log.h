@@ -43,6 +43,8 @@ class StepLog {
   /// run.
   void judge_by(double chance, double factor, int64_t window);
   double untrained_loss() const { return untrained_loss_; }
+  /// Whether too many of the last steps are ruined: no state to go back to.
+  bool looks_ruined() const;
   /// Ends the run as diverged where of the last steps too many are ruined: a spike that recovers is
   /// none of them for long. By fewer than `window` steps only at the end of the run.
   void judge(bool at_end);

@@ -223,7 +223,8 @@ void Trainer::end_epoch() {
 
 bool Trainer::is_on_schedule() const {
   const int64_t every = options_.checkpoint_every * problem_.steps_per_epoch();
-  return t_ == 0 || (every > 0 && t_ % every == 0 && t_ == recorded_);
+  const bool due = every > 0 && t_ % every == 0 && t_ == recorded_;
+  return t_ == 0 || (due && !log_.looks_ruined());
 }
 
 bool Trainer::is_new_best() {
