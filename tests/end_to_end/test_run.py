@@ -147,6 +147,16 @@ class Run(ApoTrainTest):
         self.assertIsNone(run["loss"]["y"][-1])
         jsonschema.validate(self.trace("smoke"), schema("trace"))
 
+    def test_a_tuner_that_ruins_the_run_is_told_by_its_own_key(self):
+        for tuner, key in (("{name: hypergradient, rate: 1e6}", "tuner.rate"),
+                           ("{name: smd, meta_rate: 1e9}", "tuner.meta_rate")):
+            self.start("--overwrite", "--set", f"tuner={tuner}", "--set", "dataset.batch_size=10",
+                       "--set", "optimizer.learning_rate=10")
+            message = self.json("smoke", "summary.json")["message"]
+            self.assertIn("the loss became nan", message)
+            self.assertNotIn("-nan", message)
+            self.assertIn(f"a smaller {key}", message)
+
     def test_a_signal_ends_the_run_with_a_whole_trace(self):
         process = subprocess.Popen(self.command("--set", "train.epochs=100000"), cwd=self.folder,
                                    env=self.environment(), stderr=subprocess.DEVNULL)

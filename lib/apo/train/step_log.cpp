@@ -12,6 +12,11 @@ constexpr size_t kInFlight = 50;
 /// example in two where there are two classes, so that at batches of one half the losses are small.
 constexpr double kRuinedShare = 1.0 / 3;
 
+/// The sign of NaN says nothing, and would be printed.
+double without_sign_of_nan(double value) {
+  return std::isnan(value) ? std::abs(value) : value;
+}
+
 }  // namespace
 
 StepLog::StepLog(std::vector<Observer*> observers,
@@ -59,7 +64,8 @@ void StepLog::fetch() {
 }
 
 void StepLog::tell_step(const Pending& pending, const double* numbers, size_t count) {
-  const StepRecord record{pending.step, numbers[0], numbers[1]};
+  const StepRecord record{
+      pending.step, without_sign_of_nan(numbers[0]), without_sign_of_nan(numbers[1])};
   for (Observer* observer : observers_) observer->on_step(record);
   if (!std::isfinite(record.loss)) {
     diverged_ = record;

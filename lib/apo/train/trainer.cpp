@@ -255,6 +255,7 @@ std::string Trainer::reason(const StepRecord& bad) const {
                         bad.loss,
                         log_.untrained_loss())
           : fmt::format("the loss became {}", bad.loss);
+  const std::string remedy = tuner_.remedy();
   return fmt::format(
       "{} at step {} (epoch {}), with learning rate {}; try a smaller "
       "optimizer.learning_rate{} or train.on_divergence=rollback",
@@ -262,7 +263,7 @@ std::string Trainer::reason(const StepRecord& bad) const {
       bad.step,
       bad.step / problem_.steps_per_epoch() + 1,
       bad.learning_rate,
-      tuner_.interval() > 0 ? ", a larger tuner.lambda" : "");
+      remedy.empty() ? "" : ", " + remedy);
 }
 
 RunSummary Trainer::conclude() {

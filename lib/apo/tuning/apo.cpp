@@ -57,6 +57,7 @@ class Apo : public Tuner {
   bool per_layer() const override { return options_.scope == "per_layer"; }
   int64_t interval() const override { return options_.interval; }
   int64_t discrepancy_batch_size() const override { return options_.discrepancy_batch_size; }
+  std::string remedy() const override { return "a larger tuner.lambda"; }
   int64_t share() const override { return options_.lean ? kLeanShare : 1; }
 
   std::map<std::string, Range> bounds() const override {

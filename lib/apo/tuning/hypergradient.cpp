@@ -68,6 +68,7 @@ class Hypergradient : public Tuner {
   explicit Hypergradient(const HypergradientOptions& options) : options_(options) {}
 
   std::vector<std::string> tuned() const override { return {"learning_rate"}; }
+  std::string remedy() const override { return "a smaller tuner.rate"; }
 
   std::optional<MetaStep> before_step(const StepContext& context, Hyperparameters& phi) override {
     const at::NoGradGuard no_grad;

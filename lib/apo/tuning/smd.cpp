@@ -24,6 +24,7 @@ class Smd : public Tuner {
   explicit Smd(const SmdOptions& options) : options_(options) {}
 
   std::vector<std::string> tuned() const override { return {"learning_rate"}; }
+  std::string remedy() const override { return "a smaller tuner.meta_rate"; }
 
   std::optional<MetaStep> before_step(const StepContext& context, Hyperparameters& phi) override {
     const size_t eta = phi.index("learning_rate");

@@ -70,6 +70,9 @@ class Tuner {
   /// Meta steps look at one example in so many of x and of x̃.
   virtual int64_t share() const { return 1; }
 
+  /// What of its own keys to change, and how, where a run diverged; "": they did not matter.
+  virtual std::string remedy() const { return ""; }
+
   /// Throws Error(config) where the problem cannot be tuned so.
   virtual void check(const Problem&) const {}
   /// A better learning rate to begin with than φ's, which is `given` by the user or, for
