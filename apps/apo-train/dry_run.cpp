@@ -1,57 +1,272 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "apo/base/state.h"
 #include "apo/base/system.h"
 #include "apo/config/assemble.h"
+#include "apo/cuda/recorder.h"
+#include "apo/problem/supervised.h"
 #include "run.h"
 
 namespace apo {
 namespace {
 
 constexpr double kMebibyte = 1024 * 1024;
+/// What is short is repeated for so long, what is long is broken off.
+constexpr double kSecondsEach = 0.5;
+constexpr int64_t kMostSteps = 1000;
+/// Until a device has recorded a step.
+constexpr int64_t kRecordingSteps = 5;
 
 std::string duration(double seconds) {
+  if (seconds < 10) return fmt::format("{:.2f} s", seconds);
   if (seconds < 120) return fmt::format("{:.1f} s", seconds);
   if (seconds < 7200) return fmt::format("{:.1f} min", seconds / 60);
   return fmt::format("{:.1f} h", seconds / 3600);
 }
 
+/// A tuner whose meta steps come when they are wanted, not at its interval, and whose search for
+/// the first rate is timed.
+class TimedTuner : public Tuner {
+ public:
+  TimedTuner(Tuner& tuner, at::Device device) : tuner_(tuner), search_(device) {}
+
+  void take_meta_steps(bool wanted) { takes_meta_steps_ = wanted; }
+  double search_seconds() { return search_.seconds(); }
+
+  std::vector<std::string> tuned() const override { return tuner_.tuned(); }
+  std::map<std::string, Range> bounds() const override { return tuner_.bounds(); }
+  bool per_layer() const override { return tuner_.per_layer(); }
+  int64_t interval() const override { return tuner_.interval(); }
+
+  std::optional<double> initial_learning_rate(const StepContext& context,
+                                              const Hyperparameters& phi,
+                                              bool given) override {
+    search_.start();
+    const auto found = tuner_.initial_learning_rate(context, phi, given);
+    search_.stop();
+    return found;
+  }
+
+  std::optional<MetaStep> before_step(const StepContext& context, Hyperparameters& phi) override {
+    if (interval() == 0) return tuner_.before_step(context, phi);
+    if (!takes_meta_steps_) return std::nullopt;
+    StepContext due = context;
+    due.step = 0;
+    return tuner_.before_step(due, phi);
+  }
+
+  void visit_state(StateVisitor& visitor) override { tuner_.visit_state(visitor); }
+
+ private:
+  Tuner& tuner_;
+  DeviceStopwatch search_;
+  bool takes_meta_steps_ = true;
+};
+
+/// Seconds.
+struct Costs {
+  double search = 0;  ///< for the first rate, once
+  double base_step = 0;
+  double meta_step = 0;
+  double evaluation = 0;           ///< of the test set
+  double training_evaluation = 0;  ///< of the training set
+};
+
+/// A run that can be tried.
+class Trial {
+ public:
+  Trial(Assembly& assembly, bool records)
+      : assembly_(assembly),
+        tuner_(*assembly.tuner, assembly.device),
+        options_(endless(assembly, records)),
+        trainer_(*assembly.problem, *assembly.rule, tuner_, options_, {}) {}
+
+  /// One base step with all that comes before the first: the memory that it takes stays counted.
+  void begin() { trainer_.advance_to(1); }
+
+  /// Pre: begun.
+  Costs measure() {
+    Costs costs{.search = tuner_.search_seconds()};
+    if (trainer_.diverged()) return costs;
+    begun_ = state_of([this](StateVisitor& visitor) { trainer_.visit_state(visitor); });
+    const bool meta = tuner_.interval() > 0;
+    const double with_meta = meta ? seconds_of_step(true) : 0;
+    costs.base_step = seconds_of_step(false);
+    if (meta) costs.meta_step = std::max(0.0, with_meta - costs.base_step);
+    return costs;
+  }
+
+ private:
+  /// No evaluation on the way, and no end.
+  static TrainOptions endless(const Assembly& assembly, bool records) {
+    TrainOptions options = assembly.options;
+    options.steps = INT64_MAX;
+    options.evaluate_every = 0;
+    options.checkpoint_every = 0;
+    if (records) options.recorder = make_cuda_recorder(assembly.device, [](const std::string&) {});
+    return options;
+  }
+
+  double seconds_of_step(bool with_meta) {
+    tuner_.take_meta_steps(with_meta);
+    if (options_.recorder) trainer_.advance_to(trainer_.steps_taken() + kRecordingSteps);
+    Stopwatch clock;
+    int64_t steps = 0;
+    while (steps < 2 || (steps < kMostSteps && clock.seconds() < kSecondsEach)) {
+      if (trainer_.diverged()) begin_again();
+      clock.start();
+      trainer_.advance_to(trainer_.steps_taken() + 1);
+      clock.stop();
+      ++steps;
+    }
+    return clock.seconds() / static_cast<double>(steps);
+  }
+
+  /// A rate may ruin a run in fewer steps than are timed.
+  void begin_again() {
+    restore(
+        begun_, assembly_.device, [this](StateVisitor& visitor) { trainer_.visit_state(visitor); });
+  }
+
+  Assembly& assembly_;
+  TimedTuner tuner_;
+  TrainOptions options_;
+  Trainer trainer_;
+  State begun_;
+};
+
+/// Of a pass over a part of the problem, from its first batches where it takes long.
+double seconds_of_pass(Problem& problem, Part part, int64_t examples) {
+  Stopwatch clock;
+  clock.start();
+  int64_t batches = 0;
+  const auto enough = [&] {
+    if (batches > 0 && clock.seconds() > kSecondsEach) return true;
+    ++batches;
+    return false;
+  };
+  if (problem.evaluate(part, enough)) return clock.seconds();
+  const auto all = static_cast<double>((examples - 1) / kEvaluationBatch + 1);
+  return clock.seconds() * all / static_cast<double>(std::max<int64_t>(batches, 1));
+}
+
+int64_t ceiling(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
+
+/// What happens how often in a run.
+struct Counts {
+  int64_t steps = 0;
+  int64_t meta_steps = 0;
+  int64_t evaluations = 0;
+  int64_t training_evaluations = 0;
+};
+
+Counts counts_of(const Assembly& assembly) {
+  const TrainOptions& options = assembly.options;
+  const int64_t epochs = ceiling(options.steps, assembly.problem->steps_per_epoch());
+  const int64_t every = options.evaluate_every;
+  const int64_t interval = assembly.tuner->interval();
+  const bool full = every > 0 && options.train_metrics == TrainMetrics::full;
+  return {.steps = options.steps,
+          .meta_steps = interval > 0 ? ceiling(options.steps, interval) : 0,
+          .evaluations = every > 0 ? ceiling(epochs, every) : 0,  // the last epoch always
+          .training_evaluations = full ? epochs : 0};
+}
+
+double seconds_of_training(const Costs& costs, const Counts& counts) {
+  return costs.search + costs.base_step * static_cast<double>(counts.steps) +
+         costs.meta_step * static_cast<double>(counts.meta_steps);
+}
+
+double seconds_of_evaluation(const Costs& costs, const Counts& counts) {
+  return costs.evaluation * static_cast<double>(counts.evaluations) +
+         costs.training_evaluation * static_cast<double>(counts.training_evaluations);
+}
+
+/// With every member of a population in memory, each of which has taken a step.
+Costs measure(std::vector<Assembly>& members, const Experiment& experiment) {
+  std::vector<std::unique_ptr<Trial>> trials;
+  for (Assembly& member : members) {
+    trials.push_back(std::make_unique<Trial>(member, experiment.train.cuda_graph == "auto"));
+    trials.back()->begin();
+  }
+  Costs costs = trials.front()->measure();
+  Assembly& first = members.front();
+  const Counts counts = counts_of(first);
+  if (counts.evaluations > 0) {
+    costs.evaluation = seconds_of_pass(*first.problem, Part::test, first.data.test_examples);
+  }
+  if (counts.training_evaluations > 0) {
+    costs.training_evaluation =
+        seconds_of_pass(*first.problem, Part::train, first.data.train_examples);
+  }
+  return costs;
+}
+
+std::vector<Assembly> assemble_all(const Experiment& experiment) {
+  if (experiment.tuner.make()->population()) return assemble_population(experiment);
+  std::vector<Assembly> one;
+  one.push_back(assemble(experiment));
+  return one;
+}
+
 }  // namespace
 
-std::string dry_run(const Experiment& experiment) {
-  Assembly assembly = assemble(experiment);
-  const int64_t steps = assembly.options.steps;
-  TrainOptions one_step = assembly.options;
-  one_step.steps = 1;
-  one_step.evaluate_every = 0;
-  RunSummary summary;
-  for (int pass = 0; pass < 2; ++pass) {  // the first warms up
-    summary = train(*assembly.problem, *assembly.rule, *assembly.tuner, one_step, {});
+std::string dry_run(Experiment experiment, int64_t runs, int64_t jobs) {
+  const auto population = experiment.tuner.make()->population();
+  const bool members_in_turns = runs > 1 || !population;  // the jobs are the grid's
+  const int64_t parallel = std::min(jobs, members_in_turns ? runs : population->population);
+  const int64_t at_a_time = members_in_turns ? 1 : parallel;
+  if (parallel > 1) {
+    const int64_t threads = experiment.threads > 0 ? experiment.threads : usable_cores();
+    experiment.threads = threads_of_job(threads, parallel);
   }
-  const double meta = summary.wall_seconds * summary.meta_share;
-  const double base = summary.wall_seconds - meta;
-  const int64_t interval = assembly.tuner->interval();
-  const double meta_per_step = interval > 0 ? meta / static_cast<double>(interval) : 0;
-  const auto population = assembly.tuner->population();
-  const double runs = population ? static_cast<double>(population->population) : 1;
-  const double total = runs * static_cast<double>(steps) * (base + meta_per_step);
+  std::vector<Assembly> members = assemble_all(experiment);
+  const Costs costs = measure(members, experiment);
+  const Assembly& first = members.front();
+  const Counts counts = counts_of(first);
+  const int64_t in_turns = population ? ceiling(population->population, at_a_time) : 1;
+  const double training = seconds_of_training(costs, counts) * static_cast<double>(in_turns);
+  const double evaluation = seconds_of_evaluation(costs, counts) * static_cast<double>(in_turns);
+
   std::string text = fmt::format("{}: ready\n", experiment.name);
   const auto add = [&text](const char* what, const std::string& value) {
     text += fmt::format("  {:<12} {}\n", what, value);
   };
-  add("device", fmt::format("{}, {} threads", assembly.device.str(), assembly.threads));
-  add("parameters", fmt::format("{}", assembly.parameters));
-  add("data", fmt::format("{:.0f} MiB on the device", assembly.data_bytes / kMebibyte));
+  add("device", fmt::format("{}, {} threads", first.device.str(), first.threads));
+  add("parameters", fmt::format("{}", first.parameters));
+  add("data", fmt::format("{:.0f} MiB on the device", first.data_bytes / kMebibyte));
   add("memory",
-      fmt::format("{:.0f} MiB at the most so far", peak_memory_bytes(assembly.device) / kMebibyte));
-  add("steps", fmt::format("{} ({} an epoch)", steps, assembly.problem->steps_per_epoch()));
-  add("base step", fmt::format("{:.1f} ms", 1e3 * base));
-  if (interval > 0) {
-    add("meta step", fmt::format("{:.1f} ms, every {} steps", 1e3 * meta, interval));
+      fmt::format("{:.0f} MiB at the most so far", peak_memory_bytes(first.device) / kMebibyte));
+  add("steps", fmt::format("{} ({} an epoch)", counts.steps, first.problem->steps_per_epoch()));
+  if (costs.search > costs.base_step) {  // else there was none
+    add("rate search", duration(costs.search) + ", once");
   }
-  if (population) add("population", fmt::format("{} runs, in turns", population->population));
-  add("training", fmt::format("about {}, evaluation not counted", duration(total)));
+  add("base step", fmt::format("{:.2f} ms", 1e3 * costs.base_step));
+  if (counts.meta_steps > 0) {
+    add("meta step",
+        fmt::format("{:.2f} ms, every {} steps", 1e3 * costs.meta_step, first.tuner->interval()));
+  }
+  if (population) {
+    add("population", fmt::format("{} runs, {} at a time", population->population, at_a_time));
+  }
+  add("training", fmt::format("about {}", duration(training)));
+  add("evaluation", fmt::format("about {}, {} times", duration(evaluation), counts.evaluations));
+  if (runs > 1) {
+    const double rounds = static_cast<double>(ceiling(runs, parallel));
+    add("grid",
+        fmt::format("about {} for {} runs, {} at a time",
+                    duration(rounds * (training + evaluation)),
+                    runs,
+                    parallel));
+  }
   return text;
 }
 

@@ -95,7 +95,8 @@ int start(const Flags& flags, char** argv) {
   } else if (flags.dry_run) {
     const std::string first =
         fmt::format("{} runs; the first, {}:\n", plan.runs.size(), planned.label);
-    deliver((whole_grid ? first : "") + dry_run(planned.experiment));
+    const auto runs = static_cast<int64_t>(whole_grid ? plan.runs.size() : 1);
+    deliver((whole_grid ? first : "") + dry_run(planned.experiment, runs, flags.jobs));
   } else {
     return whole_grid ? run_grid(plan, flags) : run_planned(planned, flags);
   }

@@ -35,8 +35,10 @@ int run_population(const Experiment& experiment,
 /// 0 finished, 4 diverged, 128 + signal interrupted.
 int exit_code_of(const RunSummary& summary);
 
-/// Everything but training: loads the data, builds the model, takes a base and a meta step, and
-/// returns the lines that say what a run would need. Writes nothing. Throws Error.
-std::string dry_run(const Experiment& experiment);
+/// Everything but training: loads the data, builds the model, times some base and meta steps, the
+/// search for the first rate and an evaluation, and returns the lines that say what a run would
+/// need, and of a grid of so many `runs` the whole. `jobs`: of a grid or a population. Writes
+/// nothing. Throws Error.
+std::string dry_run(Experiment experiment, int64_t runs, int64_t jobs);
 
 }  // namespace apo

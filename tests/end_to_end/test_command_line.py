@@ -1,9 +1,16 @@
 """Options, configuration errors and exit codes."""
 
 import gzip
+import re
 import unittest
 
 from apo_train import ROOT, ApoTrainTest
+
+
+def seconds_of(what, said):
+    """An estimate of --dry-run."""
+    number, unit = re.search(rf"^ +{what} +about ([\d.]+) (s|min|h)\b", said, re.MULTILINE).groups()
+    return float(number) * {"s": 1, "min": 60, "h": 3600}[unit]
 
 
 class CommandLine(ApoTrainTest):
@@ -45,6 +52,30 @@ class CommandLine(ApoTrainTest):
 
     def test_a_report_shows_any_runs(self):
         self.run_ok("--set", "name=a")
+    def test_dry_run_estimates_the_time_of_training(self):
+        for interval in (2, 1000):
+            settings = ("--set", "optimizer.learning_rate=auto", "--set", f"tuner.interval={interval}",
+                        "--set", "train={epochs: 500, evaluate_every: 100}")
+            estimated = seconds_of("training", self.run_ok("--dry-run", *settings).stdout)
+            self.run_ok("--overwrite", *settings)
+            took = self.json("smoke", "summary.json")["wall_seconds"]
+            self.assertLess(max(estimated / took, took / estimated), 3, (estimated, took))
+
+    def test_dry_run_of_a_grid_tells_all_runs_in_rounds_of_jobs(self):
+        for jobs, rounds in ((1, 3), (2, 2)):
+            said = self.run_ok("--dry-run", "--set", "grid={seed: [1, 2, 3]}", "--jobs", str(jobs),
+                               "--set", "train={epochs: 2000}").stdout
+            one = seconds_of("training", said) + seconds_of("evaluation", said)
+            self.assertAlmostEqual(seconds_of("grid", said) / (rounds * one), 1, delta=0.1)
+
+    def test_dry_run_counts_the_memory_of_every_member(self):
+        def memory(members):
+            said = self.run_ok("--dry-run", "--set", f"tuner={{name: pbt, population: {members}}}",
+                               "--set", "model={name: mlp, hidden: [1000, 1000]}").stdout
+            return int(re.search(r"memory +(\d+) MiB", said)[1])
+        parameters = 4 * (64 * 1000 + 1000 * 1000 + 1000 * 10) / 2**20  # in MiB
+        self.assertGreater(memory(22) - memory(2), 15 * parameters)
+
         self.run_ok("--set", "name=b", "--set", "tuner.lambda=[0.1, 0.001]")
         said = self.run_ok("--report", "runs/report.html", "A=runs/a", "runs/b", config=None).stdout
         self.assertIn("3 runs", said)

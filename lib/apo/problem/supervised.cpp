@@ -22,8 +22,6 @@
 namespace apo {
 namespace {
 
-constexpr int64_t kEvaluationBatch = 500;
-
 /// Autocast to bfloat16 while in scope, where asked for. The weight cache is off: θ changes under
 /// it.
 class AutocastScope {

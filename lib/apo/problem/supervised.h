@@ -14,6 +14,9 @@ class Model;
 /// in float32.
 enum class Precision { float32, tf32, bfloat16, float64 };
 
+/// Examples in a batch of an evaluation, before each of which `interrupted` is polled.
+inline constexpr int64_t kEvaluationBatch = 500;
+
 struct SupervisedOptions {
   int64_t batch_size = 100;
   int64_t discrepancy_batch_size = 0;  ///< 0: batch_size
