@@ -1,9 +1,11 @@
 #include "run_files.h"
 
+#include <fmt/format.h>
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <torch/headeronly/version.h>
 
+#include <algorithm>
 #include <fstream>
 #include <mutex>
 #include <utility>
@@ -58,6 +60,62 @@ Json header(const Experiment& experiment, const Json& config, const Assembly& as
             {"threads", assembly.threads},
             {"version", APO_VERSION},
             {"commit", APO_COMMIT}}}};
+}
+
+constexpr size_t kStartColumns = 100;
+
+/// The rate of this run: a member of a population has one of its own.
+std::string first_rate(const Assembly& assembly) {
+  if (assembly.options.auto_learning_rate) return "auto";
+  const auto specs = assembly.rule->hyperparameters();
+  const auto rate = std::find_if(specs.begin(), specs.end(), [](const HyperparameterSpec& spec) {
+    return spec.name == "learning_rate";
+  });
+  return fmt::format("{:.4g}", rate->initial);
+}
+
+/// What is trained, on what and how, in two lines; the second takes what does not fit the first.
+std::vector<std::string> start_lines(const std::string& name,
+                                     const Json& config,
+                                     const Assembly& assembly,
+                                     size_t columns) {
+  const auto named = [&](const char* section) {
+    return config.at(section).at("name").get<std::string>();
+  };
+  std::vector<std::string> parts;
+  if (assembly.data.train_examples > 0) {
+    parts.push_back(fmt::format("{} ({} training, {} test examples)",
+                                named("dataset"),
+                                assembly.data.train_examples,
+                                assembly.data.test_examples));
+    parts.push_back(named("model"));
+  } else {
+    parts.push_back(named("problem"));
+  }
+  parts.push_back(fmt::format("{} parameters", assembly.parameters));
+  parts.push_back(fmt::format("{} (rate {})", named("optimizer"), first_rate(assembly)));
+  const Json& tuner = config.at("tuner");
+  parts.push_back(named("tuner") + (tuner.contains("lambda")
+                                        ? fmt::format(" (lambda {})", tuner["lambda"].dump())
+                                        : ""));
+  parts.push_back(fmt::format(
+      "{} steps of {} an epoch", assembly.options.steps, assembly.problem->steps_per_epoch()));
+  parts.push_back(fmt::format("{}, {} thread{}",
+                              assembly.device.str(),
+                              assembly.threads,
+                              assembly.threads == 1 ? "" : "s"));
+
+  std::vector<std::string> lines = {name + ": " + parts.front()};
+  for (size_t i = 1; i < parts.size(); ++i) {
+    const bool fits = lines.back().size() + 3 + parts[i].size() <= columns;
+    if (fits || lines.size() == 2) {
+      lines.back() += ", " + parts[i];
+    } else {
+      lines.back() += ",";
+      lines.push_back("  " + parts[i]);
+    }
+  }
+  return lines;
 }
 
 std::string first_line(const Json& header) {
@@ -116,13 +174,8 @@ RunFiles::RunFiles(const Experiment& experiment,
                 .steps_per_epoch = assembly.problem->steps_per_epoch(),
                 .log = [this](const std::string& line) { log_.info(line); }}) {
   lines_.warn = [this](const std::string& line) { log_.warn(line); };
-  log_.info("{}: {} parameters, {} steps of {} an epoch, on {} with {} threads",
-            name_,
-            assembly.parameters,
-            assembly.options.steps,
-            assembly.problem->steps_per_epoch(),
-            assembly.device.str(),
-            assembly.threads);
+  const size_t columns = kStartColumns - (label.empty() ? 0 : label.size() + 2);
+  for (const std::string& line : start_lines(name_, config, assembly, columns)) log_.info(line);
   write_file(folder_ / "config.yaml", to_yaml(config));
 }
 

@@ -157,6 +157,21 @@ class Run(ApoTrainTest):
             self.assertNotIn("-nan", message)
             self.assertIn(f"a smaller {key}", message)
 
+    def test_the_start_tells_what_is_trained_on_what_and_how_in_two_lines(self):
+        def start(*settings):
+            said = self.run_ok("--overwrite", *settings).stderr.splitlines()
+            first = next(i for i, line in enumerate(said) if "smoke: " in line)
+            lines = said[first:first + 2]
+            self.assertLessEqual(max(map(len, lines)), 100)
+            return " ".join(lines)
+        for word in ("synthetic (200 training, 50 test examples)", "mlp", "1210 parameters", "sgd (rate 0.05)",
+                     "apo (lambda 0.001)", "12 steps of 4 an epoch", "cpu, 1 thread"):
+            self.assertIn(word, start())
+        start("--set", "optimizer={name: rmsprop, learning_rate: auto}", "--set", "dataset.train_examples=12345")
+        self.assertIn("pbt, 12 steps", start("--set", "tuner={name: pbt, population: 2}"))
+        self.assertIn("smoke: rosenbrock, 2 parameters", start(
+            "--set", "problem.name=rosenbrock", "--set", "train.steps=5", "--set", "optimizer.learning_rate=1e-4"))
+
     def test_a_signal_ends_the_run_with_a_whole_trace(self):
         process = subprocess.Popen(self.command("--set", "train.epochs=100000"), cwd=self.folder,
                                    env=self.environment(), stderr=subprocess.DEVNULL)
