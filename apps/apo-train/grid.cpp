@@ -50,6 +50,22 @@ std::vector<std::string> not_started(const Plan& plan, const std::vector<EndedRu
   return left;
 }
 
+void write_results(const Plan& plan,
+                   const fs::path& folder,
+                   const std::vector<EndedRun>& ended,
+                   const std::vector<std::string>& left) {
+  nlohmann::ordered_json grid = summarize_grid(plan.name, plan.axes, ended);
+  grid["left"] = left;
+  fs::create_directories(folder);
+  write_file(folder / "grid.json", grid.dump(2) + "\n");
+  std::vector<ReportRun> rows;
+  for (const std::string& label : left) {
+    rows.push_back({.label = label, .folder = {}, .status = "not started"});
+  }
+  report_folder(folder, plan.name, rows);
+  show(grid_table(grid, folder));
+}
+
 }  // namespace
 
 int run_grid(const Plan& plan, const Flags& flags) {
@@ -80,26 +96,15 @@ int run_grid(const Plan& plan, const Flags& flags) {
                                   static_cast<size_t>(jobs),
                                   threads_per_child(plan, jobs),
                                   on_end);
-  if (ended.empty()) return 128 + signal;
-
-  nlohmann::ordered_json grid = summarize_grid(plan.name, plan.axes, ended);
   const std::vector<std::string> left = not_started(plan, ended);
-  grid["left"] = left;
-  fs::create_directories(folder);
-  write_file(folder / "grid.json", grid.dump(2) + "\n");
-  std::vector<ReportRun> rows;
-  for (const std::string& label : left) {
-    rows.push_back({.label = label, .folder = {}, .status = "not started"});
-  }
-  report_folder(folder, plan.name, rows);
-  show(grid_table(grid, folder));
+  if (!ended.empty()) write_results(plan, folder, ended, left);
   if (signal != 0) {
     say(
-        fmt::format("interrupted: {} of {} runs not started ({}); the same command with --resume "
+        fmt::format("interrupted: {} of {} runs not started{}; the same command with --resume "
                     "goes on with those and with the interrupted\n",
                     left.size(),
                     plan.runs.size(),
-                    (folder / "grid.json").string()));
+                    ended.empty() ? "" : fmt::format(" ({})", (folder / "grid.json").string())));
     return 128 + signal;
   }
   const bool failed = std::any_of(

@@ -1,6 +1,9 @@
 """Grids: order, folders, ranking, processes."""
 
 import json
+import signal
+import subprocess
+import time
 import unittest
 
 import jsonschema
@@ -69,6 +72,17 @@ class Grid(ApoTrainTest):
     def test_all_runs_are_checked_before_the_first_starts(self):
         self.assert_fails(2, "--set", "tuner.lambda=[0.1, -1]", says=["tuner.lambda = -1"])
         self.assertFalse((self.folder / "runs").exists())
+
+    def test_a_grid_interrupted_in_its_first_run_says_what_is_left(self):
+        process = subprocess.Popen(
+            self.command(*LAMBDAS, "--set", "train={epochs: 100000, evaluate_every: 1000}"), cwd=self.folder,
+            env=self.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        while not list(self.folder.glob("runs/smoke/*/trace.jsonl")):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)[1]
+        self.assertEqual(process.returncode, 128 + signal.SIGINT)
+        self.assertRegex(said, r"interrupted: \d of \d runs not started .*--resume")
 
     def test_an_existing_grid_is_not_replaced_without_overwrite(self):
         self.run_ok(*LAMBDAS)
