@@ -36,9 +36,21 @@ void wait_briefly(char** argv) {
   execv("/proc/self/exe", argv);  // returns only where it fails: go on, slower
 }
 
+/// The grid is no option of a run: config/grid.h takes it apart before.
+constexpr const char* kGridHelp =
+    "Runs for all combinations of lists of values, the last list running fastest, in folders named "
+    "after them.\n\n"
+    "    grid: {optimizer.name: [sgd, adam], seed: [0, 1, 2]}    # six runs\n\n"
+    "A key is that of any option or section, dotted; each takes a list of one value or more. On "
+    "the "
+    "command line:\n`--set grid.seed='[0, 1, 2]'`. A list given to `tuner.lambda` is one of the "
+    "grid, too. `--list-runs` shows the runs,\n`--jobs N` trains N at a time.";
+
 SectionDescription describe_experiment() {
   Experiment experiment;
-  return describe([&](OptionVisitor& visitor) { experiment.visit(visitor); });
+  SectionDescription keys = describe([&](OptionVisitor& visitor) { experiment.visit(visitor); });
+  keys.sections.push_back({.key = "grid", .help = kGridHelp});
+  return keys;
 }
 
 int run_planned(const PlannedRun& planned, const Flags& flags) {

@@ -24,6 +24,13 @@ class CommandLine(ApoTrainTest):
                      "step_decay", "hypergradient", "smd", "pbt", "squared_euclidean", "momentum", "lambda"):
             self.assertIn(name, listing)
 
+    def test_lists_of_values_are_told_where_keys_are_looked_for(self):
+        for question in ("--list", "--list-markdown"):
+            self.assertIn("grid: {optimizer.name: [sgd, adam], seed: [0, 1, 2]}",
+                          self.run_ok(question, config=None).stdout)
+        self.assertEqual(len(self.run_ok("--list-runs", "--set", "grid={optimizer.name: [sgd, adam], seed: [0, 1, 2]}")
+                             .stdout.splitlines()), 6)
+
     def test_the_configuration_reference_is_what_the_program_accepts(self):
         self.assertEqual((ROOT / "docs/config.md").read_text(), self.run_ok("--list-markdown", config=None).stdout)
 
@@ -45,13 +52,6 @@ class CommandLine(ApoTrainTest):
             self.assertIn(word, said)
         self.assertEqual(sorted(self.folder.rglob("*")), before)
 
-    def test_a_bare_name_is_found_in_the_projects_configs(self):
-        result = self.run_ok("--print-config", config="cifar10_resnet34_sgd_apo.yaml")
-        self.assertIn("resnet34", result.stdout)
-        self.assertIn("configs/cifar10_resnet34_sgd_apo.yaml", result.stderr)
-
-    def test_a_report_shows_any_runs(self):
-        self.run_ok("--set", "name=a")
     def test_dry_run_estimates_the_time_of_training(self):
         for interval in (2, 1000):
             settings = ("--set", "optimizer.learning_rate=auto", "--set", f"tuner.interval={interval}",
@@ -76,6 +76,13 @@ class CommandLine(ApoTrainTest):
         parameters = 4 * (64 * 1000 + 1000 * 1000 + 1000 * 10) / 2**20  # in MiB
         self.assertGreater(memory(22) - memory(2), 15 * parameters)
 
+    def test_a_bare_name_is_found_in_the_projects_configs(self):
+        result = self.run_ok("--print-config", config="cifar10_resnet34_sgd_apo.yaml")
+        self.assertIn("resnet34", result.stdout)
+        self.assertIn("configs/cifar10_resnet34_sgd_apo.yaml", result.stderr)
+
+    def test_a_report_shows_any_runs(self):
+        self.run_ok("--set", "name=a")
         self.run_ok("--set", "name=b", "--set", "tuner.lambda=[0.1, 0.001]")
         said = self.run_ok("--report", "runs/report.html", "A=runs/a", "runs/b", config=None).stdout
         self.assertIn("3 runs", said)

@@ -99,7 +99,8 @@ void add_content(const SectionDescription& section,
 std::string list_families(const SectionDescription& top) {
   std::string text;
   for (const SectionDescription& section : top.sections) {
-    if (section.members.empty()) continue;
+    const bool is_words_alone = section.options.empty() && section.sections.empty();
+    if (section.members.empty() && !is_words_alone) continue;
     if (!text.empty()) text += "\n";
     list_family(section, "", text);
   }
