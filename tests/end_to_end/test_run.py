@@ -1,9 +1,15 @@
 """A single run, from the command line to its files."""
 
+import contextlib
+import fcntl
 import json
+import os
+import pty
 import re
 import signal
+import struct
 import subprocess
+import termios
 import time
 import unittest
 
@@ -171,6 +177,27 @@ class Run(ApoTrainTest):
         self.assertIn("pbt, 12 steps", start("--set", "tuner={name: pbt, population: 2}"))
         self.assertIn("smoke: rosenbrock, 2 parameters", start(
             "--set", "problem.name=rosenbrock", "--set", "train.steps=5", "--set", "optimizer.learning_rate=1e-4"))
+
+    def test_the_live_line_stays_within_the_terminal(self):
+        for columns in (80, 40):
+            master, slave = pty.openpty()
+            fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+            process = subprocess.Popen(
+                self.command("--overwrite", "--set", "train={epochs: 1000}"), cwd=self.folder, env=self.environment(),
+                stdout=subprocess.DEVNULL, stderr=slave)
+            os.close(slave)
+            said = b""
+            with contextlib.suppress(OSError):  # EIO: nobody writes any more
+                while part := os.read(master, 65536):
+                    said += part
+            os.close(master)
+            self.assertEqual(process.wait(timeout=60), 0)
+            # What is drawn is followed by a return to its beginning; what is logged, by a new line.
+            drawn = [line for line in said.decode().split("\r\x1b[K") if line and "\n" not in line]
+            self.assertGreater(len(drawn), 3)
+            for line in drawn:
+                self.assertIn("step ", line)
+                self.assertLess(len(line), columns, line)
 
     def test_a_signal_ends_the_run_with_a_whole_trace(self):
         process = subprocess.Popen(self.command("--set", "train.epochs=100000"), cwd=self.folder,
