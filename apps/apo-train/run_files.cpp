@@ -129,12 +129,21 @@ const std::filesystem::path& claimed(RunFolder& folder, bool resumed) {
   return folder.path();
 }
 
-JsonLines open_lines(const std::filesystem::path& folder, const Json& header, bool resumed) {
+JsonLines open_lines(const std::filesystem::path& folder,
+                     const Json& header,
+                     const TraceOptions& options,
+                     bool resumed) {
   const std::filesystem::path file = folder / "trace.jsonl";
-  return resumed ? JsonLines(file) : JsonLines(file, first_line(header));
+  return resumed ? JsonLines(file, options) : JsonLines(file, first_line(header), options);
 }
 
 }  // namespace
+
+TraceOptions trace_options(const Experiment& experiment, const Assembly& assembly) {
+  return {.every = experiment.trace.every,
+          .meta_every = experiment.trace.meta_every,
+          .interval = assembly.tuner->interval()};
+}
 
 void write_summary(const std::filesystem::path& folder,
                    const std::string& name,
@@ -168,7 +177,7 @@ RunFiles::RunFiles(const Experiment& experiment,
       name_(experiment.name),
       header_(header(experiment, config, assembly)),
       log_(make_logger(folder_, settings, label)),
-      lines_(open_lines(folder_, header_, resumed)),
+      lines_(open_lines(folder_, header_, trace_options(experiment, assembly), resumed)),
       console_({.live = settings.live,
                 .total_steps = assembly.options.steps,
                 .steps_per_epoch = assembly.problem->steps_per_epoch(),

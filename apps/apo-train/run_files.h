@@ -16,6 +16,9 @@
 
 namespace apo {
 
+/// Which records the run's trace keeps.
+TraceOptions trace_options(const Experiment& experiment, const Assembly& assembly);
+
 /// Writes summary.json.
 void write_summary(const std::filesystem::path& folder,
                    const std::string& name,

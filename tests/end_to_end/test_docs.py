@@ -220,7 +220,7 @@ class Links(unittest.TestCase):
 
 
 class Keys(unittest.TestCase):
-    SECTIONS = "problem|dataset|model|optimizer|tuner|train"
+    SECTIONS = "problem|dataset|model|optimizer|tuner|train|trace"
 
     def known(self):
         """`section.key` and `section.inner.key`, read off the reference that the program prints."""
@@ -245,7 +245,7 @@ class Keys(unittest.TestCase):
         leaves = {key.rsplit(".", 1)[1] for key in known}
         for page in PAGES:
             for key in re.findall(rf"`((?:{self.SECTIONS})(?:\.[a-z_][a-z_0-9]*)+)", page.read_text()):
-                if re.search(r"\.(h|cpp|md|py|sh|json|yaml|safetensors)$", key):
+                if re.search(r"\.(h|cpp|md|py|sh|jsonl?|yaml|safetensors)$", key):
                     continue
                 with self.subTest(page=page.name, key=key):
                     inner = key.count(".") > 1  # an option of a choice within the section

@@ -12,6 +12,7 @@ import subprocess
 import termios
 import time
 import unittest
+import zlib
 
 import jsonschema
 
@@ -120,6 +121,38 @@ class Run(ApoTrainTest):
         names = [f"{name}/{layer}" for name in ("learning_rate", "power", "epsilon") for layer in ("fc1", "fc2")]
         self.assertEqual(list(trace["hyperparameters"]), names)
         self.assertEqual(list(trace["meta"]["gradient"]), names)
+
+    def test_a_sparse_trace_has_the_same_records_but_fewer(self):
+        def records(run):
+            return [json.loads(line) for line in self.folder.joinpath("runs", run, "smoke/trace.jsonl").read_text().splitlines()]
+
+        def is_kept(record):  # of steps every fourth, of meta steps every tenth and those that were skipped
+            return record["step"] % {"step": 4, "meta": 10}.get(record["type"], 1) == 0 or record.get("skipped", False)
+
+        layers = ("--set", "tuner.scope=per_layer", "--set", "tuner.interval=1")
+        sparse = ("--set", "trace={every: 4, meta_every: 10}")
+        self.run_ok("--output", "runs/a", *layers, "--set", "train.epochs=10")
+        self.run_ok("--output", "runs/b", *layers, "--set", "train.epochs=10", *sparse)
+        self.run_ok("--output", "runs/c", *layers, "--set", "train.epochs=5", *sparse)
+        self.run_ok("--output", "runs/c", *layers, "--set", "train.epochs=10", *sparse, "--resume")
+        clock = ("wall_seconds", "steps_per_second", "meta_share", "peak_memory_bytes")
+        whole, fewer, resumed = ([{key: value for key, value in record.items() if key not in clock}
+                                  for record in records(run)[1:-1]] for run in "abc")
+        self.assertEqual(fewer, [record for record in whole if is_kept(record)])
+        self.assertEqual(fewer, resumed)
+        metas = [record["step"] for record in fewer if record["type"] == "meta" and not record["skipped"]]
+        self.assertEqual(metas, [0, 10, 20, 30])
+        self.assertEqual(*[self.folder.joinpath("runs", run, "smoke/model.safetensors").read_bytes() for run in "ab"])
+
+    def test_a_run_from_before_there_was_the_section_goes_on(self):
+        self.run_ok("--set", "train.epochs=2")
+        [*_, newest] = sorted((self.folder / "runs/smoke/checkpoints").glob("step-*.json"))
+        checkpoint = json.loads(newest.read_text())
+        del checkpoint["body"]["config"]["trace"]
+        checkpoint["crc32"] = zlib.crc32(json.dumps(checkpoint["body"], separators=(",", ":"), ensure_ascii=False).encode())
+        newest.write_text(json.dumps(checkpoint))
+        self.assertIn("goes on", self.run_ok("--resume", "--set", "trace.every=2").stderr)
+        self.assertEqual(self.trace("smoke")["steps"]["step"], [*range(8), 8, 10])
 
     def test_scope_and_form_have_meta_learning_rates_of_their_own(self):
         # Keys of one section take effect in any order, and what is given is kept.

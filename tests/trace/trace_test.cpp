@@ -293,6 +293,30 @@ TEST_F(TraceFiles, EachLayerHasItsColumn) {
   EXPECT_EQ(trace["meta"]["gradient"]["learning_rate/fc1"], Json({1.0}));
 }
 
+TEST_F(TraceFiles, EveryNthRecordIsKeptAndEachThatMayNotBeMissed) {
+  const TraceOptions options{.every = 4, .meta_every = 3, .interval = 2};
+  const auto train = [](JsonLines& writer, int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      if (t % 2 == 0) {
+        writer.on_meta({.step = t, .gradient = {{1}}, .skipped = t == 8}, {{"power", t, 0.5}});
+      }
+      writer.on_step({t, t == 13 ? std::nan("") : 0.5, 0.1});
+    }
+  };
+  {
+    JsonLines writer(folder_ / "trace.jsonl", "{}", options);
+    train(writer, 0, 7);
+  }
+  {
+    JsonLines resumed(folder_ / "trace.jsonl", options);
+    train(resumed, 7, 14);
+  }
+  const Json trace = columns();
+  EXPECT_EQ(trace["steps"]["step"], Json({0, 4, 8, 12, 13}));
+  EXPECT_EQ(trace["meta"]["step"], Json({0, 6, 8, 12}));
+  EXPECT_EQ(trace["meta"]["skipped"], 1);
+}
+
 TEST_F(TraceFiles, ColumnsAreWrittenAsIfAllHadBeenGatheredInMemory) {
   write_long_trace(folder_ / "trace.jsonl", 3000);
   std::ofstream(folder_ / "trace.jsonl", std::ios::app)

@@ -87,6 +87,14 @@ void TrainSection::visit(OptionVisitor& visitor) {
                "on a GPU, issue each part of a step with one call where it can be recorded");
 }
 
+void TraceSection::visit(OptionVisitor& visitor) {
+  visitor.integer("every", every, kPositiveCount, "steps between the records of steps");
+  visitor.integer("meta_every",
+                  meta_every,
+                  kPositiveCount,
+                  "meta steps between their records; with many layers most of the trace");
+}
+
 bool Experiment::is_supervised() const {
   return problem.name() == problems().front().name;
 }
@@ -184,6 +192,8 @@ void Experiment::visit(OptionVisitor& visitor) {
   visitor.require(outside.empty(), "tuner.bounds", outside);
   if (precision != "float64") require_float32(visitor);
   visitor.section("train", "how long", [this](OptionVisitor& v) { train.visit(v); });
+  visitor.section(
+      "trace", "which records are written", [this](OptionVisitor& v) { trace.visit(v); });
   visitor.require(tuner.name() != "pbt" || train.on_divergence == "stop",
                   "train.on_divergence",
                   "must be stop with tuner.name = pbt, whose diverged members copy others");

@@ -46,6 +46,12 @@ struct TrainSection {
   void visit(OptionVisitor& visitor);
 };
 
+struct TraceSection {
+  int64_t every = 1;
+  int64_t meta_every = 1;
+  void visit(OptionVisitor& visitor);
+};
+
 /// One run. A grid is several of these.
 struct Experiment {
   Experiment();
@@ -61,6 +67,7 @@ struct Experiment {
   OptimizerSection optimizer;
   ChoiceOf<Tuner> tuner;
   TrainSection train;
+  TraceSection trace;
   void visit(OptionVisitor& visitor);
   /// Whether `dataset` and `model` describe the problem.
   bool is_supervised() const;

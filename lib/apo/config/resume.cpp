@@ -24,7 +24,8 @@ constexpr std::array kFree = {"name",
                               "train.on_divergence",
                               "train.rollback_factor",
                               "train.rollback_limit",
-                              "train.cuda_graph"};
+                              "train.cuda_graph",
+                              "trace"};
 
 void compare(const std::string& key, const Json& before, const Json& now) {
   if (before == now || std::find(kFree.begin(), kFree.end(), key) != kFree.end()) return;

@@ -9,27 +9,18 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
-#include <iterator>
 #include <utility>
 
 #include "apo/base/error.h"
 #include "apo/base/files.h"
 #include "apo/trace/columns.h"
+#include "apo/trace/lines.h"
 
 namespace apo {
 namespace {
 
 constexpr size_t kMostWaiting = 1 << 16;  // bytes
 constexpr std::chrono::milliseconds kLongestWait{500};
-
-/// A JSON number that reads back exactly, or null.
-std::string number(double value) {
-  return std::isfinite(value) ? fmt::format("{}", value) : "null";
-}
-
-std::string number(const std::optional<double>& value) {
-  return value ? number(*value) : "null";
-}
 
 int64_t size_of(int file) {
   struct stat status {};
@@ -86,20 +77,24 @@ void TraceMark::check(const std::filesystem::path& path) const {
   }
 }
 
-JsonLines::JsonLines(const std::filesystem::path& path, int flags)
+JsonLines::JsonLines(const std::filesystem::path& path, const TraceOptions& options, int flags)
     : path_(path),
+      options_(options),
       file_(::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | flags, 0666)),
       flushed_(std::chrono::steady_clock::now()) {
   if (file_ < 0) fail_writing(path_);
 }
 
-JsonLines::JsonLines(const std::filesystem::path& path, const std::string& header)
-    : JsonLines(path, O_TRUNC) {
+JsonLines::JsonLines(const std::filesystem::path& path,
+                     const std::string& header,
+                     const TraceOptions& options)
+    : JsonLines(path, options, O_TRUNC) {
   lines_ = header + "\n";
   flush();
 }
 
-JsonLines::JsonLines(const std::filesystem::path& path) : JsonLines(path, 0) {
+JsonLines::JsonLines(const std::filesystem::path& path, const TraceOptions& options)
+    : JsonLines(path, options, 0) {
   mark_ = mark_of(file_);
 }
 
@@ -113,64 +108,24 @@ JsonLines::~JsonLines() {
 }
 
 void JsonLines::on_step(const StepRecord& record) {
-  fmt::format_to(std::back_inserter(lines_),
-                 R"({{"type":"step","step":{},"loss":{},"learning_rate":{}}})"
-                 "\n",
-                 record.step,
-                 number(record.loss),
-                 number(record.learning_rate));
+  if (!options_.keeps(record)) return;
+  lines_ += line_of(record);
   flush_if_due();
 }
 
 void JsonLines::on_meta(const MetaRecord& record, const std::vector<HyperparameterRecord>& values) {
-  auto out = std::back_inserter(lines_);
-  fmt::format_to(out,
-                 R"({{"type":"meta","step":{},"objective":{},"loss_term":{},"discrepancy":{},)"
-                 R"("skipped":{},"gradient":{{)",
-                 record.step,
-                 number(record.objective),
-                 number(record.loss_term),
-                 number(record.discrepancy),
-                 record.skipped);
-  size_t k = 0;
-  for (const auto& groups : record.gradient) {
-    for (const double gradient : groups) {
-      fmt::format_to(out, R"({}"{}":{})", k > 0 ? "," : "", values[k].name, number(gradient));
-      ++k;
-    }
-  }
-  lines_ += R"(},"hyperparameters":{)";
-  for (k = 0; k < values.size(); ++k) {
-    fmt::format_to(out, R"({}"{}":{})", k > 0 ? "," : "", values[k].name, number(values[k].value));
-  }
-  lines_ += "}}\n";
+  if (!options_.keeps(record)) return;
+  lines_ += line_of(record, values);
   flush_if_due();
 }
 
 void JsonLines::on_epoch(const EpochRecord& record) {
-  const Metrics test = record.test.value_or(Metrics{std::nan(""), std::nullopt});
-  fmt::format_to(std::back_inserter(lines_),
-                 R"({{"type":"epoch","epoch":{},"step":{},"train_loss":{},"train_accuracy":{},)"
-                 R"("test_loss":{},"test_accuracy":{},"learning_rate":{},"wall_seconds":{}}})"
-                 "\n",
-                 record.epoch,
-                 record.step,
-                 number(record.train.loss),
-                 number(record.train.accuracy),
-                 number(test.loss),
-                 number(test.accuracy),
-                 number(record.learning_rate),
-                 number(record.wall_seconds));
+  lines_ += line_of(record);
   flush();
 }
 
 void JsonLines::on_rollback(const RollbackRecord& record) {
-  fmt::format_to(std::back_inserter(lines_),
-                 R"({{"type":"rollback","step":{},"to_step":{},"learning_rate":{}}})"
-                 "\n",
-                 record.step,
-                 record.to_step,
-                 number(record.learning_rate));
+  lines_ += line_of(record);
   flush();
 }
 

@@ -7,6 +7,7 @@
 #include <functional>
 #include <string>
 
+#include "apo/trace/lines.h"
 #include "apo/train/observer.h"
 
 namespace apo {
@@ -25,9 +26,12 @@ struct TraceMark {
 class JsonLines : public Observer {
  public:
   /// Creates the file and writes `header`, one line of JSON; or opens the one that is there, to go
-  /// on with it after visit_state. Throws Error(output).
-  JsonLines(const std::filesystem::path& path, const std::string& header);
-  explicit JsonLines(const std::filesystem::path& path);
+  /// on with it after visit_state. Steps whose loss is not finite and meta steps that were skipped
+  /// are kept whatever the options. Throws Error(output).
+  JsonLines(const std::filesystem::path& path,
+            const std::string& header,
+            const TraceOptions& options = {});
+  explicit JsonLines(const std::filesystem::path& path, const TraceOptions& options = {});
   ~JsonLines() override;
   JsonLines(const JsonLines&) = delete;
   JsonLines& operator=(const JsonLines&) = delete;
@@ -45,7 +49,7 @@ class JsonLines : public Observer {
   std::function<void(const std::string&)> warn = [](const std::string&) {};
 
  private:
-  JsonLines(const std::filesystem::path& path, int flags);
+  JsonLines(const std::filesystem::path& path, const TraceOptions& options, int flags);
   void flush();
   void cut_to(const TraceMark& mark);
   void keep_whole();
@@ -53,6 +57,7 @@ class JsonLines : public Observer {
   void flush_if_due();
 
   std::filesystem::path path_;
+  TraceOptions options_;
   int file_;
   TraceMark mark_;     ///< of what is in the file
   std::string lines_;  ///< waiting
