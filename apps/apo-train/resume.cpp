@@ -11,6 +11,7 @@
 #include "apo/config/writer.h"
 #include "apo/trace/jsonl.h"
 #include "apo/trace/read_trace.h"
+#include "run_files.h"
 
 namespace apo {
 
@@ -64,11 +65,20 @@ void require_same_files(const Checkpoint& checkpoint,
 
 namespace {
 
-/// Of what a run that begins would save.
-int64_t bytes_of_state(Assembly& assembly) {
+/// What a run will have on the disk.
+struct Needed {
+  double state = 0;  ///< of one checkpoint
+  double trace = 0;
+};
+
+Needed needed_by(const Experiment& experiment, Assembly& assembly) {
   Trainer trainer(
       *assembly.problem, *assembly.rule, *assembly.tuner, assembly.options, /*observers=*/{});
-  return bytes_of(state_of([&](StateVisitor& visitor) { trainer.visit_state(visitor); }));
+  const int64_t steps = assembly.options.steps;
+  const int64_t epochs = (steps - 1) / assembly.problem->steps_per_epoch() + 1;
+  const State state = state_of([&](StateVisitor& visitor) { trainer.visit_state(visitor); });
+  return {static_cast<double>(bytes_of(state)),
+          trace_bytes(trace_options(experiment, assembly), steps, epochs, trainer.tuned())};
 }
 
 /// Of all files in the folder and below.
@@ -96,30 +106,37 @@ fs::path existing_part_of(fs::path path) {
 void require_space(const RunSettings& settings,
                    const Experiment& experiment,
                    std::span<Assembly> members) {
-  constexpr int64_t kBytesPerStep = 300;  // of trace.jsonl, trace.json and the page, at most
   const fs::path& folder = settings.folder;
-  int64_t state = 0, steps = 0;
+  double state = 0, traces = 0;
   for (Assembly& member : members) {
-    state += bytes_of_state(member);
-    steps += member.options.steps;
+    const Needed needed = needed_by(experiment, member);
+    state += needed.state;
+    traces += needed.trace;
   }
   // Beside those that are kept, the best, the scheduled and the one that is being written.
-  const int64_t checkpoints = (experiment.train.keep_checkpoints + 3) * state;
-  const int64_t needed = checkpoints + steps * kBytesPerStep;
-  const int64_t replaced = settings.existing == Existing::replace ? bytes_in(folder) : 0;
+  const double checkpoints = (static_cast<double>(experiment.train.keep_checkpoints) + 3) * state;
+  const double needed = checkpoints + traces;
+  // What is replaced goes; what a run goes on with is part of what it needs.
+  const int64_t there = settings.existing == Existing::refuse ? 0 : bytes_in(folder);
   std::error_code unknown;
   const auto space = fs::space(existing_part_of(folder), unknown);
-  const auto available = static_cast<int64_t>(space.available) + replaced;
+  const auto available = static_cast<double>(space.available) + static_cast<double>(there);
   if (unknown || available >= needed) return;
   constexpr double kMegabyte = 1e6;
+  const char* smaller = traces > checkpoints ? "a larger trace.every or trace.meta_every"
+                                             : "a smaller train.keep_checkpoints";
   throw Error(
       ErrorKind::output,
-      fmt::format("{}: {:.0f} MB are free on its disk and the run needs about {:.0f}, {:.0f} "
-                  "of them for checkpoints; make room, or name another --output",
-                  folder.string(),
-                  static_cast<double>(available) / kMegabyte,
-                  static_cast<double>(needed) / kMegabyte,
-                  static_cast<double>(checkpoints) / kMegabyte));
+      fmt::format(
+          "{}: {:.0f} MB are free on its disk and the run needs about {:.0f}, {:.0f} "
+          "of them for checkpoints and {:.0f} for traces; make room, name another --output, or "
+          "give {}",
+          folder.string(),
+          available / kMegabyte,
+          needed / kMegabyte,
+          checkpoints / kMegabyte,
+          traces / kMegabyte,
+          smaller));
 }
 
 }  // namespace apo

@@ -15,6 +15,7 @@
 #include "apo/base/files.h"
 #include "apo/trace/columns.h"
 #include "apo/trace/jsonl.h"
+#include "apo/trace/report.h"
 #include "support/files.h"
 
 namespace apo {
@@ -315,6 +316,48 @@ TEST_F(TraceFiles, EveryNthRecordIsKeptAndEachThatMayNotBeMissed) {
   EXPECT_EQ(trace["steps"]["step"], Json({0, 4, 8, 12, 13}));
   EXPECT_EQ(trace["meta"]["step"], Json({0, 6, 8, 12}));
   EXPECT_EQ(trace["meta"]["skipped"], 1);
+}
+
+/// What is on the disk of a run of 10 epochs; tuned are of a network of many layers, or none.
+void expect_room_is_estimated(const fs::path& folder,
+                              const TraceOptions& options,
+                              const std::vector<std::string>& tuned) {
+  constexpr int64_t kSteps = 10'000;
+  {
+    JsonLines writer(folder / "trace.jsonl", R"({"type":"header"})", options);
+    for (int64_t t = 0; t < kSteps; ++t) {
+      const double value = static_cast<float>(std::sin(static_cast<double>(t)));
+      std::vector<HyperparameterRecord> values;
+      for (const std::string& name : tuned) values.push_back({name, t, value});
+      const std::vector<double> gradient(tuned.size(), -value);
+      if (options.interval > 0 && t % options.interval == 0) {
+        writer.on_meta({t, value, value, value, {gradient}}, values);
+      }
+      writer.on_step({t, value, 0.1});
+      if (t % 1000 == 999) {
+        writer.on_epoch({.epoch = t / 1000 + 1, .step = t + 1, .train = {value, {}}, .test = {}});
+      }
+    }
+  }
+  std::ifstream lines(folder / "trace.jsonl");
+  write_columns(lines, {}, folder / "trace.json");
+  write_report(folder / "report.html", "x", {{"x", folder}});
+  const auto size = [&](const char* name) {
+    return static_cast<double>(fs::file_size(folder / name));
+  };
+  const double taken = size("trace.jsonl") + 2 * size("trace.json") + size("report.html");
+  const double estimate = trace_bytes(options, kSteps, 10, tuned);
+  EXPECT_GE(estimate, taken);
+  EXPECT_LE(estimate, 3 * taken);
+}
+
+TEST_F(TraceFiles, TheRoomTheyTakeIsEstimatedFromAbove) {
+  std::vector<std::string> layers;
+  for (int i = 0; i < 21; ++i) layers.push_back("learning_rate/stage.conv" + std::to_string(i));
+  expect_room_is_estimated(folder_.path(), {.interval = 0}, {});
+  expect_room_is_estimated(folder_.path(), {.interval = 10}, {"learning_rate"});
+  expect_room_is_estimated(folder_.path(), {.interval = 10}, layers);
+  expect_room_is_estimated(folder_.path(), {.every = 10, .meta_every = 5, .interval = 2}, layers);
 }
 
 TEST_F(TraceFiles, ColumnsAreWrittenAsIfAllHadBeenGatheredInMemory) {

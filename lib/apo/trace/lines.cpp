@@ -5,10 +5,14 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <limits>
 #include <optional>
 
 namespace apo {
 namespace {
+
+/// Of as many digits as a number can have.
+constexpr double kLongest = std::numeric_limits<double>::lowest();
 
 /// A JSON number that reads back exactly, or null.
 std::string number(double value) {
@@ -17,6 +21,16 @@ std::string number(double value) {
 
 std::string number(const std::optional<double>& value) {
   return value ? number(*value) : "null";
+}
+
+double longest_meta_line(int64_t step, const std::vector<std::string>& tuned) {
+  MetaRecord record{step, kLongest, kLongest, kLongest, {{}}};
+  std::vector<HyperparameterRecord> values;
+  for (const std::string& name : tuned) {
+    record.gradient.front().push_back(kLongest);
+    values.push_back({name, step, kLongest});
+  }
+  return static_cast<double>(line_of(record, values).size());
 }
 
 }  // namespace
@@ -85,6 +99,25 @@ std::string line_of(const RollbackRecord& record) {
                      record.step,
                      record.to_step,
                      number(record.learning_rate));
+}
+
+double trace_bytes(const TraceOptions& options,
+                   int64_t steps,
+                   int64_t epochs,
+                   const std::vector<std::string>& tuned) {
+  const Metrics longest{kLongest, kLongest};
+  const auto step_line = static_cast<double>(line_of(StepRecord{steps, kLongest, kLongest}).size());
+  const auto epoch_line = static_cast<double>(
+      line_of(EpochRecord{epochs, steps, longest, longest, kLongest, kLongest}).size());
+  const auto count = [&](int64_t every) { return static_cast<double>(steps / every) + 1; };
+  double lines = count(options.every) * step_line + static_cast<double>(epochs) * epoch_line;
+  if (options.interval > 0) {
+    lines += count(options.interval) / static_cast<double>(options.meta_every) *
+             longest_meta_line(steps, tuned);
+  }
+  // The columns repeat no keys, so that they are shorter than the lines.
+  constexpr double kPageWithoutCurves = 300e3, kCurves = 2e6;
+  return 3 * lines + kPageWithoutCurves + std::min(kCurves, lines);
 }
 
 }  // namespace apo

@@ -1,4 +1,4 @@
-// The lines of trace.jsonl.
+// The lines of trace.jsonl, and what they take on the disk.
 #pragma once
 
 #include <cstdint>
@@ -25,5 +25,13 @@ std::string line_of(const StepRecord& record);
 std::string line_of(const MetaRecord& record, const std::vector<HyperparameterRecord>& values);
 std::string line_of(const EpochRecord& record);
 std::string line_of(const RollbackRecord& record);
+
+/// At most so many bytes are taken on the disk, at one time, by trace.jsonl, by trace.json with the
+/// columns that wait beside it, and by the page. tuned: the names of the tuned values. Rollbacks
+/// and meta steps that are kept because they were skipped come on top.
+double trace_bytes(const TraceOptions& options,
+                   int64_t steps,
+                   int64_t epochs,
+                   const std::vector<std::string>& tuned);
 
 }  // namespace apo

@@ -21,6 +21,8 @@ class StepLog {
           int64_t groups,
           bool on_host);
 
+  const std::vector<std::string>& tuned() const { return tuned_; }
+
   // Numbers as packed() gives them, valid until they are next computed.
 
   /// ℓ, η and, where there are classes, how many examples were classified rightly.

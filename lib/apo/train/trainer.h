@@ -49,6 +49,8 @@ class Trainer {
   RunSummary conclude();
 
   int64_t steps_taken() const { return t_; }
+  /// The names of the tuned values, as the observers hear them.
+  const std::vector<std::string>& tuned() const { return log_.tuned(); }
   /// η as the traces show it: the geometric mean where there are several.
   double learning_rate() const;
   void set_learning_rate(double rate);
