@@ -162,7 +162,7 @@ int run(const Experiment& experiment, const Json& config, const RunSettings& set
     files.log().info("goes on from the checkpoint at step {}", from->step);
   }
   const RunSummary summary = run.train();
-  write_model(folder.path(), *assembly.problem);
+  write_model(folder.path(), config, assembly);
   files.finish(summary);
   return exit_code_of(summary);
 }

@@ -124,6 +124,27 @@ std::string first_line(const Json& header) {
   return line.dump();
 }
 
+/// Of the configuration what the parameters depend on: not where, how long and with what words.
+Json essential(Json config) {
+  for (const char* key : {"name", "device", "threads", "train", "trace"}) config.erase(key);
+  if (config.contains("dataset")) config["dataset"].erase("root");
+  return config;
+}
+
+/// What one needs to use the parameters, as texts.
+std::map<std::string, std::string> metadata(const Json& config, const Assembly& assembly) {
+  std::map<std::string, std::string> texts = {{"config", essential(config).dump()}};
+  if (!config.contains("model")) return texts;
+  const ModelShape& shape = assembly.shape;
+  const Normalisation& normalisation = assembly.normalisation;
+  texts["architecture"] = config["model"].dump();
+  texts["classes"] = std::to_string(shape.classes);
+  texts["input_shape"] = Json{shape.channels, shape.height, shape.width}.dump();
+  texts["normalisation"] =
+      Json{{"mean", normalisation.mean}, {"std", normalisation.deviation}}.dump();
+  return texts;
+}
+
 const std::filesystem::path& claimed(RunFolder& folder, bool resumed) {
   folder.claim(resumed);
   return folder.path();
@@ -153,8 +174,11 @@ void write_summary(const std::filesystem::path& folder,
   write_file(folder / "summary.json", json.dump(2) + "\n");
 }
 
-void write_model(const std::filesystem::path& folder, Problem& problem) {
-  const State state = state_of([&](StateVisitor& visitor) { problem.visit_state(visitor); });
+void write_model(const std::filesystem::path& folder,
+                 const Json& config,
+                 const Assembly& assembly) {
+  const State state =
+      state_of([&](StateVisitor& visitor) { assembly.problem->visit_state(visitor); });
   std::map<std::string, Tensor> model;
   for (const std::string prefix : {"parameters/", "buffers/"}) {
     for (const auto& [name, tensor] : state.tensors) {
@@ -162,7 +186,7 @@ void write_model(const std::filesystem::path& folder, Problem& problem) {
     }
   }
   AtomicFile file(folder / "model.safetensors");
-  write_safetensors(model, file);
+  write_safetensors(model, file, metadata(config, assembly));
   file.commit();
 }
 

@@ -24,8 +24,11 @@ void write_summary(const std::filesystem::path& folder,
                    const std::string& name,
                    const RunSummary& summary);
 
-/// Writes model.safetensors: the problem's parameters and buffers by their names.
-void write_model(const std::filesystem::path& folder, Problem& problem);
+/// Writes model.safetensors: the problem's parameters and buffers by their names, with what one
+/// needs to use them. Equal runs leave equal files, whatever their names and lengths.
+void write_model(const std::filesystem::path& folder,
+                 const nlohmann::ordered_json& config,
+                 const Assembly& assembly);
 
 class RunFiles {
  public:

@@ -76,7 +76,7 @@ class PopulationRun {
     checkpoints_.wait();
     const std::vector<RunSummary> summaries = population_->conclude();
     for (size_t m = 0; m < summaries.size(); ++m) {
-      write_model(folder_ / label_of(m), *assemblies_[m].problem);
+      write_model(folder_ / label_of(m), config_, assemblies_[m]);
       files_[m]->finish(summaries[m]);
     }
     write_results(summaries);

@@ -5,10 +5,12 @@ import fcntl
 import json
 import os
 import pty
+import random
 import re
 import signal
 import struct
 import subprocess
+import sys
 import termios
 import time
 import unittest
@@ -16,7 +18,7 @@ import zlib
 
 import jsonschema
 
-from apo_train import ROOT, ApoTrainTest, deterministic
+from apo_train import ROOT, SMOKE, ApoTrainTest, deterministic
 
 
 def schema(name):
@@ -173,6 +175,45 @@ class Run(ApoTrainTest):
             jsonschema.validate(trace, schema("trace"))
             self.assertIn("damping/fc" if "mlp" not in model else "damping/fc2", trace["hyperparameters"])
             self.assertEqual(self.json("smoke", "summary.json")["status"], "finished")
+
+    def test_the_page_tells_how_to_use_the_model_without_the_program(self):
+        draw = random.Random(0)
+        folder = self.folder / "data/mnist"
+        folder.mkdir(parents=True)
+        for prefix, count in (("train", 300), ("t10k", 130)):
+            labels = bytes(draw.randrange(10) for _ in range(count))
+            pixels = b"".join(bytes(draw.randrange(150 if place // 79 == label else 100) for place in range(784)) for label in labels)
+            (folder / f"{prefix}-images-idx3-ubyte").write_bytes(struct.pack(">IIII", 0x803, count, 28, 28) + pixels)
+            (folder / f"{prefix}-labels-idx1-ubyte").write_bytes(struct.pack(">II", 0x801, count) + labels)
+        self.run_ok("--set", "name=mnist_mlp", "--set", "dataset={name: mnist, root: data, batch_size: 20}", "--set", "model.hidden=[12, 11]", "--set", "train.epochs=5")
+        page = (ROOT / "docs/trace.md").read_text().split("## model.safetensors", 1)[1]
+        block = page.split("```python\n", 1)[1].split("```", 1)[0]
+        told = subprocess.run([sys.executable, "-c", block], cwd=self.folder, capture_output=True, text=True, timeout=60)
+        if "ModuleNotFoundError" in told.stderr:
+            self.skipTest("without numpy")
+        self.assertEqual(told.stderr, "")
+        accuracy = self.json("mnist_mlp", "summary.json")["final"]["test"]["accuracy"]
+        self.assertEqual(float(told.stdout), accuracy)
+        self.assertGreater(accuracy, 0.2)  # not by chance
+        self.assertLess(accuracy, 1)
+
+    def test_what_tells_equal_runs_apart_is_not_in_the_model(self):
+        self.write("elsewhere.yaml", SMOKE.replace("smoke", "other").replace("epochs: 3", "steps: 12, evaluate_every: 2"))
+        self.run_ok()
+        self.run_ok("--set", "trace.every=5", "--set", "dataset.root=elsewhere", config="elsewhere.yaml")
+        first, other = ((self.folder / "runs" / name / "model.safetensors").read_bytes() for name in ("smoke", "other"))
+        self.assertEqual(first, other)
+        header = json.loads(first[8:8 + struct.unpack("<Q", first[:8])[0]])
+        self.assertEqual(json.loads(header["__metadata__"]["input_shape"]), [1, 8, 8])
+        self.assertEqual(json.loads(header["__metadata__"]["config"])["tuner"]["lambda"], 1e-3)
+
+    def test_a_toy_has_its_configuration_with_it(self):
+        self.write("toy.yaml", "{name: toy, problem: {name: rosenbrock}, train: {steps: 3}}")
+        self.run_ok(config="toy.yaml")
+        content = (self.folder / "runs/toy/model.safetensors").read_bytes()
+        metadata = json.loads(content[8:8 + struct.unpack("<Q", content[:8])[0]])["__metadata__"]
+        self.assertEqual(list(metadata), ["config"])
+        self.assertEqual(json.loads(metadata["config"])["problem"]["name"], "rosenbrock")
 
     def test_divergence_is_a_result_with_a_whole_trace(self):
         result = self.start("--set", "optimizer.learning_rate=1e30", "--set", "tuner={name: constant}")

@@ -87,8 +87,11 @@ std::optional<Entry> read_entry(const Json& json, uint64_t data_bytes) {
 
 }  // namespace
 
-void write_safetensors(const std::map<std::string, Tensor>& tensors, AtomicFile& file) {
+void write_safetensors(const std::map<std::string, Tensor>& tensors,
+                       AtomicFile& file,
+                       const std::map<std::string, std::string>& metadata) {
   Json header = Json::object();
+  if (!metadata.empty()) header["__metadata__"] = metadata;
   uint64_t offset = 0;
   for (const auto& [name, tensor] : tensors) {
     const uint64_t end = offset + tensor.nbytes();

@@ -11,8 +11,11 @@ namespace apo {
 
 /// Eight bytes of header length, a JSON header {"name": {"dtype", "shape", "data_offsets"}, …},
 /// then the values, row by row, little-endian. Source: the format of
-/// github.com/huggingface/safetensors. tensors: on the CPU, of any strides. Throws Error(output).
-void write_safetensors(const std::map<std::string, Tensor>& tensors, AtomicFile& file);
+/// github.com/huggingface/safetensors. tensors: on the CPU, of any strides. metadata: UTF-8, is
+/// the header's "__metadata__". Throws Error(output).
+void write_safetensors(const std::map<std::string, Tensor>& tensors,
+                       AtomicFile& file,
+                       const std::map<std::string, std::string>& metadata = {});
 
 /// The tensors of a file's content, contiguous. Throws Error(data), whose message begins with
 /// `place`, where the content is not wholly right; takes no more memory than its bytes.

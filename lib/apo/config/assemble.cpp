@@ -46,7 +46,8 @@ SupervisedOptions problem_options(const Experiment& experiment, const Assembly& 
                                                                          : Augmentation::none,
           .seed = static_cast<uint64_t>(experiment.seed),
           .precision = to_precision(experiment.precision),
-          .device = assembly.device};
+          .device = assembly.device,
+          .normalisation = assembly.normalisation};
 }
 
 TrainOptions train_options(const Experiment& experiment, const Problem& problem) {
@@ -191,6 +192,8 @@ Assembly assemble_on(const Dataset* dataset, const Experiment& experiment, int64
   if (dataset != nullptr) {
     assembly.data_bytes = bytes(dataset->train) + bytes(dataset->test);
     assembly.data = mark_of(*dataset);
+    assembly.shape = shape_of(*dataset);
+    assembly.normalisation = channel_statistics(dataset->train.images);
   }
   assembly.rule = experiment.optimizer.choice.make(
       {.learning_rate = experiment.optimizer.learning_rate.value_or(1e-3),

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "apo/config/experiment.h"
+#include "apo/data/stream.h"
 #include "apo/train/population.h"
 
 namespace apo {
@@ -27,7 +28,9 @@ struct Assembly {
   int threads = 1;
   int64_t parameters = 0;
   int64_t data_bytes = 0;
-  DataMark data;  ///< zeros for a toy
+  DataMark data;                ///< zeros for a toy
+  ModelShape shape;             ///< of the model, where there is one
+  Normalisation normalisation;  ///< of the pictures, as it sees them
   std::unique_ptr<Problem> problem;
   std::unique_ptr<UpdateRule> rule;
   std::unique_ptr<Tuner> tuner;

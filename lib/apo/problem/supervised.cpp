@@ -81,7 +81,8 @@ class Supervised : public Problem {
       : model_(std::move(model)),
         options_(options),
         dtype_(options.precision == Precision::float64 ? at::kDouble : at::kFloat),
-        normalisation_(channel_statistics(dataset.train.images)),
+        normalisation_(options.normalisation ? *options.normalisation
+                                             : channel_statistics(dataset.train.images)),
         train_(to_device(dataset.train)),
         test_(to_device(dataset.test)),
         batches_(train_, normalisation_, stream_options(RandomStream::training_batches)),

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "apo/data/dataset.h"
+#include "apo/data/stream.h"
 #include "apo/problem/problem.h"
 
 namespace apo {
@@ -24,9 +26,11 @@ struct SupervisedOptions {
   uint64_t seed = 0;
   Precision precision = Precision::float32;
   at::Device device = at::kCPU;
+  /// nullopt: by the training set's channel statistics.
+  std::optional<Normalisation> normalisation = {};
 };
 
-/// Takes the data set to the device whole, normalises it by the training set's channel statistics.
+/// Takes the data set to the device whole and normalises it.
 /// Errors: none of its own; running out of memory is LibTorch's exception.
 std::unique_ptr<Problem> make_supervised(std::shared_ptr<Model> model,
                                          const Dataset& dataset,
