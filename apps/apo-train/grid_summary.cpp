@@ -3,18 +3,23 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
 #include <limits>
+
+#include "apo/base/error.h"
+#include "apo/trace/read_trace.h"
 
 namespace apo {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json read_summary(const std::filesystem::path& folder) {
-  std::ifstream file(folder / "summary.json");
-  const Json summary = Json::parse(file, nullptr, /*allow_exceptions=*/false);
-  return summary.is_object() ? summary : Json::object();
+/// Of a run that left none of ours: an empty one.
+Json summary_of(const EndedRun& run) {
+  try {
+    return read_summary(run.folder);
+  } catch (const Error&) {
+    return Json::object();
+  }
 }
 
 /// summary.final.train.loss and the like; null where a part is missing.
@@ -37,7 +42,7 @@ std::string cell(const Json& value, const char* format, double scale = 1) {
 Json summarize_grid(const std::string& name, const Json& axes, const std::vector<EndedRun>& runs) {
   std::vector<Json> rows;
   for (const EndedRun& run : runs) {
-    const Json summary = read_summary(run.folder);
+    const Json summary = summary_of(run);
     rows.push_back({{"rank", 0},
                     {"label", run.label},
                     {"folder", run.folder.filename().string()},

@@ -23,7 +23,7 @@ bool is_finished(const RunSettings& settings, const Json& config) {
   const Json summary = read_json(settings.folder / "summary.json");
   std::ifstream file(settings.folder / "config.yaml");
   const std::string written{std::istreambuf_iterator<char>(file), {}};
-  if (summary.value("status", "") != "finished" || written != to_yaml(config)) return false;
+  if (summary.value("status", Json()) != "finished" || written != to_yaml(config)) return false;
   say(settings.folder.string() + ": finished already; a larger train.epochs goes on with it\n");
   return true;
 }

@@ -155,6 +155,7 @@ int run(const Experiment& experiment, const Json& config, const RunSettings& set
   }
   require_space(settings, experiment, {&assembly, 1});
   watch_signals();  // until here there is nothing to save
+  if (!from) remove_members_from(0, folder.path());
   RunFiles files(experiment, config, assembly, settings, folder, from.has_value());
   Run run(experiment, config, assembly, checkpoints, files);
   if (from) {

@@ -22,17 +22,6 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-std::string label_of(size_t member) {
-  return fmt::format("member={}", member);
-}
-
-/// Of a larger population that was here before.
-void remove_members_from(size_t first, const fs::path& folder) {
-  for (size_t m = first; fs::is_directory(folder / label_of(m)); ++m) {
-    RunFolder(folder / label_of(m), Existing::replace).remove();
-  }
-}
-
 /// A run with files for each member.
 class PopulationRun {
  public:
@@ -54,13 +43,13 @@ class PopulationRun {
     if (from) {
       require_steps_left(*from, steps);
       for (size_t m = 0; m < assemblies_.size(); ++m) {
-        require_same_files(*from, assemblies_[m], folder_ / label_of(m), label_of(m));
+        require_same_files(*from, assemblies_[m], folder_ / member_name(m), member_name(m));
       }
     }
     require_space(settings, experiment, assemblies_);
     watch_signals();  // until here there is nothing to save
-    folder.claim(from.has_value());
     if (!from) remove_members_from(planned_.size(), folder_);
+    folder.claim(from.has_value());
     write_file(folder_ / "config.yaml", to_yaml(config));
     open_files(settings, from.has_value());
     options_ = make_options();
@@ -76,7 +65,7 @@ class PopulationRun {
     checkpoints_.wait();
     const std::vector<RunSummary> summaries = population_->conclude();
     for (size_t m = 0; m < summaries.size(); ++m) {
-      write_model(folder_ / label_of(m), config_, assemblies_[m]);
+      write_model(folder_ / member_name(m), config_, assemblies_[m]);
       files_[m]->finish(summaries[m]);
     }
     write_results(summaries);
@@ -89,9 +78,9 @@ class PopulationRun {
     own.live = false;  // the members' lines would overwrite each other
     for (size_t m = 0; m < assemblies_.size(); ++m) {
       const Existing existing = resumed ? Existing::resume : Existing::replace;
-      folders_.push_back(std::make_unique<RunFolder>(folder_ / label_of(m), existing));
+      folders_.push_back(std::make_unique<RunFolder>(folder_ / member_name(m), existing));
       files_.push_back(std::make_unique<RunFiles>(
-          experiment_, config_, assemblies_[m], own, *folders_[m], resumed, label_of(m)));
+          experiment_, config_, assemblies_[m], own, *folders_[m], resumed, member_name(m)));
     }
   }
 
@@ -116,7 +105,7 @@ class PopulationRun {
     events_ = Json::parse(events);
     visitor.section("population", [this](StateVisitor& v) { population_->visit_state(v); });
     for (size_t m = 0; m < files_.size(); ++m) {
-      visitor.section(label_of(m), [&](StateVisitor& v) { files_[m]->visit_state(v); });
+      visitor.section(member_name(m), [&](StateVisitor& v) { files_[m]->visit_state(v); });
     }
   }
 
@@ -142,7 +131,7 @@ class PopulationRun {
   void note(const PopulationEvent& event) {
     files_[event.member]->log().info("step {}: copies {}; learning rate {:.4g}, before {:.4g}",
                                      event.step,
-                                     label_of(event.from),
+                                     member_name(event.from),
                                      event.new_rate,
                                      event.old_rate);
     events_.push_back({{"step", event.step},
@@ -160,7 +149,8 @@ class PopulationRun {
       const Json values = {{"member", m},
                            {"seed", planned_[m].seed},
                            {"initial_learning_rate", planned_[m].learning_rate}};
-      ended.push_back({label_of(m), folder_ / label_of(m), values, exit_code_of(summaries[m])});
+      ended.push_back(
+          {member_name(m), folder_ / member_name(m), values, exit_code_of(summaries[m])});
     }
     const Json ranked = summarize_grid(experiment_.name, Json::object(), ended);
     const Json population = {{"format", "apo-population"},

@@ -252,6 +252,19 @@ class Reports(OutputsTest):
                 self.assertIn(f"r{number}", result.stderr)
                 self.assertFalse((self.folder / "x.html").exists())
 
+    def test_a_summary_of_other_types_is_named(self):
+        self.run_ok()
+        whole = self.json("smoke", "summary.json")
+        for key, value in (("status", 5), ("message", ["x"]), ("status", None), ("wall_seconds", "long"), ("learning_rate", {}),
+                           ("final", {"train": {"loss": "small"}}), ("best", {"test_accuracy": True})):
+            with self.subTest(key, value=value):
+                self.write("runs/smoke/summary.json", json.dumps(whole | {key: value}))
+                result = self.assert_fails(3, "--report", "x.html", "runs/smoke", config=None, says=["runs/smoke/summary.json: " + key, "accepted"])
+                self.assertEqual(len(result.stderr.splitlines()), 1)
+                self.assertFalse((self.folder / "x.html").exists())
+        self.run_ok("--resume")  # which writes it anew
+        self.assertEqual(self.json("smoke", "summary.json")["status"], "finished")
+
     def test_one_without_a_trace_among_others_is_named(self):
         self.run_ok()
         self.write("empty/trace.jsonl", "")

@@ -133,6 +133,15 @@ class Population(ApoTrainTest):
         self.assertFalse((self.folder / "runs/smoke/member=3").exists())
         self.assertEqual(len(self.population("smoke")["runs"]), 3)
 
+    def test_a_single_run_in_its_place_leaves_no_members(self):
+        self.run_ok(*PBT)
+        self.write("runs/smoke/member=1/notes.txt", "mine")
+        self.run_ok("--overwrite")
+        left = [path.relative_to(self.folder / "runs/smoke") for path in (self.folder / "runs/smoke").glob("member=*/**/*")]
+        self.assertEqual([str(path) for path in left], ["member=1/notes.txt"])
+        self.assertFalse((self.folder / "runs/smoke/population.json").exists())
+        self.assertEqual(self.json("smoke", "summary.json")["status"], "finished")
+
     def test_a_grid_of_populations_is_ranked_by_their_best_members(self):
         self.run_ok(*PBT, "--set", "grid={seed: [0, 1]}")
         for run in self.json("smoke", "grid.json")["runs"]:

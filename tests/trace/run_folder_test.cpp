@@ -56,6 +56,19 @@ TEST_F(RunFolders, OneWhoseRunDiedBeforeItsConfigurationCanBeTaken) {
   EXPECT_NO_THROW(RunFolder(path(), Existing::refuse).claim());
 }
 
+TEST_F(RunFolders, OfAPopulationTheMembersFromANumberOnCanBeTakenAway) {
+  for (size_t m = 0; m < 4; ++m) {
+    fs::create_directories(path() / member_name(m));
+    if (m != 2) write_file(path() / member_name(m) / "config.yaml", "name: x\n");
+  }
+  write_file(path() / member_name(2) / "thesis.tex", "years of work");
+  remove_members_from(1, path());
+  EXPECT_TRUE(fs::exists(path() / "member=0/config.yaml"));
+  EXPECT_FALSE(fs::exists(path() / "member=1"));
+  EXPECT_TRUE(fs::exists(path() / "member=2/thesis.tex"));
+  EXPECT_FALSE(fs::exists(path() / "member=3"));
+}
+
 TEST_F(RunFolders, ASecondRunIsRefusedWhileTheFirstLives) {
   leave_a_run();
   RunFolder first(path(), Existing::resume);

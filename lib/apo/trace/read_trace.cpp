@@ -1,6 +1,10 @@
 #include "apo/trace/read_trace.h"
 
+#include <fmt/format.h>
+
 #include <fstream>
+
+#include "apo/base/error.h"
 
 namespace apo {
 namespace {
@@ -63,6 +67,36 @@ void see_columns(const Json& trace, const See& see) {
 Json read_json(const std::filesystem::path& file) {
   std::ifstream text(file);
   return parsed(text);
+}
+
+Json read_summary(const std::filesystem::path& folder) {
+  const std::filesystem::path file = folder / "summary.json";
+  Json summary = read_json(file);
+  const auto require = [&](const char* pointer, bool is_text) {
+    const Json::json_pointer path(pointer);
+    if (!summary.contains(path)) return;
+    const Json& value = summary.at(path);
+    if (is_text ? value.is_string() : value.is_number() || value.is_null()) return;
+    throw Error(ErrorKind::data,
+                fmt::format("{}: {} is {}; accepted: {}",
+                            file.string(),
+                            pointer + 1,
+                            value.type_name(),
+                            is_text ? "a string" : "a number or null"));
+  };
+  for (const char* text : {"/status", "/message"}) require(text, true);
+  for (const char* number : {"/epochs",
+                             "/steps",
+                             "/final/train/loss",
+                             "/final/test/loss",
+                             "/final/test/accuracy",
+                             "/best/train_loss",
+                             "/best/test_accuracy",
+                             "/learning_rate",
+                             "/wall_seconds"}) {
+    require(number, false);
+  }
+  return summary;
 }
 
 bool for_each_record(const std::filesystem::path& folder, const See& see) {

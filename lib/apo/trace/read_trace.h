@@ -10,6 +10,10 @@ namespace apo {
 /// The content of a JSON file; an empty object where there is none that can be read.
 nlohmann::ordered_json read_json(const std::filesystem::path& file);
 
+/// The folder's summary.json; an empty object where there is none that can be read. Throws
+/// Error(data) where a value is of another type than a run writes.
+nlohmann::ordered_json read_summary(const std::filesystem::path& folder);
+
 /// Shows the records of the folder's trace.jsonl, one at a time; where it has no step,  records as
 /// it would have them from the columns of trace.json: those of a type in their order. Returns
 /// whether there is either.

@@ -18,8 +18,10 @@ Json at_path(const Json& json, const std::string& pointer) {
   return json.contains(path) ? json.at(path) : Json(nullptr);
 }
 
+/// The first that is a number, or null.
 Json first_known(const Json& wanted, const Json& otherwise) {
-  return wanted.is_null() ? otherwise : wanted;
+  if (wanted.is_number()) return wanted;
+  return otherwise.is_number() ? otherwise : Json(nullptr);
 }
 
 double number(const Json& json) {
@@ -188,7 +190,7 @@ Json read_curves(const std::filesystem::path& folder,
 
 RunOnPage read_run(const ReportRun& run, size_t most) {
   const Overview seen = overview(run.folder);
-  const Json summary = read_json(run.folder / "summary.json");
+  const Json summary = read_summary(run.folder);
   const Json final = final_numbers(summary, seen);
   const std::string status = !run.status.empty() ? run.status
                              : seen.found        ? "unfinished"

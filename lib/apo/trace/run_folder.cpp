@@ -45,6 +45,10 @@ bool holds_only_ours(const fs::path& folder) {
 
 }  // namespace
 
+std::string member_name(size_t member) {
+  return "member=" + std::to_string(member);
+}
+
 void check_run_folder(const fs::path& folder, Existing existing) {
   std::error_code ignored;
   if (!fs::exists(fs::symlink_status(folder, ignored))) return;
@@ -116,6 +120,15 @@ void RunFolder::remove() {
   std::error_code holds_other_things;
   fs::remove(path_ / kLock, holds_other_things);
   fs::remove(path_, holds_other_things);
+}
+
+void remove_members_from(size_t first, const fs::path& folder) {
+  std::error_code ignored;
+  for (size_t m = first; fs::is_directory(folder / member_name(m), ignored); ++m) {
+    const fs::path member = folder / member_name(m);
+    const bool is_run = fs::exists(member / "config.yaml", ignored) || holds_only_ours(member);
+    if (is_run) RunFolder(member, Existing::replace).remove();
+  }
 }
 
 void RunFolder::lock() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 
 namespace apo {
 
@@ -11,6 +12,9 @@ enum class Existing {
   replace,
   resume,  ///< go on with it, or start anew where there is none or it cannot go on
 };
+
+/// The folder of a population's member, in the population's.
+std::string member_name(size_t member);
 
 /// Throws Error(config) where the folder holds a run and `existing` is `refuse`, or holds things
 /// but no run: such a folder is never written into.
@@ -45,5 +49,9 @@ class RunFolder {
   Existing existing_;
   int lock_ = -1;
 };
+
+/// Takes away the runs of members, from number `first` on, of a population that was in the folder.
+/// Throws Error: config, output.
+void remove_members_from(size_t first, const std::filesystem::path& folder);
 
 }  // namespace apo
