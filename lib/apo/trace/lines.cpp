@@ -79,18 +79,17 @@ std::string line_of(const MetaRecord& record, const std::vector<HyperparameterRe
 
 std::string line_of(const EpochRecord& record) {
   const Metrics test = record.test.value_or(Metrics{std::nan(""), std::nullopt});
-  return fmt::format(
-      R"({{"type":"epoch","epoch":{},"step":{},"train_loss":{},"train_accuracy":{},)"
-      R"("test_loss":{},"test_accuracy":{},"learning_rate":{},"wall_seconds":{}}})"
-      "\n",
-      record.epoch,
-      record.step,
-      number(record.train.loss),
-      number(record.train.accuracy),
-      number(test.loss),
-      number(test.accuracy),
-      number(record.learning_rate),
-      number(record.wall_seconds));
+  return fmt::format(R"({{"type":"epoch","epoch":{},"step":{},"train_loss":{},"train_accuracy":{},)"
+                     R"("test_loss":{},"test_accuracy":{},"learning_rate":{},"wall_seconds":{}}})"
+                     "\n",
+                     record.epoch,
+                     record.step,
+                     number(record.train.loss),
+                     number(record.train.accuracy),
+                     number(test.loss),
+                     number(test.accuracy),
+                     number(record.learning_rate),
+                     number(record.wall_seconds));
 }
 
 std::string line_of(const RollbackRecord& record) {

@@ -62,8 +62,8 @@ class Trainer {
   /// Whether what the run is now, at the end of an epoch that was measured, is better than all that
   /// this was asked of before: by test accuracy, or where there are no classes by training loss.
   bool is_new_best();
-  /// Whether the run is where train.checkpoint_every wants a checkpoint, or at its start, and may be
-  /// gone back to.
+  /// Whether the run is where train.checkpoint_every wants a checkpoint, or at its start, and may
+  /// be gone back to.
   bool is_on_schedule() const;
 
   /// Whether it was interrupted in a step that has left traces: nothing is lost, for it was the
