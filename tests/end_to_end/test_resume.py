@@ -24,7 +24,7 @@ class Resume(ApoTrainTest):
     def interrupt(self, number, *arguments, times=1, folder="smoke"):
         """Starts a run, sends it a signal once its trace has some hundred lines, and returns its exit code."""
         process = subprocess.Popen(self.command(*arguments, "--progress", "off"), cwd=self.folder, env=self.environment(),
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         trace = self.folder / "runs" / folder / "trace.jsonl"
         deadline = time.monotonic() + 60
         while not (trace.exists() and trace.read_text().count('"step"') > 300):
