@@ -182,7 +182,7 @@ class Run(ApoTrainTest):
         folder.mkdir(parents=True)
         for prefix, count in (("train", 300), ("t10k", 130)):
             labels = bytes(draw.randrange(10) for _ in range(count))
-            pixels = b"".join(bytes(draw.randrange(250 if place // 79 == label else 100) for place in range(784)) for label in labels)
+            pixels = b"".join(bytes(draw.randrange(160 if place // 79 == label else 100) for place in range(784)) for label in labels)
             (folder / f"{prefix}-images-idx3-ubyte").write_bytes(struct.pack(">IIII", 0x803, count, 28, 28) + pixels)
             (folder / f"{prefix}-labels-idx1-ubyte").write_bytes(struct.pack(">II", 0x801, count) + labels)
         self.run_ok("--set", "name=mnist_mlp", "--set", "dataset={name: mnist, root: data, batch_size: 50}", "--set", "model.hidden=[12, 11]", "--set", "train.epochs=5")
