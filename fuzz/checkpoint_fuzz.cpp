@@ -44,7 +44,7 @@ std::string checkpoint_json(const std::string& text, const std::string& tensors)
   }
   const std::string dumped = body.dump(-1, ' ', false, Json::error_handler_t::replace);
   return Json({{"format", "apo-checkpoint"},
-               {"version", 1},
+               {"version", apo::kCheckpointVersion},
                {"crc32", apo::checksum_of(dumped)},
                {"body", Json::parse(dumped)}})
       .dump();

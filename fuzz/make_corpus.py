@@ -97,7 +97,7 @@ def safetensors(tensors):
 
 def checkpoint(values, strides, tensors):
     """As fuzz/checkpoint_fuzz.cpp takes it apart, which makes the checksums."""
-    body = {"step": 12, "best": True, "tensors": {}, "strides": strides, "values": values, "config": {"seed": 0}}
+    body = {"step": 12, "best": True, "scheduled": True, "tensors": {}, "strides": strides, "values": values, "config": {"seed": 0}}
     text = json.dumps(body).encode()
     return struct.pack("<H", len(text)) + text + safetensors(tensors)
 
@@ -108,6 +108,7 @@ def checkpoints():
     return {
         "plain": checkpoint(values, {}, {"a/b": matrix, "n": ("I64", [], struct.pack("<q", 7))}),
         "strided": checkpoint({}, {"m": [1, 2]}, {"m": matrix, "e": ("F64", [0], b""), "f": ("BOOL", [1], b"\1")}),
+        "channels_last": checkpoint({}, {"g": [4, 1, 2, 1]}, {"g": ("F32", [2, 1, 2, 2], struct.pack("<8f", *range(8)))}),
     }
 
 

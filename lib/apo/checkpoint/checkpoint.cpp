@@ -19,7 +19,6 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 constexpr const char* kFormat = "apo-checkpoint";
-constexpr int kVersion = 2;
 constexpr int64_t kMostJsonBytes = int64_t{1} << 28;
 constexpr int64_t kMostTensorBytes = int64_t{1} << 40;
 
@@ -104,8 +103,8 @@ Json read_body(const fs::path& path) {
     throw fail("is damaged: no checkpoint of apo-train");
   }
   const Json version = json.value("version", Json());
-  if (version != kVersion) {
-    throw fail(fmt::format("is of version {}; accepted: {}", version.dump(), kVersion));
+  if (version != kCheckpointVersion) {
+    throw fail(fmt::format("is of version {}; accepted: {}", version.dump(), kCheckpointVersion));
   }
   const Json body = json.value("body", Json());
   if (json.value("crc32", Json()) != checksum_of(body.dump())) {
@@ -149,7 +148,7 @@ void write_checkpoint(const fs::path& folder, const Checkpoint& checkpoint) {
   tensors.commit();
   const Json body = body_of(checkpoint, name + ".safetensors", tensors);
   const Json json = {{"format", kFormat},
-                     {"version", kVersion},
+                     {"version", kCheckpointVersion},
                      {"crc32", checksum_of(body.dump())},
                      {"body", body}};
   write_file(folder / (name + ".json"), json.dump(1) + "\n");

@@ -17,6 +17,8 @@ struct Checkpoint {
   State state;
 };
 
+/// Of the files' format: docs/checkpoints.md.
+constexpr int kCheckpointVersion = 2;
 /// With which the names of all checkpoints begin.
 constexpr const char* kCheckpointPrefix = "step-";
 /// "step-000001200"
