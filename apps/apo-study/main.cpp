@@ -80,7 +80,8 @@ int study(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    std::ostringstream asked, complaint;
+    std::ostringstream asked;
+    std::ostringstream complaint;
     const int code = app.exit(error, asked, complaint);
     say(complaint.str());
     deliver(asked.str());

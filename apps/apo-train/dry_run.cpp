@@ -152,7 +152,8 @@ double seconds_of_pass(Problem& problem, Part part, int64_t examples) {
     return false;
   };
   if (problem.evaluate(part, enough)) return clock.seconds();
-  const auto all = static_cast<double>((examples - 1) / kEvaluationBatch + 1);
+  const int64_t whole = (examples - 1) / kEvaluationBatch + 1;
+  const auto all = static_cast<double>(whole);
   return clock.seconds() * all / static_cast<double>(std::max<int64_t>(batches, 1));
 }
 
@@ -260,7 +261,7 @@ std::string dry_run(Experiment experiment, int64_t runs, int64_t jobs) {
   add("training", fmt::format("about {}", duration(training)));
   add("evaluation", fmt::format("about {}, {} times", duration(evaluation), counts.evaluations));
   if (runs > 1) {
-    const double rounds = static_cast<double>(ceiling(runs, parallel));
+    const auto rounds = static_cast<double>(ceiling(runs, parallel));
     add("grid",
         fmt::format("about {} for {} runs, {} at a time",
                     duration(rounds * (training + evaluation)),

@@ -107,7 +107,8 @@ void require_space(const RunSettings& settings,
                    const Experiment& experiment,
                    std::span<Assembly> members) {
   const fs::path& folder = settings.folder;
-  double state = 0, traces = 0;
+  double state = 0;
+  double traces = 0;
   for (Assembly& member : members) {
     const Needed needed = needed_by(experiment, member);
     state += needed.state;

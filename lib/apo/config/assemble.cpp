@@ -213,7 +213,8 @@ Assembly assemble_on(const Dataset* dataset, const Experiment& experiment, int64
 
 void DataMark::visit_state(StateVisitor& visitor) const {
   const auto visit = [&visitor](const char* part, int64_t examples, int64_t checksum) {
-    int64_t saved_examples = examples, saved_checksum = checksum;
+    int64_t saved_examples = examples;
+    int64_t saved_checksum = checksum;
     visitor.integer(fmt::format("{}_examples", part), saved_examples);
     visitor.integer(fmt::format("{}_checksum", part), saved_checksum);
     const bool same_number = saved_examples == examples;
