@@ -184,16 +184,29 @@ void require_batch_statistics(const Experiment& experiment,
                   "leave two or more, or larger pictures");
 }
 
-/// dataset: nullptr for a toy. task_seed: of the experiment that this may be a member of.
-Assembly assemble_on(const Dataset* dataset, const Experiment& experiment, int64_t task_seed) {
+/// What is known of the data: once, however many train on them. Of a toy nothing.
+struct Data {
+  explicit Data(std::unique_ptr<Dataset> loaded) : dataset(std::move(loaded)) {
+    if (dataset == nullptr) return;
+    mark = mark_of(*dataset);
+    normalisation = channel_statistics(dataset->train.images);
+  }
+  std::unique_ptr<Dataset> dataset;
+  DataMark mark;
+  Normalisation normalisation;
+};
+
+/// task_seed: of the experiment that this may be a member of.
+Assembly assemble_on(const Data& data, const Experiment& experiment, int64_t task_seed) {
+  const Dataset* dataset = data.dataset.get();
   Assembly assembly;
   assembly.device = resolve_device(experiment.device);
   assembly.threads = threads_of(experiment);
   if (dataset != nullptr) {
     assembly.data_bytes = bytes(dataset->train) + bytes(dataset->test);
-    assembly.data = mark_of(*dataset);
+    assembly.data = data.mark;
     assembly.shape = shape_of(*dataset);
-    assembly.normalisation = channel_statistics(dataset->train.images);
+    assembly.normalisation = data.normalisation;
   }
   assembly.rule = experiment.optimizer.choice.make(
       {.learning_rate = experiment.optimizer.learning_rate.value_or(1e-3),
@@ -258,7 +271,7 @@ at::Device resolve_device(const std::string& word) {
 
 Assembly assemble(const Experiment& experiment) {
   set_up_process(experiment);
-  return assemble_on(load(experiment).get(), experiment, experiment.seed);
+  return assemble_on(Data(load(experiment)), experiment, experiment.seed);
 }
 
 Range initial_range(const Experiment& experiment) {
@@ -282,13 +295,13 @@ std::vector<PlannedMember> population_of(const Experiment& experiment) {
 
 std::vector<Assembly> assemble_population(const Experiment& experiment) {
   set_up_process(experiment);
-  const std::unique_ptr<Dataset> dataset = load(experiment);
+  const Data data(load(experiment));
   std::vector<Assembly> assemblies;
   for (const PlannedMember& planned : population_of(experiment)) {
     Experiment member = experiment;
     member.seed = planned.seed;
     member.optimizer.learning_rate = planned.learning_rate;
-    assemblies.push_back(assemble_on(dataset.get(), member, experiment.seed));
+    assemblies.push_back(assemble_on(data, member, experiment.seed));
   }
   return assemblies;
 }

@@ -35,8 +35,8 @@ TraceMark mark_of(int file) {
 
 /// Whether the path still leads to the open file.
 bool is_at(const std::filesystem::path& path, int file) {
-  struct stat there {
-  }, open{};
+  struct stat there {};
+  struct stat open {};
   return ::stat(path.c_str(), &there) == 0 && ::fstat(file, &open) == 0 &&
          there.st_ino == open.st_ino && there.st_dev == open.st_dev;
 }
@@ -95,7 +95,7 @@ JsonLines::JsonLines(const std::filesystem::path& path,
 
 JsonLines::JsonLines(const std::filesystem::path& path, const TraceOptions& options)
     : JsonLines(path, options, 0) {
-  mark_ = mark_of(file_);
+  mark_.bytes = size_of(file_);  // the checksum comes with the state
 }
 
 /// Where the run ends by an exception, what waits is still of use.

@@ -130,6 +130,9 @@ void StepLog::visit_state(StateVisitor& visitor) {
   visitor.flag("has_classes", has_classes_);
   visitor.real("untrained_loss", untrained_loss_);
   visitor.real("ruined_share", ruined_share_);
+  visitor.integer("judged_steps", window_);
+  visitor.integer("last_step", last_.step);
+  visitor.real("last_learning_rate", last_.learning_rate);
   StepRecord bad = diverged_.value_or(StepRecord{});
   bool diverged = diverged_.has_value();
   visitor.flag("diverged", diverged);
