@@ -1,10 +1,9 @@
 // Checkpoints: two bytes for the size of the JSON body, that body, the safetensors file. The
 // checksums are made right, for no mutation would come past them.
-#include <stdlib.h>
-
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -56,7 +55,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < 2) return 0;
   const size_t body_bytes = std::min<size_t>(data[0] | data[1] << 8, size - 2);
   const char* text = reinterpret_cast<const char*>(data) + 2;
-  const std::string body(text, body_bytes), tensors(text + body_bytes, size - 2 - body_bytes);
+  const std::string body(text, body_bytes);
+  const std::string tensors(text + body_bytes, size - 2 - body_bytes);
   apo::fuzz::read_or_refuse(apo::ErrorKind::data, [&] { apo::parse_safetensors(tensors, "fuzz"); });
   write("x.safetensors", tensors);
   write("x.json", checkpoint_json(body, tensors));

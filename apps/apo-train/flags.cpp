@@ -195,7 +195,7 @@ std::vector<Override> overrides_of(const CLI::App& app) {
     if (!is_set && name != "device" && name != "seed" && name != "threads") continue;
     const std::string value = option->results().at(seen[option]++);
     overrides.push_back(is_set ? override_of(value)
-                               : Override{name, value, "--" + name + " " + value});
+                               : Override{name, value, fmt::format("--{} {}", name, value)});
   }
   return overrides;
 }

@@ -59,6 +59,7 @@ void write_results(const Plan& plan,
   fs::create_directories(folder);
   write_file(folder / "grid.json", grid.dump(2) + "\n");
   std::vector<ReportRun> rows;
+  rows.reserve(left.size());
   for (const std::string& label : left) {
     rows.push_back({.label = label, .folder = {}, .status = "not started"});
   }

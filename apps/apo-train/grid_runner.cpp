@@ -1,8 +1,8 @@
 #include "grid_runner.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <poll.h>
-#include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -11,6 +11,7 @@
 #include <array>
 #include <cctype>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <stdexcept>
@@ -85,14 +86,18 @@ class SignalReader {
 
 std::vector<std::string> child_environment() {
   std::vector<std::string> variables;
-  for (char** variable = environ; *variable != nullptr; ++variable) variables.push_back(*variable);
-  variables.push_back(std::string(kGridProcess) + "=" + std::to_string(getpid()));
-  for (const auto& [name, value] : wait_settings()) variables.push_back(name + "=" + value);
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    variables.emplace_back(*variable);
+  }
+  variables.push_back(fmt::format("{}={}", kGridProcess, getpid()));
+  for (const auto& [name, value] : wait_settings())
+    variables.push_back(fmt::format("{}={}", name, value));
   return variables;
 }
 
 std::vector<char*> pointers_to(std::vector<std::string>& words) {
   std::vector<char*> pointers;
+  pointers.reserve(words.size() + 1);
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
   return pointers;
@@ -201,7 +206,7 @@ class Runner {
   void start(size_t index, const ChildRun& run) {
     std::vector<std::string> arguments = run.arguments;
     if (threads_ > 0) {
-      arguments.push_back("--threads");
+      arguments.emplace_back("--threads");
       arguments.push_back(std::to_string(threads_));
     }
     Child child{.result = {.index = index, .label = run.label}};

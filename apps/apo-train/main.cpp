@@ -49,7 +49,9 @@ constexpr const char* kGridHelp =
 SectionDescription describe_experiment() {
   Experiment experiment;
   SectionDescription keys = describe([&](OptionVisitor& visitor) { experiment.visit(visitor); });
-  keys.sections.push_back({.key = "grid", .help = kGridHelp});
+  SectionDescription& grid = keys.sections.emplace_back();
+  grid.key = "grid";
+  grid.help = kGridHelp;
   return keys;
 }
 

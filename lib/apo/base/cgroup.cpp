@@ -49,7 +49,9 @@ std::map<std::string, Mount> mounts(const fs::path& root) {
   for (std::string line; std::getline(file, line);) {
     const size_t dash = line.find(" - ");
     if (dash == std::string::npos) continue;
-    std::string word, type, options;
+    std::string word;
+    std::string type;
+    std::string options;
     Mount mount;
     std::istringstream(line) >> word >> word >> word >> mount.group >> mount.folder;
     std::istringstream(line.substr(dash + 3)) >> type >> word >> options;
@@ -74,7 +76,8 @@ void bound(double& limit, double by) {
 void bound_by_group(GroupLimits& limits, const fs::path& group) {
   bound(limits.memory_bytes, first_number(group / "memory.max"));
   bound(limits.memory_bytes, first_number(group / "memory.limit_in_bytes"));
-  double quota = -1, period = 0;
+  double quota = -1;
+  double period = 0;
   std::ifstream(group / "cpu.max") >> quota >> period;
   if (period > 0) bound(limits.cores, quota / period);
   period = first_number(group / "cpu.cfs_period_us");

@@ -29,8 +29,8 @@ struct SectionDescription {
   std::string help = {};
   std::vector<OptionDescription> options = {};
   /// Where the section has a choice: whom `name` can select. The options do not include theirs.
-  std::vector<Member> members = {};
-  std::vector<SectionDescription> sections = {};
+  std::vector<Member> members;
+  std::vector<SectionDescription> sections;
 };
 
 /// A member of a family.

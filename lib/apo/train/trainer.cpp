@@ -50,23 +50,6 @@ std::vector<std::string> names_of_tuned(const Hyperparameters& phi, const Proble
   return names;
 }
 
-void visit_metrics(const std::string& name, std::optional<Metrics>& metrics, StateVisitor& v) {
-  std::optional<double> loss = metrics ? std::optional(metrics->loss) : std::nullopt;
-  std::optional<double> accuracy = metrics ? metrics->accuracy : std::nullopt;
-  v.optional(name + "_loss", loss);
-  v.optional(name + "_accuracy", accuracy);
-  metrics = loss ? std::optional(Metrics{*loss, accuracy}) : std::nullopt;
-}
-
-/// The last epoch's numbers and the best; the rest is made when the run ends.
-void visit_summary(RunSummary& summary, StateVisitor& visitor) {
-  visitor.integer("epochs", summary.epochs);
-  visit_metrics("final_train", summary.final_train, visitor);
-  visit_metrics("final_test", summary.final_test, visitor);
-  visitor.optional("best_train_loss", summary.best_train_loss);
-  visitor.optional("best_test_accuracy", summary.best_test_accuracy);
-}
-
 /// In place, storage kept.
 void copy_values(const TensorList& from, TensorList& to) {
   for (size_t i = 0; i < to.size(); ++i) to[i].copy_(from[i]);
@@ -215,7 +198,7 @@ void Trainer::end_epoch() {
   const Metrics running = log_.take_running_metrics();
   record.train = whole.value_or(running);
   recorded_ = t_;
-  note_best(record);
+  scores_.note(record);
   for (Observer* observer : observers_) observer->on_epoch(record);
   if (is_on_schedule() && t_ < options_.steps) options_.on_checkpoint();  // else the runner does
   clock_.start();
@@ -228,24 +211,7 @@ bool Trainer::is_on_schedule() const {
 }
 
 bool Trainer::is_new_best() {
-  if (t_ != recorded_ || !score_ || (best_score_ && *score_ <= *best_score_)) return false;
-  best_score_ = score_;
-  return true;
-}
-
-void Trainer::note_best(const EpochRecord& record) {
-  const double loss = record.train.loss;
-  summary_.epochs = record.epoch;
-  summary_.final_train = record.train;
-  score_ = record.train.accuracy ? std::nullopt : std::optional(-loss);
-  summary_.best_train_loss = std::min(summary_.best_train_loss.value_or(loss), loss);
-  if (!record.test) return;
-  summary_.final_test = record.test;
-  const auto accuracy = record.test->accuracy;
-  if (!accuracy) return;
-  score_ = accuracy;
-  summary_.best_test_accuracy =
-      std::max(summary_.best_test_accuracy.value_or(*accuracy), *accuracy);
+  return t_ == recorded_ && scores_.is_new_best();
 }
 
 std::string Trainer::reason(const StepRecord& bad) const {
@@ -267,26 +233,28 @@ std::string Trainer::reason(const StepRecord& bad) const {
 }
 
 RunSummary Trainer::conclude() {
-  summary_.steps = t_;
+  RunSummary summary;
+  scores_.report_to(summary);
+  summary.steps = t_;
   if (const auto& bad = log_.diverged()) {
-    summary_.status = RunStatus::diverged;
-    summary_.steps = bad->step;
-    summary_.message = reason(*bad);
+    summary.status = RunStatus::diverged;
+    summary.steps = bad->step;
+    summary.message = reason(*bad);
   } else if (recorded_ < options_.steps) {
-    summary_.status = RunStatus::interrupted;
-    summary_.message = fmt::format(
+    summary.status = RunStatus::interrupted;
+    summary.message = fmt::format(
         "interrupted after step {} of {}; the same command with --resume goes on with it",
         t_,
         options_.steps);
   }
-  summary_.final_learning_rate = learning_rate();
-  summary_.wall_seconds = clock_.seconds();
-  summary_.steps_per_second = static_cast<double>(t_) / summary_.wall_seconds;
-  summary_.meta_share = meta_clock_.seconds() / summary_.wall_seconds;
-  summary_.meta_skipped = log_.skipped();
-  summary_.peak_memory_bytes = peak_memory_bytes(theta().front().device());
-  for (Observer* observer : observers_) observer->on_end(summary_);
-  return summary_;
+  summary.final_learning_rate = learning_rate();
+  summary.wall_seconds = clock_.seconds();
+  summary.steps_per_second = static_cast<double>(t_) / summary.wall_seconds;
+  summary.meta_share = meta_clock_.seconds() / summary.wall_seconds;
+  summary.meta_skipped = log_.skipped();
+  summary.peak_memory_bytes = peak_memory_bytes(theta().front().device());
+  for (Observer* observer : observers_) observer->on_end(summary);
+  return summary;
 }
 
 void Trainer::copy_from(const Trainer& other) {
@@ -306,9 +274,7 @@ void Trainer::visit_state(StateVisitor& visitor) {
   visitor.integer("recorded", recorded_);
   clock_.visit_state("wall_seconds", visitor);
   meta_clock_.visit_state("meta_seconds", visitor);
-  visit_summary(summary_, visitor);
-  visitor.optional("score", score_);
-  visitor.optional("best_score", best_score_);
+  scores_.visit_state(visitor);
   visitor.section("log", [this](StateVisitor& v) { log_.visit_state(v); });
   visitor.section("problem", [this](StateVisitor& v) { problem_.visit_state(v); });
   visitor.section("statistics", [this](StateVisitor& v) { apo::visit_state(xi_, v); });

@@ -7,6 +7,7 @@
 
 #include "apo/train/device_stopwatch.h"
 #include "apo/train/observer.h"
+#include "apo/train/scores.h"
 #include "apo/train/step_log.h"
 #include "apo/train/stopwatch.h"
 
@@ -99,7 +100,6 @@ class Trainer {
   void forget_recordings();
   bool is_epoch_over() const;
   void end_epoch();
-  void note_best(const EpochRecord& record);
   TensorList& theta() { return problem_.parameters(); }
   Tensor rate() const;
 
@@ -111,18 +111,16 @@ class Trainer {
   Hyperparameters phi_;
   Statistics xi_;
   StepLog log_;
+  Scores scores_;
   Replayed<Gradient> differentiated_;
   Replayed<TensorList> updated_;
   Stopwatch clock_;
   DeviceStopwatch meta_clock_;
-  int64_t t_ = 0;                     ///< base steps taken
-  int64_t recorded_ = 0;              ///< at the end of the last epoch that was recorded
-  std::optional<double> score_;       ///< of the epoch that ended last, the larger the better
-  std::optional<double> best_score_;  ///< of those that is_new_best was asked of
+  int64_t t_ = 0;         ///< base steps taken
+  int64_t recorded_ = 0;  ///< at the end of the last epoch that was recorded
   double found_rate_scale_ = 1;
   bool broken_off_ = false;
   bool judged_ = false;  ///< the log knows what to judge by
-  RunSummary summary_;
 };
 
 /// A whole run. Exceptions are LibTorch's or the observers'.

@@ -1,0 +1,31 @@
+// What a run has reached: the last epoch's numbers and the best.
+#pragma once
+
+#include <optional>
+
+#include "apo/base/state.h"
+#include "apo/train/observer.h"
+
+namespace apo {
+
+class Scores {
+ public:
+  void note(const EpochRecord& record);
+  /// Whether the epoch noted last is better than all that this was asked of before: by test
+  /// accuracy, or where there are no classes by training loss. No where it was not tested.
+  bool is_new_best();
+  /// Fills in the epochs' part.
+  void report_to(RunSummary& summary) const;
+  void visit_state(StateVisitor& visitor);
+
+ private:
+  int64_t epochs_ = 0;
+  std::optional<Metrics> final_train_;
+  std::optional<Metrics> final_test_;
+  std::optional<double> best_train_loss_;
+  std::optional<double> best_test_accuracy_;
+  std::optional<double> score_;       ///< of the epoch noted last, the larger the better
+  std::optional<double> best_score_;  ///< of those that is_new_best was asked of
+};
+
+}  // namespace apo
