@@ -131,7 +131,8 @@ void report_words(const std::vector<std::string>& words) {
     runs.insert(runs.end(), members.begin(), members.end());
   }
   write_report(file, file.stem().string(), runs);
-  deliver(fmt::format("{}: {} runs\n", file.string(), runs.size()));
+  deliver(fmt::format(
+      "{}: {}\n", file.string(), runs.size() == 1 ? "1 run" : fmt::format("{} runs", runs.size())));
 }
 
 }  // namespace apo

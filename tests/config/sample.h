@@ -31,9 +31,9 @@ inline std::unique_ptr<Tool> make_saw(const NoOptions&) {
 }
 
 inline const Registry<Tool>& tools() {
-  static const Registry<Tool> kTools = {member("hammer", "Drives nails", make_hammer),
-                                        member("saw", "Cuts boards", make_saw)};
-  return kTools;
+  static const Registry<Tool> all = {member("hammer", "Drives nails", make_hammer),
+                                     member("saw", "Cuts boards", make_saw)};
+  return all;
 }
 
 struct Workshop {

@@ -42,7 +42,7 @@ TEST(Hyperparameters, ALogarithmMovedToInfinityComesBack) {
   const Tensor begin = phi.stored(0).clone();
   for (const double infinity : {-INFINITY, INFINITY}) {
     phi.move(0, at::full_like(begin, infinity));
-    const double value = phi.value(0).item<double>();
+    const auto value = phi.value(0).item<double>();
     EXPECT_TRUE(std::isfinite(value) && value > 0) << value;
     phi.move(0, begin);
     EXPECT_NEAR(phi.value(0).item<double>(), 0.1, 1e-15);
@@ -57,7 +57,9 @@ TEST(Hyperparameters, APlainlyStoredValueStaysInItsRange) {
 
 TEST(Hyperparameters, DerivativesOfTheTransformsMatchDifferences) {
   for (size_t h = 0; h < kSpecs.size(); ++h) {
-    Hyperparameters phi(kSpecs, 1), up(kSpecs, 1), down(kSpecs, 1);
+    const Hyperparameters phi(kSpecs, 1);
+    Hyperparameters up(kSpecs, 1);
+    Hyperparameters down(kSpecs, 1);
     up.move(h, up.stored(h) + 1e-5);
     down.move(h, down.stored(h) - 1e-5);
     const double numeric = (up.value(h) - down.value(h)).item<double>() / 2e-5;

@@ -51,7 +51,8 @@ TEST(Supervised, EvaluationUsesRunningStatisticsAndReturnsToTraining) {
 /// Outputs of two batches at once beside those of each alone.
 void expect_outputs_of_each(Problem& problem) {
   const at::NoGradGuard no_grad;
-  const Batch x = problem.next_batch(), x_tilde = problem.next_discrepancy_batch();
+  const Batch x = problem.next_batch();
+  const Batch x_tilde = problem.next_discrepancy_batch();
   const auto [z, z_tilde] = problem.outputs_of_both(x, x_tilde);
   EXPECT_LT((z - problem.outputs(x)).abs().max().item<double>(), 1e-12);
   EXPECT_LT((z_tilde - problem.outputs(x_tilde)).abs().max().item<double>(), 1e-12);
@@ -149,7 +150,8 @@ TEST(Supervised, CurvatureUnderBfloat16IsThatOfFloat32UpToRounding) {
   }
   for (size_t i = 0; i < moments[0].size(); ++i) {
     for (Tensor LayerMoments::*factor : {&LayerMoments::inputs, &LayerMoments::output_gradients}) {
-      const Tensor &exact = moments[0][i].*factor, &rounded = moments[1][i].*factor;
+      const Tensor& exact = moments[0][i].*factor;
+      const Tensor& rounded = moments[1][i].*factor;
       ASSERT_EQ(rounded.scalar_type(), at::kFloat);
       EXPECT_LT((exact - rounded).norm().item<double>(), 0.02 * exact.norm().item<double>());
     }

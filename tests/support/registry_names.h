@@ -11,6 +11,7 @@ namespace apo::test {
 template <class Registry>
 std::vector<std::string> names(const Registry& registry) {
   std::vector<std::string> names;
+  names.reserve(registry.size());
   for (const auto& member : registry) names.push_back(member.name);
   return names;
 }

@@ -328,6 +328,7 @@ void expect_room_is_estimated(const fs::path& folder,
     for (int64_t t = 0; t < kSteps; ++t) {
       const double value = static_cast<float>(std::sin(static_cast<double>(t)));
       std::vector<HyperparameterRecord> values;
+      values.reserve(tuned.size());
       for (const std::string& name : tuned) values.push_back({name, t, value});
       const std::vector<double> gradient(tuned.size(), -value);
       if (options.interval > 0 && t % options.interval == 0) {
@@ -353,6 +354,7 @@ void expect_room_is_estimated(const fs::path& folder,
 
 TEST_F(TraceFiles, TheRoomTheyTakeIsEstimatedFromAbove) {
   std::vector<std::string> layers;
+  layers.reserve(21);
   for (int i = 0; i < 21; ++i) layers.push_back("learning_rate/stage.conv" + std::to_string(i));
   expect_room_is_estimated(folder_.path(), {.interval = 0}, {});
   expect_room_is_estimated(folder_.path(), {.interval = 10}, {"learning_rate"});

@@ -71,7 +71,8 @@ class ResumeModel : public testing::TestWithParam<Case> {
 
 TEST_P(ResumeModel, EqualsTheUninterruptedRun) {
   const auto& [model, rule, precision, threads] = GetParam();
-  Side whole(model, rule, precision), second(model, rule, precision);
+  Side whole(model, rule, precision);
+  Side second(model, rule, precision);
   {
     Side first(model, rule, precision);
     first.trainer.advance_to(kStop);

@@ -129,7 +129,7 @@ TEST(ApoTuner, AnObjectiveThatIsNotFiniteCountsAsTooLargeAStep) {
   const TensorList g = gradient(loss, problem.parameters());
   const Statistics xi = rule->initial_statistics(problem.parameters());
   Hyperparameters phi(rule->hyperparameters(), {"learning_rate"}, {0, 0, 0, 0}, 1, at::kCPU);
-  const double before = phi.stored(0).item<double>();
+  const auto before = phi.stored(0).item<double>();
   const Seen meta = seen(tuner->before_step({0, problem, *rule, g, xi, x, loss}, phi));
   ASSERT_TRUE(meta.skipped);
   EXPECT_NEAR(phi.stored(0).item<double>(), before - 0.1, 1e-12);
@@ -167,7 +167,7 @@ TEST(ApoTuner, AStepThatWouldUndoTheTrainingIsSearchedAnewAndNotSeenByTheMetaOpt
   const Seen meta = seen(tuner->before_step({0, problem, *rule, g, xi, x, loss}, phi));
   ASSERT_GT(meta.objective, 2 * loss.item<double>());
   EXPECT_TRUE(meta.skipped);
-  const double searched = phi.value(0).item<double>();
+  const auto searched = phi.value(0).item<double>();
   EXPECT_LT(searched, 10);
   const Seen next = seen(tuner->before_step({10, problem, *rule, g, xi, x, loss}, phi));
   EXPECT_FALSE(next.skipped);

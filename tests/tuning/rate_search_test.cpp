@@ -41,7 +41,7 @@ class RateSearchWith : public testing::TestWithParam<std::string> {
 };
 
 TEST_P(RateSearchWith, FindsAMinimumThatItsNeighboursDoNotBeat) {
-  const double best = search_all_rates(objective_, phi_, [] { return false; }).item<double>();
+  const auto best = search_all_rates(objective_, phi_, [] { return false; }).item<double>();
   const auto value = [&](double rate) {
     return objective_.value(phi_.values_with({phi_.index("learning_rate")}, {rates(rate)}));
   };
@@ -53,7 +53,7 @@ TEST_P(RateSearchWith, FindsAMinimumThatItsNeighboursDoNotBeat) {
 }
 
 TEST_P(RateSearchWith, FindsTheSameMinimumFromAnAbsurdRateAndFromATinyOne) {
-  const double best = search_all_rates(objective_, phi_, [] { return false; }).item<double>();
+  const auto best = search_all_rates(objective_, phi_, [] { return false; }).item<double>();
   for (const double factor : {1e3, 1e-1}) {
     const Tensor found = search_multiples(objective_, phi_, rates(best * factor));
     EXPECT_NEAR(found.item<double>() / best, 1, 1e-12);

@@ -106,7 +106,7 @@ Json read_body(const fs::path& path) {
   if (version != kCheckpointVersion) {
     throw fail(fmt::format("is of version {}; accepted: {}", version.dump(), kCheckpointVersion));
   }
-  const Json body = json.value("body", Json());
+  Json body = json.value("body", Json());
   if (json.value("crc32", Json()) != checksum_of(body.dump())) {
     throw fail("is damaged: its checksum is wrong");
   }

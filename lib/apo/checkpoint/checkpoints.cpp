@@ -46,7 +46,8 @@ void Checkpoints::write(const Checkpoint& checkpoint) const {
 void Checkpoints::point(const std::string& to, const std::string& name) const {
   for (const std::string suffix : {".safetensors", ".json"}) {
     std::error_code failure;
-    const fs::path link = folder_ / (to + suffix), temporary = link.string() + ".tmp";
+    const fs::path link = folder_ / (to + suffix);
+    const fs::path temporary = link.string() + ".tmp";
     fs::remove(temporary, failure);
     fs::create_symlink(name + suffix, temporary, failure);
     if (failure) continue;

@@ -38,8 +38,8 @@ class Checkpoints {
 
  private:
   void write(const Checkpoint& checkpoint) const;
-  /// Lets the link called `link` point at the checkpoint called `name`.
-  void point(const std::string& link, const std::string& name) const;
+  /// Lets the link called `to` point at the checkpoint called `name`.
+  void point(const std::string& to, const std::string& name) const;
   void prune() const;
   /// The JSON files, the newest first.
   std::vector<std::filesystem::path> all() const;

@@ -76,7 +76,8 @@ std::optional<Entry> read_entry(const Json& json, uint64_t data_bytes) {
     return std::nullopt;
   }
   const auto type = type_of(json["dtype"].get<std::string>());
-  const auto shape = unsigned_list("shape"), offsets = unsigned_list("data_offsets");
+  const auto shape = unsigned_list("shape");
+  const auto offsets = unsigned_list("data_offsets");
   if (!type || !shape || !offsets || offsets->size() != 2) return std::nullopt;
   const auto begin = static_cast<uint64_t>((*offsets)[0]);
   const auto end = static_cast<uint64_t>((*offsets)[1]);

@@ -250,7 +250,7 @@ void DataMark::visit_state(StateVisitor& visitor) const {
 
 at::Device resolve_device(const std::string& word) {
   if (word == "cpu") return at::kCPU;
-  const bool available = at::globalContext().hasCUDA();
+  const bool available = at::Context::hasCUDA();
   const at::Device first(at::kCUDA, 0);
   if (word == "auto") return available ? first : at::Device(at::kCPU);
   if (!available) {

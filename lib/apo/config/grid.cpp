@@ -60,7 +60,7 @@ void add_axis(std::vector<Axis>& axes, const std::string& key, const ConfigNode&
 
 void collect_axes(const ConfigNode& mapping, const std::string& path, std::vector<Axis>& axes) {
   for (const auto& [name, where, order, value] : mapping.entries) {
-    const std::string key = path.empty() ? name : path + "." + name;
+    const std::string key = path.empty() ? name : fmt::format("{}.{}", path, name);
     if (value.is_mapping() && !value.entries.empty()) {
       collect_axes(value, key, axes);
     } else if (!value.is_sequence()) {

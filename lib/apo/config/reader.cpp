@@ -233,7 +233,8 @@ class ReadVisitor : public OptionVisitor {
 
   /// "must be > 0" → "must be a finite number > 0".
   static std::string finite_and(const std::string& range) {
-    const std::string must = "must be ", finite = must + "a finite number";
+    const std::string must = "must be ";
+    const std::string finite = must + "a finite number";
     if (!range.starts_with(must) || range.starts_with(finite)) return range;
     return finite + " " + range.substr(must.size());
   }

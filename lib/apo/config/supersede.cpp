@@ -109,7 +109,7 @@ class Superseder {
     if (layer == Layer::file || chosen == nullptr || before == nullptr) return chosen;
     std::vector<std::string> left_out;
     for (const std::string& key : keys_of(before->own)) {
-      const std::string dotted = path + "." + key;
+      const std::string dotted = fmt::format("{}.{}", path, key);
       if (is_lost(key, before->own, chosen->own) && drop(dotted, layer)) left_out.push_back(dotted);
     }
     note(path + ".name", name, " of " + before->name, left_out);

@@ -107,7 +107,7 @@ std::vector<int64_t> read_shape(MatElement& element) {
 /// May be empty, as of the arrays that MATLAB keeps for itself.
 std::string read_name(MatElement& element) {
   const std::vector<uint8_t> bytes = read_part(element, 1, kMaxNameBytes, "a name");
-  const std::string name(bytes.begin(), bytes.end());
+  std::string name(bytes.begin(), bytes.end());
   constexpr const char* kAccepted =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
   const size_t wrong = name.find_first_not_of(kAccepted);

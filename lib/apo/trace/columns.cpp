@@ -1,6 +1,7 @@
 #include "apo/trace/columns.h"
 
 #include <deque>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -91,8 +92,7 @@ class Columns {
 
   void write(Json header) {
     if (name_.is_string()) header["name"] = name_;
-    AtomicFile out(file_);
-    out_ = &out;
+    out_.emplace(file_);
     put("{");
     for (const auto& [key, value] : header.items()) {
       put(Json(key).dump() + ":" + value.dump() + ",");
@@ -114,7 +114,7 @@ class Columns {
       put("}");
     }
     put("}\n");
-    out.commit();
+    out_->commit();
   }
 
  private:
@@ -181,7 +181,7 @@ class Columns {
   Table hyperparameter_steps_{spool_, {}};
   Table hyperparameters_{spool_, {}};
   Table rollbacks_{spool_, {}};
-  AtomicFile* out_ = nullptr;
+  std::optional<AtomicFile> out_;
 };
 
 }  // namespace

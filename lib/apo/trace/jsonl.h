@@ -18,7 +18,7 @@ struct TraceMark {
   uint32_t checksum = 0;  ///< CRC-32 of them
   void visit_state(StateVisitor& visitor);
   /// Throws Error(data) where the file does not begin with these bytes.
-  void check(const std::filesystem::path& file) const;
+  void check(const std::filesystem::path& path) const;
 };
 
 /// Appends whole lines, so that the file can be read at any moment and after a crash. Lines wait in

@@ -108,14 +108,18 @@ double trace_bytes(const TraceOptions& options,
   const auto step_line = static_cast<double>(line_of(StepRecord{steps, kLongest, kLongest}).size());
   const auto epoch_line = static_cast<double>(
       line_of(EpochRecord{epochs, steps, longest, longest, kLongest, kLongest}).size());
-  const auto count = [&](int64_t every) { return static_cast<double>(steps / every) + 1; };
+  const auto count = [&](int64_t every) {
+    const int64_t whole = steps / every;
+    return static_cast<double>(whole) + 1;
+  };
   double lines = count(options.every) * step_line + static_cast<double>(epochs) * epoch_line;
   if (options.interval > 0) {
     lines += count(options.interval) / static_cast<double>(options.meta_every) *
              longest_meta_line(steps, tuned);
   }
   // The columns repeat no keys, so that they are shorter than the lines.
-  constexpr double kPageWithoutCurves = 300e3, kCurves = 2e6;
+  constexpr double kPageWithoutCurves = 300e3;
+  constexpr double kCurves = 2e6;
   return 3 * lines + kPageWithoutCurves + std::min(kCurves, lines);
 }
 

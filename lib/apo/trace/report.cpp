@@ -85,8 +85,10 @@ void write_report(const std::filesystem::path& file,
                   const std::string& title,
                   const std::vector<ReportRun>& runs) {
   std::vector<RunOnPage> read;
+  read.reserve(runs.size());
   for (const ReportRun& run : runs) read.push_back(read_run(run, kMostOfCurve));
   std::vector<Json> configs;
+  configs.reserve(read.size());
   for (const RunOnPage& run : read) configs.push_back(run.config);
   const Json settings = compared_settings(configs);
   Json data = {

@@ -1,5 +1,7 @@
 #include "apo/trace/settings.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace apo {
@@ -14,7 +16,7 @@ void flatten(const std::string& key, const Json& value, Json& flat) {
   }
   for (const auto& [name, below] : value.items()) {
     if (key.empty() && name == "name") continue;
-    flatten(key.empty() ? name : key + "." + name, below, flat);
+    flatten(key.empty() ? name : fmt::format("{}.{}", key, name), below, flat);
   }
 }
 

@@ -62,7 +62,8 @@ bool has_enough_examples(const Batch& x) {
 
 Batch enough_examples(Problem& problem, const Batch& x) {
   if (has_enough_examples(x)) return x;
-  TensorList inputs = {x.inputs}, targets = {x.targets};
+  TensorList inputs = {x.inputs};
+  TensorList targets = {x.targets};
   for (int64_t count = x.inputs.size(0); count < kEnoughExamples;) {
     const Batch more = problem.next_discrepancy_batch();
     count += more.inputs.size(0);
