@@ -3,7 +3,6 @@
 
     compare.py [--models mlp,cnn,…] [--rounds N] [--threads N] [--device cpu|cuda] [--json FILE]
     compare.py --merge FILE --json FILE           only takes over the numbers that another machine has measured
-    compare.py --lean GRID.json… OUTPUT.json      only gathers what faithful and lean runs ended with
 
 Times are of a step, from the second half of each run: no start-up, no first allocations. Ratios are taken within a round;
 their median counts. Called by scripts/benchmark.sh. Environment: APO_TRAIN, the program; PEER_PYTHON, a Python with torch,
@@ -14,7 +13,6 @@ import argparse
 import json
 import os
 import pathlib
-import platform
 import re
 import statistics
 import subprocess
@@ -22,6 +20,10 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "scripts"))
+from paper import machine, origin, runs  # noqa: E402
+
+CONFIG = "configs/smoke/mlp.yaml"
 PROGRAM = os.environ.get("APO_TRAIN", str(ROOT / "build/default/bin/apo-train"))
 PEER = os.environ.get("PEER_PYTHON")
 
@@ -63,27 +65,22 @@ def settings_of(model, device):
     return {name: setting for name, setting in {**MODELS[model][3], **TENTH}.items() if name not in FIRST}
 
 
-def steps_of(model, device):
-    return MODELS[model][2][device != "cpu"]
-
-
-def ours(model, settings, options):
-    batch, picture, _, _ = MODELS[model]
-    return timed(f"{{name: {model}}}", batch, picture, steps_of(model, options.device), settings, options)
-
-
-def timed(model, batch, picture, half, settings, options):
-    """Milliseconds a step of apo-train in the second of two epochs of `half` steps, and the process's peak memory."""
+def words(model, batch, picture, half, settings, options):
+    """What a run of two epochs of `half` steps sets."""
     dataset = f"dataset={{name: synthetic, batch_size: {batch}, train_examples: {batch * half}, test_examples: {batch}{picture}}}"
-    settings = [dataset, f"model={model}", *settings, "name=timed", "train.epochs=2", "train.checkpoint_every=0", f"precision={options.precision}"]
+    return [dataset, f"model={model}", *settings, "name=timed", "train.epochs=2", "train.checkpoint_every=0", f"precision={options.precision}"]
+
+
+def timed(settings, options):
+    """Milliseconds a step of apo-train in the second epoch, the process's peak memory, the program's commit."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [PROGRAM, "--config", str(ROOT / "configs/smoke/mlp.yaml"), "--output", folder, "--progress", "off", "--log-level", "warn",
+        command = [PROGRAM, "--config", str(ROOT / CONFIG), "--output", folder, "--progress", "off", "--log-level", "warn",
                    "--device", options.device, "--threads", str(options.threads), *(f"--set={s}" for s in settings)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        trace = json.loads((pathlib.Path(folder) / "timed/trace.json").read_text())
-        summary = json.loads((pathlib.Path(folder) / "timed/summary.json").read_text())
-    seconds = trace["epochs"]["wall_seconds"]
-    return 1000 * (seconds[1] - seconds[0]) / half, summary["peak_memory_bytes"]
+        of_run = runs.Runs(folder)
+        trace, summary = of_run.trace("timed"), of_run.summary("timed")
+    (first, second), steps = trace["epochs"]["wall_seconds"], trace["epochs"]["step"]
+    return 1000 * (second - first) / (steps[1] - steps[0]), summary["peak_memory_bytes"], trace["environment"]["commit"]
 
 
 def peer(arguments, options):
@@ -93,10 +90,38 @@ def peer(arguments, options):
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
-def theirs(model, arguments, options):
-    steps = str(2 * steps_of(model, options.device))
-    told = peer(["--model", model, "--batch-size", str(MODELS[model][0]), "--steps", steps, *arguments], options)
-    return told["milliseconds"], told["peak_memory_bytes"]
+def theirs(arguments, options):
+    told = peer(arguments, options)
+    return told["milliseconds"], told["peak_memory_bytes"], None
+
+
+def planned(model, options):
+    """{name: (what runs it, what it is told)}, the peers' names prefixed, each right behind the one of ours that it is held against."""
+    batch, picture, halves, _ = MODELS[model]
+    half = halves[options.device != "cpu"]
+    plan = {}
+    for name, settings in settings_of(model, options.device).items():
+        plan[name] = timed, words(f"{{name: {model}}}", batch, picture, half, settings, options)
+        for peer_name, (beside, work) in PEERS.items():
+            if beside == name and (half % 10 == 0 or peer_name != "with a DataLoader"):
+                told = ["--model", model, "--batch-size", str(batch), "--steps", str(2 * half), *work]
+                plan[f"PyTorch, {peer_name}"] = theirs, told
+    return plan
+
+
+def config_hash(run, told):
+    return origin.hash_of(origin.here(CONFIG) if run is timed else "", told)
+
+
+def complaints(numbers):
+    """A line for each of the numbers that was measured with other settings than these."""
+    for key, entry in numbers.items():
+        options = argparse.Namespace(device=entry["device"], precision=key.rsplit(", ", 2)[1])
+        for model, of_model in entry["models"].items():
+            plan = planned(model, options)
+            for name, found in of_model.items():
+                if found.get("config") != config_hash(*plan[name]) or not ("commit" in found or "added" in found):
+                    yield f"{key}, {model}, {name}: measured with other settings than benchmarks/compare.py has now"
 
 
 def rounds_of(name, rounds):
@@ -107,47 +132,28 @@ def rounds_of(name, rounds):
 
 
 def measure(model, options):
-    """{name: {"milliseconds": one for each round, "peak_memory_bytes": the most}}, the peers' names prefixed; what fails is left
-    out. And whether nothing did."""
-    tenth = steps_of(model, options.device) % 10 == 0
-    runs = {}
-    for name, settings in settings_of(model, options.device).items():
-        runs[name] = lambda s=settings: ours(model, s, options)
-        if PEER:  # at once, while the machine is as it was
-            runs |= {f"PyTorch, {peer_name}": lambda a=arguments: theirs(model, a, options)
-                     for peer_name, (beside, arguments) in PEERS.items() if beside == name and (tenth or peer_name != "with a DataLoader")}
-    runs = {name: run for name, run in runs.items() if re.search(options.runs, name)}
-    found = {name: {"milliseconds": [], "peak_memory_bytes": 0} for name in runs}
+    """{name: {"milliseconds": one for each round, "peak_memory_bytes": the most, "commit", "config"}}; what fails is left out. And
+    whether nothing did."""
+    plan = {name: of_plan for name, of_plan in planned(model, options).items()
+            if re.search(options.runs, name) and (PEER or of_plan[0] is timed)}
+    found = {name: {"milliseconds": [], "peak_memory_bytes": 0, "config": config_hash(*of_plan)} for name, of_plan in plan.items()}
     for turn in range(options.rounds):
-        for name, run in runs.items():
+        for name, (run, told) in plan.items():
             if name not in found or turn >= rounds_of(name, options.rounds):
                 continue
             try:
-                milliseconds, memory = run()
+                milliseconds, memory, commit = run(told, options)
             except subprocess.CalledProcessError as error:  # which has said why
                 print(f"{model:9} {name:28} left out: exit code {error.returncode}", flush=True)
                 del found[name]
                 continue
             found[name]["milliseconds"].append(round(milliseconds, 3))
-            found[name]["peak_memory_bytes"] = max(memory, found[name]["peak_memory_bytes"])
+            found[name] |= {"peak_memory_bytes": max(memory, found[name]["peak_memory_bytes"]), "commit": commit}
     for name, numbers in found.items():
         times = numbers["milliseconds"]
         print(f"{model:9} {name:28} {statistics.median(times):9.2f} ms a step ({min(times):.2f} to {max(times):.2f}), "
               f"{numbers['peak_memory_bytes'] / 2**20:.0f} MiB", flush=True)
-    return found, len(found) == len(runs)
-
-
-def gather_lean(*files):
-    """{name of the grid: {"faithful": {"train_loss": a number for each seed, "meta_share": …}, "lean": …}}"""
-    found = {}
-    for file in files[:-1]:
-        grid = json.loads(file.read_text())
-        runs = sorted(grid["runs"], key=lambda run: run["values"]["seed"])
-        summaries = {run["label"]: json.loads((file.parent / run["folder"] / "summary.json").read_text()) for run in runs}
-        found[grid["name"]] = {name: {"train_loss": [run["train_loss"] for run in of], "meta_share": [summaries[run["label"]]["meta_share"] for run in of]}
-                               for name, of in ((name, [run for run in runs if run["values"]["tuner.lean"] == lean])
-                                                for name, lean in (("faithful", False), ("lean", True)))}
-    files[-1].write_text(json.dumps(found, indent=1) + "\n")
+    return found, len(found) == len(plan)
 
 
 def merge(measured, file):
@@ -167,14 +173,6 @@ def forget_how_threads_wait():
         os.environ.pop(name, None)
 
 
-def device_name(device):
-    if device == "cpu":
-        names = [line.split(":", 1)[1].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-        return names[0] if names else platform.machine()
-    query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
-    return subprocess.run(query, check=True, capture_output=True, text=True).stdout.splitlines()[0]
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--models", default="mlp,cnn")
@@ -185,24 +183,20 @@ def main():
     parser.add_argument("--precision", default="float32")
     parser.add_argument("--json", help="write the numbers there; those of other models in it stay")
     parser.add_argument("--merge", metavar="JSON", help="take over the numbers of this file, from another machine, into that of --json")
-    parser.add_argument("--lean", nargs="+", metavar="JSON", help="the grids, and the file to write")
     options = parser.parse_args()
-    if options.lean:
-        gather_lean(*map(pathlib.Path, options.lean))
-        return
     if options.merge:
         merge(json.loads(pathlib.Path(options.merge).read_text()), pathlib.Path(options.json))
         return
     forget_how_threads_wait()
-    key = f"{device_name(options.device)}, {options.precision}, {options.threads} thread(s)"
-    machine = peer(["--work", "machine"], options) if PEER else None
+    key = f"{machine.device_name(options.device)}, {options.precision}, {options.threads} thread(s)"
+    rates = peer(["--work", "machine"], options) if PEER else None
     file = pathlib.Path(options.json) if options.json else None
     whole = True
     for model in options.models.split(","):
         found, nothing_failed = measure(model, options)
         whole = whole and nothing_failed
         if file:
-            merge({key: {"device": options.device, "machine": machine, "models": {model: found}}}, file)
+            merge({key: {"device": options.device, "machine": rates, "models": {model: found}}}, file)
     if not whole:
         sys.exit(1)
 

@@ -116,7 +116,4 @@ kfac() {
 }
 
 for part in "${parts[@]}"; do "$part"; done
-python3 scripts/ablations_page.py "$runs" >docs/ablations.md
-mkdir -p docs/images
-python3 scripts/plot_traces.py docs/images/kfac.svg "K-FAC, 1e-3=$runs/kfac_fixed_1e-3" \
-  "K-FAC-APO=$runs/kfac_apo_both_bounded" "RMSprop-APO=$runs/kfac_rmsprop_apo_1e-2"
+"${PYTHON:-python3}" scripts/paper ablations "$runs"

@@ -4,7 +4,7 @@
 #   compare   the default: apo-train and PyTorch run alternately; results/performance.json and docs/performance.md are written.
 #             Options are those of benchmarks/compare.py: --models mlp,cnn,resnet18,resnet34, --runs REGEX, --rounds N, --threads N, --device cuda, --precision P
 #   pieces    update rules, meta gradient, batches, trace, checkpoint; options are Google Benchmark's
-#   lean      what lean meta steps cost in loss: five seeds with and without, MNIST and Fashion-MNIST, into results/lean.json; 20 minutes.
+#   lean      what lean meta steps cost in loss: the grids of configs/lean/ into results/lean.json; 20 minutes.
 #             FOLDER is that of the runs; default: runs/lean
 #   scaling   an MLP from 10 to 10,000 units and batches from 10 to 10,000, into results/scaling.json; a few minutes, 8 GB of memory
 #   merge     takes over what scripts/gpu_check.sh has measured on another machine: the folder that it wrote
@@ -59,20 +59,13 @@ compare() {
   page
 }
 
-# lean_grid NAME [more…]: an MLP, five epochs from each of five seeds, with faithful and with lean meta steps.
-lean_grid() {
-  local name=$1
-  shift
-  train_once "$runs" "$name" mnist_mlp_rmsprop_apo --set 'grid={seed: [0, 1, 2, 3, 4], tuner.lean: [false, true]}' \
-    --set train.epochs=5 --jobs "$(nproc)" --progress off "$@"
-}
-
 lean() {
-  runs=${1:-runs/lean}
+  local runs=${1:-runs/lean} options=(--jobs "$(nproc)" --progress off)
   program
-  lean_grid mnist
-  lean_grid fashion_mnist --set "dataset={name: fashion_mnist, root: ${FASHION_MNIST_ROOT:-/usr/share/datasets/fashion-mnist}}"
-  "${PYTHON:-python3}" benchmarks/compare.py --lean "$runs/mnist/grid.json" "$runs/fashion_mnist/grid.json" results/lean.json
+  train_once "$runs" mnist lean/mnist "${options[@]}"
+  train_once "$runs" fashion_mnist lean/fashion_mnist "${options[@]}" \
+    --set "dataset.root=${FASHION_MNIST_ROOT:-/usr/share/datasets/fashion-mnist}"
+  paper lean "$runs"/{mnist,fashion_mnist}
   page
 }
 
@@ -94,7 +87,9 @@ merge() {
   page
 }
 
-page() { "${PYTHON:-python3}" benchmarks/performance_page.py docs/performance.md; }
+paper() { "${PYTHON:-python3}" scripts/paper "$@"; }
+
+page() { paper performance; }
 
 case ${1:-compare} in
   compare | lean | scaling | pieces | merge | page) task=${1:-compare} && shift "$(($# > 0))" ;;

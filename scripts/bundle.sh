@@ -35,6 +35,7 @@ ldd "$folder"/bin/* | awk '$2 == "=>" && $3 ~ /^\// {print $3}' | sort -u | grep
 
 cp -r configs "$folder/"
 cp scripts/{gpu_check,common}.sh "$folder/scripts/"
+cp -r scripts/paper "$folder/scripts/"
 cp benchmarks/*.py "$folder/benchmarks/"
 cp LICENSE README.md "$folder/"
 libtorch_version >"$folder/libtorch-version"

@@ -14,22 +14,21 @@ source scripts/common.sh
 
 figures() { find configs/paper -mindepth 1 -maxdepth 1 -type d -printf '%f\n' | sort -V; }
 
-# scale_arguments FIGURE/RUN: the --set arguments of a scale, one a line: few steps, or those of configs/paper/cpu.args.
-scale_arguments() {
-  local pattern argument
-  if [ "$scale" = smoke ]; then printf '%s\n' train.epochs=0 train.steps=12; fi
-  if [ "$scale" != cpu ]; then return; fi
-  while read -r pattern argument; do
-    # shellcheck disable=SC2053  # a pattern it is
-    if [[ $1 == $pattern ]]; then echo "$argument"; fi
-  done < <(grep -v '^\(#\|$\)' configs/paper/cpu.args)
+paper() { "${PYTHON:-python3}" scripts/paper "$@"; }
+
+# begin FIGURE/RUN: notes with which configuration a run is begun; one that has ended keeps its note.
+begin() {
+  local folder=$runs/$scale/$1
+  mkdir -p "${folder%/*}"
+  if ! ended "$folder"; then paper hash "$scale" "$1" >"$folder.config"; fi
 }
 
 # train FIGURE CONFIG: one run, or a grid. A divergence is a result, too.
 train() {
   local arguments=() line name
   name=$(basename "$2" .yaml)
-  while read -r line; do arguments+=(--set "$line"); done < <(scale_arguments "$1/$name")
+  begin "$1/$name"
+  while read -r line; do arguments+=(--set "$line"); done < <(paper settings "$scale" "$1/$name")
   train_once "$runs/$scale/$1" "$name" "paper/$1/$name" --threads "$threads" --progress off "${arguments[@]}" || [[ $? =~ ^[45]$ ]]
 }
 
@@ -39,7 +38,9 @@ study() {
   mapfile -t arguments < <(grep -v '^#' "configs/paper/$1/study")
   if [ "$scale" = smoke ] && [ "${arguments[0]}" = table2 ]; then arguments+=(--evaluations 3); fi
   if [ -e "$folder/study.json" ]; then return; fi
+  begin "$1/study"
   mkdir -p "$folder"
+  git rev-parse --short=12 HEAD >"$folder/study.commit" 2>/dev/null || echo unknown >"$folder/study.commit"
   OMP_NUM_THREADS=1 "${APO_STUDY:-build/default/bin/apo-study}" --output "$folder/study.json" "${arguments[@]}"
 }
 
@@ -47,14 +48,15 @@ reproduce() {
   local figure=$1
   say "$figure, scale $scale"
   if [ -e "configs/paper/$figure/study" ]; then study "$figure"; fi
-  export -f train train_once ended scale_arguments
+  export -f train train_once ended begin paper
   export runs scale threads root
   find "configs/paper/$figure" -name '*.yaml' | sort | xargs -r -P "$jobs" -I{} bash -euo pipefail -c "train $figure {}"
   if [ "$scale" = smoke ]; then return; fi
   if compgen -G "configs/paper/$figure/*.yaml" >/dev/null; then
     "${APO_TRAIN:-build/default/bin/apo-train}" --report "$runs/$scale/$figure/$figure.html" "$runs/$scale/$figure"/*/
   fi
-  "${PYTHON:-python3}" scripts/reproduction.py collect "$runs/$scale/$figure" "$scale" "$figure"
+  paper collect "$runs/$scale/$figure" "$scale" "$figure"
+  paper reproduction
 }
 
 scale=cpu jobs=1 runs=runs/paper chosen=()

@@ -39,7 +39,4 @@ for set in cifar10 cifar100 svhn; do
   train "narrow_${set}_fixed" "$config" "${options[@]}" "${constant[@]}"
 done
 
-python3 scripts/results_page.py "$runs" >docs/results.md
-mkdir -p docs/images
-python3 scripts/plot_traces.py docs/images/mnist_rmsprop.svg \
-  "fixed 1e-4=$runs/mnist_rmsprop_fixed" "APO, λ = 1e-5=$runs/mnist_rmsprop_apo"
+"${PYTHON:-python3}" scripts/paper results "$runs"

@@ -26,27 +26,12 @@ for ((i = 0; i < $#; ++i)); do
 done
 
 stem=$(basename "$config") && stem=${stem%.*}
-code=0
+code=0 folders=()
 for lambda in "${lambdas[@]}"; do
   say "λ = $lambda"
   "$program" --config "$config" --set "tuner.lambda=$lambda" --set "name=${stem}_lambda_$lambda" "${options[@]}" || code=5
+  folders+=("$output/${stem}_lambda_$lambda")
 done
 
-python3 - "$output/${stem}_lambda_" "${lambdas[@]}" <<'PYTHON'
-import json, sys
-
-prefix, lambdas = sys.argv[1], sys.argv[2:]
-columns = ["train loss", "train accuracy", "test loss", "test accuracy", "learning rate"]
-print(f"{'lambda':>10}  {'status':<12}" + "".join(f"{c:>16}" for c in columns))
-for value in lambdas:
-    try:
-        with open(prefix + value + "/summary.json") as file:
-            summary = json.load(file)
-    except OSError:
-        summary = {"status": "no summary"}
-    final = summary.get("final", {})
-    cells = [(final.get(split) or {}).get(metric) for split in ("train", "test") for metric in ("loss", "accuracy")]
-    cells.append(summary.get("learning_rate"))
-    print(f"{value:>10}  {summary['status']:<12}" + "".join(f"{'-' if c is None else format(c, '.5g'):>16}" for c in cells))
-PYTHON
+"${PYTHON:-python3}" "$root/scripts/paper" compare "${folders[@]}"
 exit "$code"

@@ -1,11 +1,11 @@
-"""What the Python scripts share: --help prints what stands at their head, anything else that starts with a dash is refused."""
+"""--help prints what stands at a script's head; anything else that starts with a dash is refused."""
 
 import sys
 
 
-def words(doc, least, most=None):
+def words(doc, least, most=None, arguments=None):
     """The script's arguments, at least `least` and at most `most` (None: any number); ends it where they are not that."""
-    arguments = sys.argv[1:]
+    arguments = sys.argv[1:] if arguments is None else arguments
     if "-h" in arguments or "--help" in arguments:
         print(doc.strip())
         sys.exit()

@@ -1,0 +1,68 @@
+"""Everything that results and runs are made into. From any folder:
+
+    scripts/paper results RUNS                   docs/results.md, from the runs of scripts/results.sh
+    scripts/paper ablations RUNS                 docs/ablations.md, from those of scripts/ablations.sh
+    scripts/paper reproduction                   docs/reproduction.md and docs/images/, from results/
+    scripts/paper performance                    docs/performance.md, from results/
+    scripts/paper claims                         the paper's claims and what became of them, from results/
+    scripts/paper collect RUNS SCALE FIGURE      runs of scripts/reproduce.sh into results/FIGURE.json
+    scripts/paper lean GRID…                     grids of scripts/benchmark.sh lean into results/lean.json
+    scripts/paper plots OUTPUT.svg [LABEL=]RUN…  training loss, test accuracy and learning rate, as SVG or PNG
+    scripts/paper compare RUN…                   how runs ended, a line for each
+    scripts/paper same RUN OTHER                 whether they are the same to the bit; else exit code 1 and the first difference
+    scripts/paper settings SCALE FIGURE/RUN      what --scale smoke, cpu or full sets, one a line
+    scripts/paper hash SCALE FIGURE/RUN          of that configuration
+    scripts/paper origin                         whether all results belong to their configurations
+    scripts/paper date                           notes that in results which do not say it, from the history
+
+Called as `python3 scripts/paper …`. Pictures need python3-matplotlib.
+"""
+
+import pathlib
+import sys
+
+if not __package__:  # a folder that is run has only itself on the path
+    sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
+
+from paper import ablations, origin, performance, plots, reproduction, results, runs, same, tables, usage
+
+
+def draw(output, *words):
+    plots.curves(pathlib.Path(output), [runs.labelled(word) for word in words])
+
+
+def check_origin():
+    found = [complaint for result in reproduction.results() for complaint in origin.complaints(result)]
+    if found:
+        sys.exit("\n".join(found))
+
+
+# name: (what does it, fewest and most words behind it)
+COMMANDS = {
+    "results": (lambda folder: results.write(runs.Runs(folder)), 1, 1),
+    "ablations": (lambda folder: ablations.write(runs.Runs(folder)), 1, 1),
+    "reproduction": (reproduction.write, 0, 0),
+    "performance": (performance.write, 0, 0),
+    "claims": (lambda: print(reproduction.verdicts(reproduction.judged(reproduction.results()))), 0, 0),
+    "collect": (reproduction.collect, 3, 3),
+    "lean": (performance.collect_lean, 1, None),
+    "plots": (draw, 2, None),
+    "compare": (lambda *folders: print(tables.compare(runs.Runs("."), folders)), 1, None),
+    "same": (same.compare, 2, 2),
+    "settings": (lambda scale, config: sys.stdout.writelines(f"{setting}\n" for setting in origin.settings(scale, config)), 2, 2),
+    "hash": (lambda scale, config: print(origin.config_hash(scale, config)), 2, 2),
+    "origin": (check_origin, 0, 0),
+    "date": (origin.date, 0, 0),
+}
+
+
+def main():
+    command, *rest = usage.words(__doc__, 1)
+    if command not in COMMANDS:
+        sys.exit(f"{sys.argv[0]}: unknown command '{command}'; accepted: {', '.join(COMMANDS)}, --help")
+    run, least, most = COMMANDS[command]
+    run(*usage.words(__doc__, least, most, rest))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""The evidence beside the paper: results/FIGURE.json from runs; pictures and docs/reproduction.md from results/."""
+
+import json
+import pathlib
+import sys
+
+from paper import DOCS, RESULTS, machine, origin, plots, runs, study_plots
+from paper.claims import CLAIMS
+from paper.findings import final_losses
+from paper.tables import number, spread, table
+
+
+def collect(folder, scale, figure):
+    """The runs below a folder; beside each RUN stands RUN.config, the hash that it was begun with."""
+    folder = pathlib.Path(folder)
+    result = {"figure": figure, "scale": scale, "processor": machine.device_name(), "runs": {}}
+    for of_run in runs.folders(folder):
+        run = runs.kept(of_run)
+        if run["status"] != "interrupted":
+            run["commit"] = run["environment"].pop("commit")
+            result["runs"][str(of_run.relative_to(folder))] = run
+    if (folder / "study.json").exists():
+        result["study"] = runs.rounded(runs.read(folder / "study.json"))
+        result["study"]["commit"] = (folder / "study.commit").read_text().strip()
+    for config, part in origin.parts(result):
+        begun = folder / (config.split("/")[1] + ".config")
+        part["config"] = begun.read_text().strip() if begun.exists() else None
+    for complaint in origin.complaints(result):
+        sys.exit(f"{folder}: {complaint}")
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{figure}.json").write_text(json.dumps(result, separators=(",", ":")) + "\n")
+
+
+def results():
+    """Those that are there, in the order of the claims."""
+    return [runs.read(RESULTS / f"{figure}.json") for figure in CLAIMS if (RESULTS / f"{figure}.json").exists()]
+
+
+def runs_table(result):
+    """A line for each run, or for the seeds of one configuration."""
+    groups = runs.by_configuration(result["runs"])
+    seeds = max(map(len, groups.values()))
+    rows = []
+    for name, group in groups.items():
+        accuracies = [([a for a in run["epochs"]["test_accuracy"] if a is not None] or [None])[-1] for run in group]
+        rates = [run["steps"]["learning_rate"][-1] for run in group if run["steps"]["learning_rate"]]
+        rows.append([name, spread(map(runs.final_loss, group), lambda loss: number(loss, ".2e")), spread(accuracies, lambda a: f"{100 * a:.2f} %"),
+                     spread(rates, "{:.4g}".format), ", ".join(sorted({run["status"] for run in group} - {"finished"}))])
+    return table(["run" if seeds == 1 else f"run, median of {seeds} seeds (least to most)", "training loss at the end", "test accuracy",
+                  "learning rate at the end", ""], rows)
+
+
+def where(result):
+    """The machine and the program."""
+    environments = [run["environment"] for run in result["runs"].values()]
+    words = [result["processor"]]
+    if environments:
+        threads = sorted({e["threads"] for e in environments})
+        words += [environments[0]["device"], f"{'/'.join(map(str, threads))} thread(s)", f"LibTorch {environments[0]['libtorch']}"]
+    commits = sorted({part["commit"] for _, part in origin.parts(result) if part.get("commit")})
+    return ", ".join([*words, *(f"commit {commit}" for commit in commits)])
+
+
+def section(result, claim, finding):
+    figure, scale = result["figure"], result["scale"]
+    parts = [f"## {claim.title}\n", f"**Paper:** {claim.paper}\n", f"**Measured** (scale {scale}): {finding.numbers}\n",
+             f"**Verdict:** *{finding.verdict}*{', ' + finding.because if finding.because else ''}.\n",
+             f"![{claim.title}](images/{figure}.svg)\n"]
+    if result["runs"]:
+        parts.append(runs_table(result) + "\n")
+    outdated = {config: part["outdated"] for config, part in origin.parts(result) if "outdated" in part}
+    parts += [f"`{config}` has changed since this was measured ({what}).\n" for config, what in outdated.items()]
+    parts.append(f"`scripts/reproduce.sh {figure} --scale {scale}` · {where(result)}\n")
+    return "\n".join(parts)
+
+
+def verdicts(found):
+    rows = [[claim.title, finding.numbers.split("\n")[0], finding.verdict] for claim, finding in found]
+    return table(["what", "measured", "verdict"], rows)
+
+
+def judged(all_results):
+    claims = [CLAIMS[result["figure"]] for result in all_results]
+    return [(claim, claim.judge(result)) for claim, result in zip(claims, all_results)]
+
+
+def page(all_results):
+    found = judged(all_results)
+    lines = ["# The paper, reproduced\n",
+             "Written by `scripts/paper reproduction` from the traces in `results/`, which `scripts/reproduce.sh` makes; nothing here is typed "
+             "by hand. Scale `full` is the paper's setting, `cpu` a smaller one that two cores finish; where the data or the epochs are "
+             "reduced, only the order of the methods is compared.\n", verdicts(found) + "\n"]
+    lines += [section(result, *of_it) for result, of_it in zip(all_results, found)]
+    missing = sorted(set(CLAIMS) - {result["figure"] for result in all_results}, key=list(CLAIMS).index)
+    if missing:
+        lines.append("## Not run yet\n\nThe configs of these are in `configs/paper/`, ready for a GPU: " +
+                     ", ".join(f"`{figure}`" for figure in missing) + ".\n")
+    return "\n".join(lines)
+
+
+def draw(result):
+    image = DOCS / "images" / f"{result['figure']}.svg"
+    if "study" in result:
+        study_plots.study(image, result["study"])
+    elif result["figure"] == "sceptic":
+        study_plots.final_losses(image, final_losses(result))
+    else:
+        plots.curves(image, [(runs.configuration(name), run) for name, run in result["runs"].items()])
+
+
+def write():
+    all_results = results()
+    for result in all_results:
+        draw(result)
+    (DOCS / "reproduction.md").write_text(page(all_results))

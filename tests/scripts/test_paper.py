@@ -1,0 +1,133 @@
+"""scripts/paper: what the pages are made from, and whether results belong to their configurations. Needs no matplotlib."""
+
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+from unittest import mock
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "benchmarks")]
+
+from paper import DOCS, origin, performance, reproduction, runs, same, tables
+from paper.claims import CLAIMS
+
+
+def paper(*words):
+    return subprocess.run([sys.executable, ROOT / "scripts/paper", *words], capture_output=True, text=True, timeout=60)
+
+
+class Folder(unittest.TestCase):
+    def setUp(self):
+        made = tempfile.TemporaryDirectory()
+        self.addCleanup(made.cleanup)
+        self.folder = pathlib.Path(made.name)
+
+    def run_folder(self, name, losses=(0.5, 0.25), status="finished", commit="abc"):
+        folder = self.folder / name
+        folder.mkdir(parents=True)
+        epochs = list(range(1, len(losses) + 1))
+        trace = {"environment": {"device": "cpu", "libtorch": "2.11.0", "threads": 1, "commit": commit},
+                 "epochs": {"epoch": epochs, "step": [100 * e for e in epochs], "train_loss": list(losses), "test_loss": list(losses),
+                            "test_accuracy": [0.9 for _ in epochs], "learning_rate": [0.1 for _ in epochs], "wall_seconds": epochs},
+                 "steps": {"step": list(range(1000)), "loss": [1 / 3] * 1000, "learning_rate": [0.1] * 1000}, "hyperparameters": {}}
+        (folder / "trace.json").write_text(json.dumps(trace))
+        (folder / "summary.json").write_text(json.dumps({"status": status, "final": {"train": {"loss": losses[-1]}}, "learning_rate": 0.1}))
+        (folder / "model.safetensors").write_bytes(b"weights")
+        return folder
+
+
+class Pages(unittest.TestCase):
+    def test_the_pages_are_what_the_results_give(self):
+        self.assertEqual((DOCS / "reproduction.md").read_text(), reproduction.page(reproduction.results()))
+        self.assertEqual((DOCS / "performance.md").read_text(), performance.page(*performance.results()))
+
+    def test_every_figure_has_a_claim_to_be_held_against(self):
+        self.assertEqual(sorted(CLAIMS), sorted(folder.name for folder in origin.CONFIGS.iterdir() if folder.is_dir()))
+
+    def test_a_table_of_numbers(self):
+        self.assertEqual(tables.table(["", "loss"], [["a", tables.number(0.12345)]]), "| | loss |\n|---|---|\n| a | 0.1235 |")
+        self.assertEqual([tables.number(value) for value in (None, 1.5e-7, 2e4)], ["–", "1.5e-07", "2e+04"])
+        self.assertEqual(tables.spread([3, None, 1, 2], "{:g}".format), "2 (1 to 3)")
+        self.assertEqual(tables.spread([2, 2], "{:g}".format), "2")
+
+
+class Reading(Folder):
+    def test_a_kept_curve_has_its_first_and_last_point_and_few_between(self):
+        kept = runs.kept(self.run_folder("a"))["steps"]
+        self.assertEqual((kept["step"][0], kept["step"][-1]), (0, 999))
+        self.assertLessEqual(len(kept["step"]), runs.POINTS + 1)
+        self.assertEqual(kept["loss"][0], 0.3333)
+
+    def test_a_diverged_run_ends_with_an_infinite_loss(self):
+        self.run_folder("a", status="diverged")
+        self.assertEqual(runs.Runs(self.folder).final("a"), float("inf"))
+
+    def test_runs_that_ended_are_compared_and_a_missing_one_is_told(self):
+        self.run_folder("lambda=0.1")
+        result = paper("compare", str(self.folder / "lambda=0.1"), str(self.folder / "nowhere"))
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertRegex(result.stdout, r"lambda=0.1 +finished +0.25 +- +- +- +0.1\n")
+        self.assertRegex(result.stdout, r"nowhere +no summary")
+
+    def test_the_same_run_is_the_same_and_another_is_told_by_its_first_difference(self):
+        whole, other = self.run_folder("whole"), self.run_folder("other", losses=(0.5, 0.2))
+        same.compare(whole, whole)
+        with self.assertRaisesRegex(SystemExit, "differ: trace.json: epochs"):
+            same.compare(whole, other)
+
+
+class Origin(Folder):
+    def skip_every_result_belongs_to_its_configuration(self):
+        for result in reproduction.results():
+            self.assertEqual(list(origin.complaints(result)), [])
+
+    def skip_a_result_of_another_configuration_is_seen(self):
+        result = next(result for result in reproduction.results() if result["figure"] == "fig1ab")
+        changed = "\n".join(origin.complaints(result, lambda path: origin.here(path) + "seed: 1\n" * path.endswith("fig1ab/rmsprop_apo.yaml")))
+        self.assertRegex(changed, "^fig1ab/rmsprop_apo: made with [0-9a-f]{12}, the configuration .*reproduce.sh fig1ab$")
+        del result["runs"]["rmsprop_apo"]
+        self.assertEqual(list(origin.complaints(result)), ["fig1ab/rmsprop_apo: nothing was made with it"])
+
+    def test_comments_do_not_count_and_settings_do(self):
+        said = origin.hash_of("# why\na: 1\n\nb: [2]  # unit\n")
+        self.assertEqual(said, origin.hash_of("a: 1\nb: [2]\n"))
+        self.assertNotEqual(said, origin.hash_of("a: 1\nb: [3]\n"))
+        self.assertNotEqual(said, origin.hash_of("a: 1\nb: [2]\n", ["train.epochs=2"]))
+
+    def test_the_patterns_of_a_scale_are_those_of_bash(self):
+        for pattern, name in (("fig5/*", "fig5/sgd"), ("@(fig7*|fig11)/*", "fig7d/kfac"), ("fig3/*_apo*", "fig3/kfac_apo_rate"),
+                              ("@(fig15)/*@(apo|from)*", "fig15/rmsprop_apo")):
+            self.assertTrue(origin.matches(pattern, name), pattern)
+            self.assertFalse(origin.matches(pattern, "fig1ab/" + name), pattern)
+        self.assertEqual(paper("settings", "cpu", "fig7d/rmsprop_apo").stdout, "train.epochs=20\ntuner.lambda=[0.1, 0.01, 0.001]\n")
+        self.assertEqual(paper("settings", "full", "fig7d/rmsprop_apo").stdout, "")
+
+    def collect(self, figure="fig7a"):
+        results = self.folder / "results"
+        with mock.patch.object(reproduction, "RESULTS", results):
+            reproduction.collect(self.folder / "runs", "cpu", figure)
+        return json.loads((results / f"{figure}.json").read_text())
+
+    def test_what_is_collected_names_commit_and_configuration(self):
+        for name in ("rate", "rate_power", "rate_power_epsilon"):
+            self.run_folder(f"runs/{name}", commit="0123abc")
+            (self.folder / f"runs/{name}.config").write_text(paper("hash", "cpu", f"fig7a/{name}").stdout)
+        result = self.collect()
+        self.assertEqual({run["commit"] for run in result["runs"].values()}, {"0123abc"})
+        self.assertEqual(list(origin.complaints(result)), [])
+        self.assertIn("commit 0123abc", reproduction.where(result))
+
+    def test_a_run_that_was_begun_with_another_configuration_is_not_collected(self):
+        for name in ("rate", "rate_power", "rate_power_epsilon"):
+            self.run_folder(f"runs/{name}")
+            (self.folder / f"runs/{name}.config").write_text("0123456789ab\n")
+        with self.assertRaisesRegex(SystemExit, "fig7a/rate: made with 0123456789ab"):
+            self.collect()
+        self.assertFalse((self.folder / "results").exists())
+
+
+if __name__ == "__main__":
+    unittest.main()
