@@ -116,4 +116,4 @@ kfac() {
 }
 
 for part in "${parts[@]}"; do "$part"; done
-"${PYTHON:-python3}" scripts/paper ablations "$runs"
+paper ablations "$runs"

@@ -62,6 +62,8 @@ compare() {
 lean() {
   local runs=${1:-runs/lean} options=(--jobs "$(nproc)" --progress off)
   program
+  begin "$runs/mnist" lean/mnist
+  begin "$runs/fashion_mnist" lean/fashion_mnist
   train_once "$runs" mnist lean/mnist "${options[@]}"
   train_once "$runs" fashion_mnist lean/fashion_mnist "${options[@]}" \
     --set "dataset.root=${FASHION_MNIST_ROOT:-/usr/share/datasets/fashion-mnist}"
@@ -86,8 +88,6 @@ merge() {
   cp "$1/table.md" results/gpu_check.md
   page
 }
-
-paper() { "${PYTHON:-python3}" scripts/paper "$@"; }
 
 page() { paper performance; }
 

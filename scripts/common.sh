@@ -40,6 +40,14 @@ train_once() {
     --resume "$@"
 }
 
+paper() { "${PYTHON:-python3}" "$root/scripts/paper" "$@"; }
+
+# begin FOLDER CONFIG [SCALE]: notes beside the folder of a run with which configuration it is begun; one that has ended keeps its note.
+begin() {
+  mkdir -p "${1%/*}"
+  if ! ended "$1"; then paper hash "${@:2}" >"$1.config"; fi
+}
+
 # ended FOLDER: whether a run, a grid or a population ended there, not interrupted.
 ended() {
   local file

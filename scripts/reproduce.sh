@@ -14,21 +14,12 @@ source scripts/common.sh
 
 figures() { find configs/paper -mindepth 1 -maxdepth 1 -type d -printf '%f\n' | sort -V; }
 
-paper() { "${PYTHON:-python3}" scripts/paper "$@"; }
-
-# begin FIGURE/RUN: notes with which configuration a run is begun; one that has ended keeps its note.
-begin() {
-  local folder=$runs/$scale/$1
-  mkdir -p "${folder%/*}"
-  if ! ended "$folder"; then paper hash "$scale" "$1" >"$folder.config"; fi
-}
-
 # train FIGURE CONFIG: one run, or a grid. A divergence is a result, too.
 train() {
   local arguments=() line name
   name=$(basename "$2" .yaml)
-  begin "$1/$name"
-  while read -r line; do arguments+=(--set "$line"); done < <(paper settings "$scale" "$1/$name")
+  begin "$runs/$scale/$1/$name" "paper/$1/$name" "$scale"
+  while read -r line; do arguments+=(--set "$line"); done < <(paper settings "paper/$1/$name" "$scale")
   train_once "$runs/$scale/$1" "$name" "paper/$1/$name" --threads "$threads" --progress off "${arguments[@]}" || [[ $? =~ ^[45]$ ]]
 }
 
@@ -38,8 +29,7 @@ study() {
   mapfile -t arguments < <(grep -v '^#' "configs/paper/$1/study")
   if [ "$scale" = smoke ] && [ "${arguments[0]}" = table2 ]; then arguments+=(--evaluations 3); fi
   if [ -e "$folder/study.json" ]; then return; fi
-  begin "$1/study"
-  mkdir -p "$folder"
+  begin "$folder/study" "paper/$1/study" "$scale"
   git rev-parse --short=12 HEAD >"$folder/study.commit" 2>/dev/null || echo unknown >"$folder/study.commit"
   OMP_NUM_THREADS=1 "${APO_STUDY:-build/default/bin/apo-study}" --output "$folder/study.json" "${arguments[@]}"
 }

@@ -39,4 +39,4 @@ for set in cifar10 cifar100 svhn; do
   train "narrow_${set}_fixed" "$config" "${options[@]}" "${constant[@]}"
 done
 
-"${PYTHON:-python3}" scripts/paper results "$runs"
+paper results "$runs"

@@ -33,5 +33,5 @@ for lambda in "${lambdas[@]}"; do
   folders+=("$output/${stem}_lambda_$lambda")
 done
 
-"${PYTHON:-python3}" "$root/scripts/paper" compare "${folders[@]}"
+paper compare "${folders[@]}"
 exit "$code"

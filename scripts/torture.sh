@@ -55,7 +55,7 @@ interrupt() {
   if [ "$signal" = TERM ]; then kill -TERM "$1"; else pkill -KILL -f -- "--output $folder/tortured"; fi
 }
 
-compare() { "${PYTHON:-python3}" "$root/scripts/paper" same "$folder/whole" "$folder/tortured" || die "seed $seed, after $killed kills: not the same run"; }
+compare() { paper same "$folder/whole" "$folder/tortured" || die "seed $seed, after $killed kills: not the same run"; }
 
 begin=$(date +%s%N)
 (train whole) || die "the undisturbed run failed: $(tail -1 "$folder/log")"

@@ -10,10 +10,10 @@
     scripts/paper plots OUTPUT.svg [LABEL=]RUN…  training loss, test accuracy and learning rate, as SVG or PNG
     scripts/paper compare RUN…                   how runs ended, a line for each
     scripts/paper same RUN OTHER                 whether they are the same to the bit; else exit code 1 and the first difference
-    scripts/paper settings SCALE FIGURE/RUN      what --scale smoke, cpu or full sets, one a line
-    scripts/paper hash SCALE FIGURE/RUN          of that configuration
-    scripts/paper origin                         whether all results belong to their configurations
-    scripts/paper date                           notes that in results which do not say it, from the history
+    scripts/paper settings CONFIG SCALE          what scale smoke, cpu or full sets beside configs/CONFIG.yaml, one a line
+    scripts/paper hash CONFIG [SCALE]            of that configuration
+    scripts/paper origin                         whether all results of runs belong to their configurations
+    scripts/paper date                           notes that in figures' results which do not say it, from the history
 
 Called as `python3 scripts/paper …`. Pictures need python3-matplotlib.
 """
@@ -33,8 +33,7 @@ def draw(output, *words):
 
 def check_origin():
     found = [complaint for result in reproduction.results() for complaint in origin.complaints(result)]
-    if found:
-        sys.exit("\n".join(found))
+    sys.exit("\n".join(found + performance.lean_complaints(performance.results()[1])) or None)
 
 
 # name: (what does it, fewest and most words behind it)
@@ -49,8 +48,8 @@ COMMANDS = {
     "plots": (draw, 2, None),
     "compare": (lambda *folders: print(tables.compare(runs.Runs("."), folders)), 1, None),
     "same": (same.compare, 2, 2),
-    "settings": (lambda scale, config: sys.stdout.writelines(f"{setting}\n" for setting in origin.settings(scale, config)), 2, 2),
-    "hash": (lambda scale, config: print(origin.config_hash(scale, config)), 2, 2),
+    "settings": (lambda *words: sys.stdout.writelines(f"{setting}\n" for setting in origin.settings(*words)), 2, 2),
+    "hash": (lambda *words: print(origin.config_hash(*words)), 1, 2),
     "origin": (check_origin, 0, 0),
     "date": (origin.date, 0, 0),
 }

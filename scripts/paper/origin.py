@@ -1,7 +1,7 @@
 """What results belong to: the commit of the program that made them, and a hash of their configuration.
 
 The hash is of what a configuration says, without comments and blank lines, and of the --set arguments that its scale adds.
-Configurations are named FIGURE/RUN as in configs/paper/; FIGURE/study has the arguments of apo-study.
+Configurations are named by their paths in configs/; paper/FIGURE/study has the arguments of apo-study.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ import subprocess
 
 from paper import RESULTS, ROOT
 
-CONFIGS = ROOT / "configs/paper"
+FIGURES = ROOT / "configs/paper"
 
 
 def here(path):
@@ -35,12 +35,12 @@ def matches(pattern, name):
     return re.fullmatch(pattern.replace(r"\*", ".*"), name)
 
 
-def settings(scale, config, read=here):
+def settings(config, scale, read=here):
     """The arguments of --set: of a few steps, or those of configs/paper/cpu.args."""
     if scale == "smoke":
         return ["train.epochs=0", "train.steps=12"]
     rows = [line.split(maxsplit=1) for line in said(read("configs/paper/cpu.args"))] if scale == "cpu" else []
-    return [argument for pattern, argument in rows if matches(pattern, config)]
+    return [argument for pattern, argument in rows if matches(pattern, config.removeprefix("paper/"))]
 
 
 def hash_of(text, more=()):
@@ -48,29 +48,35 @@ def hash_of(text, more=()):
 
 
 def file_of(config):
-    return f"configs/paper/{config}" + ("" if config.endswith("/study") else ".yaml")
+    return f"configs/{config}" + ("" if config.endswith("/study") else ".yaml")
 
 
-def config_hash(scale, config, read=here):
-    return hash_of(read(file_of(config)), settings(scale, config, read))
+def config_hash(config, scale="full", read=here):
+    return hash_of(read(file_of(config)), settings(config, scale, read))
+
+
+def begun(folder):
+    """The hash that a run was begun with, which stands beside its folder."""
+    note = folder.with_name(folder.name + ".config")
+    return note.read_text().strip() if note.exists() else None
 
 
 def parts(result):
     """(configuration, what was made with it) of a figure's result: its runs, which may be many of one grid, and its study."""
-    found = [(f"{result['figure']}/{name.split('/')[0]}", run) for name, run in result["runs"].items()]
-    return found + ([(f"{result['figure']}/study", result["study"])] if "study" in result else [])
+    found = [(f"paper/{result['figure']}/{name.split('/')[0]}", run) for name, run in result["runs"].items()]
+    return found + ([(f"paper/{result['figure']}/study", result["study"])] if "study" in result else [])
 
 
 def complaints(result, read=here):
     """A line for each part that does not belong to its configuration and does not say so, and for each configuration without a run."""
     figure, scale, found = result["figure"], result["scale"], parts(result)
-    there = {f"{figure}/{file.stem}" for file in (CONFIGS / figure).iterdir() if file.suffix == ".yaml" or file.name == "study"}
+    there = {f"paper/{figure}/{file.stem}" for file in (FIGURES / figure).iterdir() if file.suffix == ".yaml" or file.name == "study"}
     for config in sorted(there - {config for config, _ in found}):
         yield f"{config}: nothing was made with it"
     for config, part in found:
         if not (part.get("commit") or part.get("added")):
             yield f"{config}: no commit is named"
-        now = config_hash(scale, config, read)
+        now = config_hash(config, scale, read)
         if (part.get("config") == now) == ("outdated" in part):
             yield (f"{config}: made with {part.get('config')}, which the configuration of scale {scale} is again; drop 'outdated'" if "outdated" in part
                    else f"{config}: made with {part.get('config')}, the configuration of scale {scale} has {now} now; run scripts/reproduce.sh {figure}")
@@ -94,7 +100,7 @@ def date():
             continue
         added = git("log", "-1", "--format=%h", "--", str(file)).strip()
         for config, part in parts(result):
-            part |= {"added": added, "config": config_hash(result["scale"], config, at(added))}
-            if part["config"] != config_hash(result["scale"], config):
+            part |= {"added": added, "config": config_hash(config, result["scale"], at(added))}
+            if part["config"] != config_hash(config, result["scale"]):
                 part["outdated"] = git("log", "--reverse", "--format=%h %s", f"{added}..", "--", file_of(config)).strip().replace("\n", "; ")
         file.write_text(json.dumps(result, separators=(",", ":")) + "\n")

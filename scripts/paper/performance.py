@@ -2,8 +2,9 @@
 
 import json
 import statistics
+import sys
 
-from paper import DOCS, RESULTS, runs, step_work, study_plots
+from paper import DOCS, RESULTS, origin, runs, step_work, study_plots
 from paper.tables import spread, table
 
 FILES = ("performance", "lean", "scaling")
@@ -126,7 +127,7 @@ def page(numbers, lean, scaling, gpu_check=""):
              "models, batches and meta steps) ran in turns on the same machine with the same number of threads, which wait as each program has them wait by "
              "default; times are of warm steps. Ratios are medians of ratios within a round. In brackets what we want at most; what is **bold** misses it.\n"]
     for machine, entry in numbers.items():
-        parts += [f"## {machine}\n", goals_table(entry["models"], entry.get("device", "cpu")) + "\n"]
+        parts += [f"## {machine}\n", goals_table(entry["models"], entry["device"]) + "\n"]
         if entry["machine"]:
             parts.append(limits(entry["models"], entry["machine"]))
         parts.append(times_table(entry["models"]) + "\n")
@@ -153,8 +154,14 @@ def write():
     (DOCS / "performance.md").write_text(page(*found))
 
 
+def lean_complaints(grids):
+    return [f"lean/{name}: made with {grid.get('config')}, the configuration has changed; run scripts/benchmark.sh lean" for name, grid in grids.items()
+            if grid.get("config") != origin.config_hash(f"lean/{name}") or not ("commit" in grid or "added" in grid)]
+
+
 def collect_lean(*folders):
-    """Of grids over seeds and tuner.lean: {grid: {"faithful": {"train_loss": a number for each seed, "meta_share": …}, "lean": …}}"""
+    """Of grids over seeds and tuner.lean: {grid: {"faithful": {"train_loss": a number for each seed, "meta_share": …}, "lean": …,
+    "commit", "config"}}. Beside each GRID stands GRID.config, the hash that it was begun with."""
     found = {}
     for folder in folders:
         of_grid = runs.Runs(folder)
@@ -163,4 +170,7 @@ def collect_lean(*folders):
         found[grid["name"]] = {name: {"train_loss": [run["train_loss"] for run in members if run["values"]["tuner.lean"] == lean],
                                       "meta_share": [of_grid.summary(run["folder"])["meta_share"] for run in members if run["values"]["tuner.lean"] == lean]}
                                for name, lean in (("faithful", False), ("lean", True))}
+        found[grid["name"]] |= {"commit": of_grid.trace(members[0]["folder"])["environment"]["commit"], "config": origin.begun(of_grid.folder)}
+    for complaint in lean_complaints(found):
+        sys.exit(complaint)
     (RESULTS / "lean.json").write_text(json.dumps(found, indent=1) + "\n")

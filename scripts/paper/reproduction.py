@@ -23,8 +23,7 @@ def collect(folder, scale, figure):
         result["study"] = runs.rounded(runs.read(folder / "study.json"))
         result["study"]["commit"] = (folder / "study.commit").read_text().strip()
     for config, part in origin.parts(result):
-        begun = folder / (config.split("/")[1] + ".config")
-        part["config"] = begun.read_text().strip() if begun.exists() else None
+        part["config"] = origin.begun(folder / config.split("/")[-1])
     for complaint in origin.complaints(result):
         sys.exit(f"{folder}: {complaint}")
     RESULTS.mkdir(exist_ok=True)
@@ -69,7 +68,7 @@ def section(result, claim, finding):
     if result["runs"]:
         parts.append(runs_table(result) + "\n")
     outdated = {config: part["outdated"] for config, part in origin.parts(result) if "outdated" in part}
-    parts += [f"`{config}` has changed since this was measured ({what}).\n" for config, what in outdated.items()]
+    parts += [f"`{origin.file_of(config)}` has changed since this was measured ({what}).\n" for config, what in outdated.items()]
     parts.append(f"`scripts/reproduce.sh {figure} --scale {scale}` · {where(result)}\n")
     return "\n".join(parts)
 

@@ -11,6 +11,8 @@ from unittest import mock
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "benchmarks")]
 
+import compare
+import scaling
 from paper import DOCS, origin, performance, reproduction, runs, same, tables
 from paper.claims import CLAIMS
 
@@ -45,7 +47,7 @@ class Pages(unittest.TestCase):
         self.assertEqual((DOCS / "performance.md").read_text(), performance.page(*performance.results()))
 
     def test_every_figure_has_a_claim_to_be_held_against(self):
-        self.assertEqual(sorted(CLAIMS), sorted(folder.name for folder in origin.CONFIGS.iterdir() if folder.is_dir()))
+        self.assertEqual(sorted(CLAIMS), sorted(folder.name for folder in origin.FIGURES.iterdir() if folder.is_dir()))
 
     def test_a_table_of_numbers(self):
         self.assertEqual(tables.table(["", "loss"], [["a", tables.number(0.12345)]]), "| | loss |\n|---|---|\n| a | 0.1235 |")
@@ -80,16 +82,28 @@ class Reading(Folder):
 
 
 class Origin(Folder):
-    def skip_every_result_belongs_to_its_configuration(self):
+    def test_every_result_belongs_to_its_configuration(self):
         for result in reproduction.results():
             self.assertEqual(list(origin.complaints(result)), [])
 
-    def skip_a_result_of_another_configuration_is_seen(self):
+    def test_measured_times_belong_to_the_settings_of_the_benchmark(self):
+        times, lean, cost, _ = performance.results()
+        self.assertEqual(list(compare.complaints(times)), [])
+        self.assertEqual(performance.lean_complaints(lean), [])
+        self.assertEqual(cost["config"], scaling.config_hash())
+
+    def test_times_of_other_settings_are_seen(self):
+        with mock.patch.dict(compare.MODELS, mlp=(50, *compare.MODELS["mlp"][1:])):
+            complaints = list(compare.complaints(performance.results()[0]))
+        self.assertIn("mlp, constant: measured with other settings", complaints[0])
+        self.assertFalse([complaint for complaint in complaints if "cnn" in complaint])
+
+    def test_a_result_of_another_configuration_is_seen(self):
         result = next(result for result in reproduction.results() if result["figure"] == "fig1ab")
         changed = "\n".join(origin.complaints(result, lambda path: origin.here(path) + "seed: 1\n" * path.endswith("fig1ab/rmsprop_apo.yaml")))
-        self.assertRegex(changed, "^fig1ab/rmsprop_apo: made with [0-9a-f]{12}, the configuration .*reproduce.sh fig1ab$")
+        self.assertRegex(changed, "^paper/fig1ab/rmsprop_apo: made with [0-9a-f]{12}, the configuration .*reproduce.sh fig1ab$")
         del result["runs"]["rmsprop_apo"]
-        self.assertEqual(list(origin.complaints(result)), ["fig1ab/rmsprop_apo: nothing was made with it"])
+        self.assertEqual(list(origin.complaints(result)), ["paper/fig1ab/rmsprop_apo: nothing was made with it"])
 
     def test_comments_do_not_count_and_settings_do(self):
         said = origin.hash_of("# why\na: 1\n\nb: [2]  # unit\n")
@@ -102,8 +116,8 @@ class Origin(Folder):
                               ("@(fig15)/*@(apo|from)*", "fig15/rmsprop_apo")):
             self.assertTrue(origin.matches(pattern, name), pattern)
             self.assertFalse(origin.matches(pattern, "fig1ab/" + name), pattern)
-        self.assertEqual(paper("settings", "cpu", "fig7d/rmsprop_apo").stdout, "train.epochs=20\ntuner.lambda=[0.1, 0.01, 0.001]\n")
-        self.assertEqual(paper("settings", "full", "fig7d/rmsprop_apo").stdout, "")
+        self.assertEqual(paper("settings", "paper/fig7d/rmsprop_apo", "cpu").stdout, "train.epochs=20\ntuner.lambda=[0.1, 0.01, 0.001]\n")
+        self.assertEqual(paper("settings", "paper/fig7d/rmsprop_apo", "full").stdout, "")
 
     def collect(self, figure="fig7a"):
         results = self.folder / "results"
@@ -114,7 +128,7 @@ class Origin(Folder):
     def test_what_is_collected_names_commit_and_configuration(self):
         for name in ("rate", "rate_power", "rate_power_epsilon"):
             self.run_folder(f"runs/{name}", commit="0123abc")
-            (self.folder / f"runs/{name}.config").write_text(paper("hash", "cpu", f"fig7a/{name}").stdout)
+            (self.folder / f"runs/{name}.config").write_text(paper("hash", f"paper/fig7a/{name}", "cpu").stdout)
         result = self.collect()
         self.assertEqual({run["commit"] for run in result["runs"].values()}, {"0123abc"})
         self.assertEqual(list(origin.complaints(result)), [])
@@ -124,7 +138,7 @@ class Origin(Folder):
         for name in ("rate", "rate_power", "rate_power_epsilon"):
             self.run_folder(f"runs/{name}")
             (self.folder / f"runs/{name}.config").write_text("0123456789ab\n")
-        with self.assertRaisesRegex(SystemExit, "fig7a/rate: made with 0123456789ab"):
+        with self.assertRaisesRegex(SystemExit, "paper/fig7a/rate: made with 0123456789ab"):
             self.collect()
         self.assertFalse((self.folder / "results").exists())
 
