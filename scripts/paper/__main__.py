@@ -1,4 +1,4 @@
-"""Everything that results and runs are made into. From any folder:
+"""Everything that results and runs are made into. Called from any folder as `python3 scripts/paper COMMAND`:
 
     scripts/paper results RUNS                   docs/results.md, from the runs of scripts/results.sh
     scripts/paper ablations RUNS                 docs/ablations.md, from those of scripts/ablations.sh
@@ -13,9 +13,9 @@
     scripts/paper settings CONFIG SCALE          what scale smoke, cpu or full sets beside configs/CONFIG.yaml, one a line
     scripts/paper hash CONFIG [SCALE]            of that configuration
     scripts/paper origin                         whether all results of runs belong to their configurations
-    scripts/paper date                           notes that in figures' results which do not say it, from the history
+    scripts/paper note                           notes in figures' results which commits have changed their configurations since
 
-Called as `python3 scripts/paper …`. Pictures need python3-matplotlib.
+Pictures need python3-matplotlib.
 """
 
 import pathlib
@@ -33,7 +33,9 @@ def draw(output, *words):
 
 def check_origin():
     found = [complaint for result in reproduction.results() for complaint in origin.complaints(result)]
-    sys.exit("\n".join(found + performance.lean_complaints(performance.results()[1])) or None)
+    found += performance.lean_complaints(performance.results()[1])
+    if found:
+        sys.exit("\n".join(found) + "\nThey are run again by scripts/reproduce.sh and scripts/benchmark.sh lean, or noted by scripts/paper note.")
 
 
 # name: (what does it, fewest and most words behind it)
@@ -51,7 +53,7 @@ COMMANDS = {
     "settings": (lambda *words: sys.stdout.writelines(f"{setting}\n" for setting in origin.settings(*words)), 2, 2),
     "hash": (lambda *words: print(origin.config_hash(*words)), 1, 2),
     "origin": (check_origin, 0, 0),
-    "date": (origin.date, 0, 0),
+    "note": (origin.note, 0, 0),
 }
 
 

@@ -19,10 +19,6 @@ def here(path):
     return (ROOT / path).read_text() if (ROOT / path).exists() else ""
 
 
-def git(*words):
-    return subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True).stdout
-
-
 def said(text):
     """The lines that say something."""
     lines = [re.sub(r"(^|\s)#.*", "", line).rstrip() for line in text.splitlines()]
@@ -76,31 +72,27 @@ def complaints(result, read=here):
     for config, part in found:
         if not (part.get("commit") or part.get("added")):
             yield f"{config}: no commit is named"
-        now = config_hash(config, scale, read)
-        if (part.get("config") == now) == ("outdated" in part):
-            yield (f"{config}: made with {part.get('config')}, which the configuration of scale {scale} is again; drop 'outdated'" if "outdated" in part
-                   else f"{config}: made with {part.get('config')}, the configuration of scale {scale} has {now} now; run scripts/reproduce.sh {figure}")
+        made, now = part.get("config") or "an unknown one", config_hash(config, scale, read)
+        if made != now and "outdated" not in part:
+            yield f"{config}: made with {made}, the configuration of scale {scale} has {now}"
+        if made == now and "outdated" in part:
+            yield f"{config}: called outdated, but the configuration is as it was"
 
 
-def at(commit):
-    """Reads files as they were. Each figure had a cpu.args of its own once, for all its runs."""
-    def read(path):
-        text = git("show", f"{commit}:{path}")
-        return text or "".join(f"{own.split('/')[2]}/* {line}\n" for own in git("ls-tree", "-r", "--name-only", commit, "configs/paper").split()
-                               if path.endswith("/cpu.args") and own.endswith("/cpu.args") for line in said(git("show", f"{commit}:{own}")))
-    return read
-
-
-def date():
-    """Results from before there were hashes are taken to be made with the configurations of the commit that added them; what has
-    changed these since is noted."""
-    for file in sorted(RESULTS.glob("*.json")):
+def note():
+    """Notes in the results of figures which commits have changed their configurations since. Their pages say so then."""
+    for file in RESULTS.glob("*.json"):
         result = json.loads(file.read_text())
-        if "figure" not in result or all("config" in part for _, part in parts(result)):
-            continue
-        added = git("log", "-1", "--format=%h", "--", str(file)).strip()
-        for config, part in parts(result):
-            part |= {"added": added, "config": config_hash(config, result["scale"], at(added))}
-            if part["config"] != config_hash(config, result["scale"]):
-                part["outdated"] = git("log", "--reverse", "--format=%h %s", f"{added}..", "--", file_of(config)).strip().replace("\n", "; ")
-        file.write_text(json.dumps(result, separators=(",", ":")) + "\n")
+        for config, part in parts(result) if "figure" in result else []:
+            part.pop("outdated", None)
+            if part["config"] == config_hash(config, result["scale"]):
+                continue
+            since = (part.get("commit") or part["added"]).removesuffix("-dirty") + ".."
+            log = ["git", "-C", str(ROOT), "log", "--reverse", "--format=%h %s", since, "--"]
+            for changed in (file_of(config), "configs/paper/cpu.args"):
+                commits = subprocess.run([*log, changed], check=True, capture_output=True, text=True).stdout.splitlines()
+                if commits:
+                    part["outdated"] = "; ".join(commits)
+                    break
+        if "figure" in result:
+            file.write_text(json.dumps(result, separators=(",", ":")) + "\n")

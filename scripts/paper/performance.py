@@ -155,7 +155,7 @@ def write():
 
 
 def lean_complaints(grids):
-    return [f"lean/{name}: made with {grid.get('config')}, the configuration has changed; run scripts/benchmark.sh lean" for name, grid in grids.items()
+    return [f"lean/{name}: made with {grid.get('config')}, the configuration has changed" for name, grid in grids.items()
             if grid.get("config") != origin.config_hash(f"lean/{name}") or not ("commit" in grid or "added" in grid)]
 
 

@@ -25,7 +25,7 @@ def collect(folder, scale, figure):
     for config, part in origin.parts(result):
         part["config"] = origin.begun(folder / config.split("/")[-1])
     for complaint in origin.complaints(result):
-        sys.exit(f"{folder}: {complaint}")
+        sys.exit(f"{complaint}; remove its folder in {folder} to run it again")
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{figure}.json").write_text(json.dumps(result, separators=(",", ":")) + "\n")
 
