@@ -114,14 +114,15 @@ def config_hash(run, told):
 
 
 def complaints(numbers):
-    """A line for each of the numbers that was measured with other settings than these."""
+    """A line for each of the numbers that was measured with other settings than these, and does not say so."""
     for key, entry in numbers.items():
         options = argparse.Namespace(device=entry["device"], precision=key.rsplit(", ", 2)[1])
         for model, of_model in entry["models"].items():
             plan = planned(model, options)
             for name, found in of_model.items():
-                if found.get("config") != config_hash(*plan[name]) or not ("commit" in found or "added" in found):
-                    yield f"{key}, {model}, {name}: measured with other settings than benchmarks/compare.py has now"
+                why = origin.complaint(found, config_hash(*plan[name]))
+                if why:
+                    yield f"{key}, {model}, {name}: {why}"
 
 
 def rounds_of(name, rounds):

@@ -36,7 +36,7 @@ def row(axis, size):
     times = {name: milliseconds for name, (milliseconds, _, _) in measured.items()}
     print(f"{axis} {size}: " + ", ".join(f"{name} {time:.3g} ms" for name, time in times.items()), flush=True)
     width = size if axis == "width" else USUAL["width"]
-    return {"size": size, "parameters": 784 * width + width * width + 10 * width, "commit": measured["APO"][2], **times}
+    return {"size": size, "parameters": 784 * width + width * width + 10 * width, **times}, measured["APO"][2]
 
 
 def config_hash():
@@ -49,8 +49,11 @@ def main():
     if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
         sys.exit(__doc__.strip())
     compare.forget_how_threads_wait()
-    found = {"processor": machine.device_name(), "threads": OPTIONS.threads, "config": config_hash(),
-             **{axis: [row(axis, size) for size in SIZES] for axis in USUAL}}
+    found = {"processor": machine.device_name(), "threads": OPTIONS.threads, "config": config_hash(), **{axis: [] for axis in USUAL}}
+    for axis in USUAL:
+        for size in SIZES:
+            measured, found["commit"] = row(axis, size)
+            found[axis].append(measured)
     pathlib.Path(sys.argv[1]).write_text(json.dumps(found, indent=1) + "\n")
 
 

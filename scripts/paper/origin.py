@@ -63,20 +63,26 @@ def parts(result):
     return found + ([(f"paper/{result['figure']}/study", result["study"])] if "study" in result else [])
 
 
+def complaint(part, now):
+    """What is wrong with what a part of a result says of its configuration, the hash of which is `now`; or nothing."""
+    made = part.get("config") or "an unknown one"
+    if "commit" not in part and "added" not in part:
+        return "names no commit"
+    if made != now and "outdated" not in part:
+        return f"made with {made}, the configuration has {now}"
+    return "called outdated, but the configuration is as it was" if made == now and "outdated" in part else None
+
+
 def complaints(result, read=here):
     """A line for each part that does not belong to its configuration and does not say so, and for each configuration without a run."""
-    figure, scale, found = result["figure"], result["scale"], parts(result)
+    figure, found = result["figure"], parts(result)
     there = {f"paper/{figure}/{file.stem}" for file in (FIGURES / figure).iterdir() if file.suffix == ".yaml" or file.name == "study"}
     for config in sorted(there - {config for config, _ in found}):
         yield f"{config}: nothing was made with it"
     for config, part in found:
-        if not (part.get("commit") or part.get("added")):
-            yield f"{config}: no commit is named"
-        made, now = part.get("config") or "an unknown one", config_hash(config, scale, read)
-        if made != now and "outdated" not in part:
-            yield f"{config}: made with {made}, the configuration of scale {scale} has {now}"
-        if made == now and "outdated" in part:
-            yield f"{config}: called outdated, but the configuration is as it was"
+        why = complaint(part, config_hash(config, result["scale"], read))
+        if why:
+            yield f"{config}: {why}"
 
 
 def note():

@@ -74,7 +74,7 @@ def goals_table(models, device):
 
 def times_table(models):
     return table(["model", "what", "ms a step, median (least to most)", "peak memory, MiB"],
-                 [[model, name, spread(numbers["milliseconds"], "{:.4g}".format), f"{numbers['peak_memory_bytes'] / 2**20:.0f}"]
+                 [[model, name + (f" ({numbers['outdated']})" if "outdated" in numbers else ""), spread(numbers["milliseconds"], "{:.4g}".format), f"{numbers['peak_memory_bytes'] / 2**20:.0f}"]
                   for model, of_model in models.items() for name, numbers in of_model.items()])
 
 
@@ -155,8 +155,8 @@ def write():
 
 
 def lean_complaints(grids):
-    return [f"lean/{name}: made with {grid.get('config')}, the configuration has changed" for name, grid in grids.items()
-            if grid.get("config") != origin.config_hash(f"lean/{name}") or not ("commit" in grid or "added" in grid)]
+    found = {f"lean/{name}": origin.complaint(grid, origin.config_hash(f"lean/{name}")) for name, grid in grids.items()}
+    return [f"{name}: {why}" for name, why in found.items() if why]
 
 
 def collect_lean(*folders):
@@ -171,6 +171,6 @@ def collect_lean(*folders):
                                       "meta_share": [of_grid.summary(run["folder"])["meta_share"] for run in members if run["values"]["tuner.lean"] == lean]}
                                for name, lean in (("faithful", False), ("lean", True))}
         found[grid["name"]] |= {"commit": of_grid.trace(members[0]["folder"])["environment"]["commit"], "config": origin.begun(of_grid.folder)}
-    for complaint in lean_complaints(found):
-        sys.exit(complaint)
+    for why in lean_complaints(found):
+        sys.exit(f"{why}; remove its folder to run it again")
     (RESULTS / "lean.json").write_text(json.dumps(found, indent=1) + "\n")
