@@ -103,7 +103,7 @@ TEST_F(Report, ALossThatIsNotFiniteIsAGapAndAnEpochWithoutTestIsNone) {
 }
 
 TEST_F(Report, IsTheSameFromTheLinesAsFromTheColumns) {
-  const fs::path run = make_run("a", 9000, "", {{"seed", 1}});
+  const fs::path run = make_run("a", 2500, "", {{"seed", 1}});
   const std::string from_lines = page("x", {{"a", run}});
   fs::remove(run / "trace.jsonl");
   EXPECT_EQ(data_in(page("x", {{"a", run}})), data_in(from_lines));
