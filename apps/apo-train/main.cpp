@@ -10,10 +10,12 @@
 #include <new>
 #include <regex>
 #include <string>
+#include <utility>
 
 #include "apo/base/error.h"
 #include "apo/base/system.h"
 #include "apo/base/terminal.h"
+#include "apo/base/version.h"
 #include "apo/config/reference.h"
 #include "apo/config/writer.h"
 #include "find_config.h"
@@ -67,7 +69,9 @@ int run_planned(const PlannedRun& planned, const Flags& flags) {
                              .existing = flags.existing(),
                              .live = live,
                              .log_level = flags.log_level,
-                             .jobs = flags.jobs};
+                             .jobs = flags.jobs,
+                             .on_start = watch_signals,
+                             .signal = received_signal};
   const bool population = planned.experiment.tuner.make()->population().has_value();
   return (population ? run_population : run)(planned.experiment, planned.config, settings);
 }
@@ -90,7 +94,10 @@ void warn_of_threads(const Plan& plan, const Flags& flags) {
 }
 
 int start(const Flags& flags, char** argv) {
-  const Plan plan = make_plan(flags);
+  const FoundConfig found = find_config(flags.config, this_executable());
+  Document document = Document::load(found.file);
+  apply_overrides(flags, document);
+  const Plan plan = make_plan(std::move(document), found.file, flags.run_index);
   const bool whole_grid = plan.runs.size() > 1 && !flags.run_index;
   const bool trains = !flags.print_config && !flags.list_runs && (!whole_grid || flags.dry_run);
   if (trains) {
@@ -98,7 +105,9 @@ int start(const Flags& flags, char** argv) {
     wait_briefly(argv);
     refuse_more_than_memory();
   }
-  if (!plan.note.empty()) say(plan.note + "\n");
+  for (const std::string& note : {found.note, plan.note}) {
+    if (!note.empty()) say(note + "\n");
+  }
   if (!flags.print_config && !flags.list_runs) warn_of_threads(plan, flags);
 
   const PlannedRun& planned = plan.runs[static_cast<size_t>(flags.run_index.value_or(0))];
@@ -122,8 +131,8 @@ int run_program(int argc, char** argv) {
   if (!flags.help.empty()) {
     deliver(flags.help);
   } else if (flags.version) {
-    deliver(fmt::format(
-        "apo-train {} (LibTorch {}, commit {})\n", APO_VERSION, TORCH_VERSION, APO_COMMIT));
+    deliver(
+        fmt::format("apo-train {} (LibTorch {}, commit {})\n", version(), TORCH_VERSION, commit()));
   } else if (flags.list) {
     deliver(list_families(describe_experiment()));
   } else if (flags.list_markdown) {

@@ -9,7 +9,6 @@
 #include "apo/config/reader.h"
 #include "apo/config/supersede.h"
 #include "apo/config/writer.h"
-#include "find_config.h"
 
 namespace apo {
 
@@ -49,19 +48,17 @@ void add_notes(const std::vector<std::string>& lines, std::string& note) {
 
 }  // namespace
 
-Plan make_plan(const Flags& flags) {
-  const FoundConfig found = find_config(flags.config, this_executable());
-  Document document = Document::load(found.file);
-  apply_overrides(flags, document);
-  name_after_file(document, found.file);
+Plan make_plan(Document document,
+               const std::filesystem::path& file,
+               std::optional<int64_t> run_index) {
+  name_after_file(document, file);
   const SectionDescription keys = describe([](OptionVisitor& visitor) {
     Experiment experiment;
     experiment.visit(visitor);
   });
 
   Plan plan;
-  plan.config_file = found.file.string();
-  plan.note = found.note;
+  plan.config_file = file.string();
   plan.axes = Json::object();
   std::string dropped;
   add_notes(drop_superseded(document, keys), dropped);
@@ -78,12 +75,12 @@ Plan make_plan(const Flags& flags) {
     planned.config = options_to_json(planned.experiment);
     plan.runs.push_back(std::move(planned));
   }
-  if (!flags.run_index) add_notes({dropped}, plan.note);  // a grid says it once
+  if (!run_index) plan.note = dropped;  // a grid says it once
   plan.name = plan.runs.front().experiment.name;
   const auto runs = static_cast<int64_t>(plan.runs.size());
-  if (flags.run_index && *flags.run_index >= runs) {
+  if (run_index && *run_index >= runs) {
     throw Error(ErrorKind::config,
-                fmt::format("--run-index {}: must be >= 0 and < {}", *flags.run_index, runs));
+                fmt::format("--run-index {}: must be >= 0 and < {}", *run_index, runs));
   }
   return plan;
 }

@@ -1,12 +1,15 @@
-// From the command line to the runs that it asks for, all of them read and checked.
+// From a configuration to the runs that it asks for, all of them read and checked.
 #pragma once
 
+#include <cstdint>
+#include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "apo/config/document.h"
 #include "apo/config/experiment.h"
-#include "flags.h"
 
 namespace apo {
 
@@ -20,7 +23,7 @@ struct PlannedRun {
 struct Plan {
   std::string name;
   std::string config_file;
-  std::string note;             ///< where the file was found, if that needs saying
+  std::string note;             ///< which keys later choices took away, a line for each
   nlohmann::ordered_json axes;  ///< key → values; empty for a single run
   std::vector<PlannedRun> runs;
 
@@ -28,7 +31,10 @@ struct Plan {
   nlohmann::ordered_json resolved() const;
 };
 
-/// Throws Error (config) for the first mistake in any run.
-Plan make_plan(const Flags& flags);
+/// `document`: what `file` says, and overrides. With `run_index` only that run is asked for, and
+/// nothing is noted. Throws Error (config) for the first mistake in any run.
+Plan make_plan(Document document,
+               const std::filesystem::path& file,
+               std::optional<int64_t> run_index);
 
 }  // namespace apo

@@ -13,7 +13,6 @@
 #include "apo/cuda/recorder.h"
 #include "resume.h"
 #include "run_files.h"
-#include "signals.h"
 
 namespace apo {
 namespace {
@@ -25,11 +24,13 @@ class Run {
  public:
   Run(const Experiment& experiment,
       const Json& config,
+      const RunSettings& settings,
       Assembly& assembly,
       Checkpoints& checkpoints,
       RunFiles& files)
       : train_(experiment.train),
         config_(config),
+        settings_(settings),
         assembly_(assembly),
         checkpoints_(checkpoints),
         files_(files),
@@ -57,7 +58,7 @@ class Run {
 
  private:
   TrainOptions with_callbacks(TrainOptions options) {
-    options.interrupted = [] { return received_signal() != 0; };
+    options.interrupted = [this] { return settings_.signal() != 0; };
     options.on_checkpoint = [this] { save(); };
     options.on_cut_epoch = [this] { before_cut_ = state(); };
     if (train_.cuda_graph == "auto") {
@@ -119,6 +120,7 @@ class Run {
 
   const TrainSection& train_;
   const Json& config_;
+  const RunSettings& settings_;
   Assembly& assembly_;
   Checkpoints& checkpoints_;
   RunFiles& files_;
@@ -130,14 +132,14 @@ class Run {
 
 }  // namespace
 
-int exit_code_of(const RunSummary& summary) {
+int exit_code_of(const RunSummary& summary, int signal) {
   switch (summary.status) {
     case RunStatus::finished:
       return 0;
     case RunStatus::diverged:
       return 4;
     case RunStatus::interrupted:
-      return 128 + received_signal();
+      return 128 + signal;
   }
   return 1;
 }
@@ -154,10 +156,10 @@ int run(const Experiment& experiment, const Json& config, const RunSettings& set
     require_same_files(*from, assembly, folder.path(), "files");
   }
   require_space(settings, experiment, {&assembly, 1});
-  watch_signals();  // until here there is nothing to save
+  settings.on_start();
   if (!from) remove_members_from(0, folder.path());
   RunFiles files(experiment, config, assembly, settings, folder, from.has_value());
-  Run run(experiment, config, assembly, checkpoints, files);
+  Run run(experiment, config, settings, assembly, checkpoints, files);
   if (from) {
     run.restore(*from);
     files.log().info("goes on from the checkpoint at step {}", from->step);
@@ -165,7 +167,7 @@ int run(const Experiment& experiment, const Json& config, const RunSettings& set
   const RunSummary summary = run.train();
   write_model(folder.path(), config, assembly);
   files.finish(summary);
-  return exit_code_of(summary);
+  return exit_code_of(summary, settings.signal());
 }
 
 }  // namespace apo

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
@@ -17,6 +18,10 @@ struct RunSettings {
   bool live = false;  ///< a progress line on the terminal
   std::string log_level = "info";
   int64_t jobs = 1;  ///< members of a population that train at a time
+  /// Called once all is checked: before, there is nothing that an interruption could lose.
+  std::function<void()> on_start = [] {};
+  /// Polled every step: the number of the signal that asks for the end, or 0.
+  std::function<int()> signal = [] { return 0; };
 };
 
 /// Trains, and writes the folder's files. Returns the exit code. `config` is the resolved
@@ -33,7 +38,7 @@ int run_population(const Experiment& experiment,
                    const RunSettings& settings);
 
 /// 0 finished, 4 diverged, 128 + signal interrupted.
-int exit_code_of(const RunSummary& summary);
+int exit_code_of(const RunSummary& summary, int signal);
 
 /// Everything but training: loads the data, builds the model, times some base and meta steps, the
 /// search for the first rate and an evaluation, and returns the lines that say what a run would

@@ -12,6 +12,7 @@
 
 #include "apo/base/files.h"
 #include "apo/base/terminal.h"
+#include "apo/base/version.h"
 #include "apo/checkpoint/safetensors.h"
 #include "apo/config/writer.h"
 #include "apo/trace/columns.h"
@@ -58,8 +59,8 @@ Json header(const Experiment& experiment, const Json& config, const Assembly& as
            {{"device", assembly.device.str()},
             {"libtorch", TORCH_VERSION},
             {"threads", assembly.threads},
-            {"version", APO_VERSION},
-            {"commit", APO_COMMIT}}}};
+            {"version", version()},
+            {"commit", commit()}}}};
 }
 
 constexpr size_t kStartColumns = 100;

@@ -14,7 +14,6 @@
 #include "resume.h"
 #include "run.h"
 #include "run_files.h"
-#include "signals.h"
 
 namespace apo {
 namespace {
@@ -34,9 +33,9 @@ class PopulationRun {
                 const std::optional<Checkpoint>& from)
       : experiment_(experiment),
         config_(config),
+        settings_(settings),
         folder_(folder.path()),
         checkpoints_(checkpoints),
-        jobs_(settings.jobs),
         planned_(population_of(experiment)),
         assemblies_(assemble_population(experiment)) {
     const int64_t steps = assemblies_.front().options.steps;
@@ -47,7 +46,7 @@ class PopulationRun {
       }
     }
     require_space(settings, experiment, assemblies_);
-    watch_signals();  // until here there is nothing to save
+    settings.on_start();
     if (!from) remove_members_from(planned_.size(), folder_);
     folder.claim(from.has_value());
     write_file(folder_ / "config.yaml", to_yaml(config));
@@ -119,10 +118,10 @@ class PopulationRun {
                               .initial_range = initial_range(experiment_),
                               .seed = static_cast<uint64_t>(experiment_.seed),
                               .train = assemblies_.front().options,
-                              .jobs = std::min<int64_t>(jobs_, std::ssize(assemblies_))};
+                              .jobs = std::min<int64_t>(settings_.jobs, std::ssize(assemblies_))};
     options.job_threads =
         static_cast<int>(threads_of_job(assemblies_.front().threads, options.jobs));
-    options.train.interrupted = [] { return received_signal() != 0; };
+    options.train.interrupted = [this] { return settings_.signal() != 0; };
     options.on_checkpoint = [this] { save(); };
     options.on_event = [this](const PopulationEvent& event) { note(event); };
     return options;
@@ -149,8 +148,10 @@ class PopulationRun {
       const Json values = {{"member", m},
                            {"seed", planned_[m].seed},
                            {"initial_learning_rate", planned_[m].learning_rate}};
-      ended.push_back(
-          {member_name(m), folder_ / member_name(m), values, exit_code_of(summaries[m])});
+      ended.push_back({member_name(m),
+                       folder_ / member_name(m),
+                       values,
+                       exit_code_of(summaries[m], settings_.signal())});
     }
     const Json ranked = summarize_grid(experiment_.name, Json::object(), ended);
     const Json population = {{"format", "apo-population"},
@@ -168,21 +169,21 @@ class PopulationRun {
     show(grid_table(ranked, folder_, "population.json"));
   }
 
-  static int exit_code(const std::vector<RunSummary>& summaries) {
+  int exit_code(const std::vector<RunSummary>& summaries) const {
     const auto some = [&](RunStatus status) {
       return std::any_of(summaries.begin(), summaries.end(), [=](const RunSummary& summary) {
         return summary.status == status;
       });
     };
-    if (some(RunStatus::interrupted)) return 128 + received_signal();
+    if (some(RunStatus::interrupted)) return 128 + settings_.signal();
     return some(RunStatus::diverged) ? 5 : 0;
   }
 
   const Experiment& experiment_;
   const Json& config_;
+  const RunSettings& settings_;
   fs::path folder_;
   Checkpoints& checkpoints_;
-  int64_t jobs_;
   std::vector<PlannedMember> planned_;
   std::vector<Assembly> assemblies_;
   std::vector<std::unique_ptr<RunFolder>> folders_;
