@@ -7,11 +7,11 @@
 #include "apo/base/files.h"
 #include "apo/base/system.h"
 #include "apo/base/terminal.h"
+#include "apo/run/grid_summary.h"
+#include "apo/run/report_runs.h"
 #include "apo/trace/run_folder.h"
 #include "find_config.h"
 #include "grid_runner.h"
-#include "grid_summary.h"
-#include "report_runs.h"
 
 namespace apo {
 namespace {

@@ -1,8 +1,8 @@
 // A grid: its runs in processes of their own, then their ranking.
 #pragma once
 
+#include "apo/run/plan.h"
 #include "flags.h"
-#include "plan.h"
 
 namespace apo {
 

@@ -18,8 +18,8 @@
 #include <tuple>
 #include <utility>
 
+#include "apo/base/waiting.h"
 #include "signals.h"
-#include "waiting.h"
 
 namespace apo {
 namespace {

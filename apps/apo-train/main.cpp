@@ -16,16 +16,16 @@
 #include "apo/base/system.h"
 #include "apo/base/terminal.h"
 #include "apo/base/version.h"
+#include "apo/base/waiting.h"
 #include "apo/config/reference.h"
 #include "apo/config/writer.h"
+#include "apo/run/plan.h"
+#include "apo/run/report_runs.h"
+#include "apo/run/run.h"
 #include "find_config.h"
 #include "flags.h"
 #include "grid.h"
-#include "plan.h"
-#include "report_runs.h"
-#include "run.h"
 #include "signals.h"
-#include "waiting.h"
 
 namespace apo {
 namespace {

@@ -8,9 +8,9 @@
 #include <tuple>
 
 #include "apo/checkpoint/checkpoint.h"
-#include "apo/config/experiment.h"
 #include "apo/config/reader.h"
 #include "apo/problem/supervised.h"
+#include "apo/run/experiment.h"
 #include "support/files.h"
 #include "support/recorder.h"
 #include "support/registry_names.h"

@@ -1,4 +1,4 @@
-#include "apo/config/experiment.h"
+#include "apo/run/experiment.h"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>

@@ -1,4 +1,4 @@
-#include "waiting.h"
+#include "apo/base/waiting.h"
 
 #include <cstdlib>
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "apo/config/document.h"
-#include "apo/config/experiment.h"
+#include "apo/run/experiment.h"
 
 namespace apo {
 

@@ -6,7 +6,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
-#include "apo/config/experiment.h"
+#include "apo/run/experiment.h"
 #include "apo/trace/run_folder.h"
 #include "apo/train/observer.h"
 

@@ -1,4 +1,4 @@
-#include "apo/config/experiment.h"
+#include "apo/run/experiment.h"
 
 #include <fmt/format.h>
 
@@ -8,8 +8,8 @@
 #include <regex>
 
 #include "apo/base/text.h"
-#include "apo/config/float32.h"
 #include "apo/config/parse.h"
+#include "apo/run/float32.h"
 
 namespace apo {
 namespace {

@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "apo/base/state.h"
-#include "apo/config/assemble.h"
+#include "apo/run/assemble.h"
+#include "apo/run/run.h"
 #include "apo/trace/console.h"
 #include "apo/trace/jsonl.h"
 #include "apo/trace/run_folder.h"
-#include "run.h"
 
 namespace apo {
 

@@ -1,4 +1,4 @@
-#include "apo-train/report_runs.h"
+#include "apo/run/report_runs.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -8,10 +8,10 @@
 
 #include "apo/base/state.h"
 #include "apo/base/system.h"
-#include "apo/config/assemble.h"
 #include "apo/cuda/recorder.h"
 #include "apo/problem/supervised.h"
-#include "run.h"
+#include "apo/run/assemble.h"
+#include "apo/run/run.h"
 
 namespace apo {
 namespace {

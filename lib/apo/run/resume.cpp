@@ -1,4 +1,4 @@
-#include "resume.h"
+#include "apo/run/resume.h"
 
 #include <fmt/format.h>
 
@@ -7,11 +7,11 @@
 
 #include "apo/base/error.h"
 #include "apo/base/terminal.h"
-#include "apo/config/resume.h"
 #include "apo/config/writer.h"
+#include "apo/run/changes.h"
+#include "apo/run/files.h"
 #include "apo/trace/jsonl.h"
 #include "apo/trace/read_trace.h"
-#include "run_files.h"
 
 namespace apo {
 

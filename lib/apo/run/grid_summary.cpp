@@ -1,4 +1,4 @@
-#include "grid_summary.h"
+#include "apo/run/grid_summary.h"
 
 #include <fmt/format.h>
 

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "apo/config/experiment.h"
 #include "apo/data/stream.h"
+#include "apo/run/experiment.h"
 #include "apo/train/population.h"
 
 namespace apo {

@@ -1,4 +1,4 @@
-#include "report_runs.h"
+#include "apo/run/report_runs.h"
 
 #include <fmt/format.h>
 

@@ -1,4 +1,4 @@
-#include "run_files.h"
+#include "apo/run/files.h"
 
 #include <fmt/format.h>
 #include <spdlog/sinks/base_sink.h>

@@ -6,8 +6,8 @@
 #include <span>
 
 #include "apo/checkpoint/checkpoints.h"
-#include "apo/config/assemble.h"
-#include "run.h"
+#include "apo/run/assemble.h"
+#include "apo/run/run.h"
 
 namespace apo {
 

@@ -1,4 +1,4 @@
-#include "apo/config/assemble.h"
+#include "apo/run/assemble.h"
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>

@@ -1,4 +1,4 @@
-#include "apo/config/resume.h"
+#include "apo/run/changes.h"
 
 #include <algorithm>
 #include <array>

@@ -1,4 +1,4 @@
-#include "plan.h"
+#include "apo/run/plan.h"
 
 #include <fmt/format.h>
 

@@ -1,4 +1,4 @@
-#include "run.h"
+#include "apo/run/run.h"
 
 #include <ATen/ops/isfinite.h>
 
@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "apo/checkpoint/checkpoints.h"
-#include "apo/config/assemble.h"
 #include "apo/cuda/recorder.h"
-#include "resume.h"
-#include "run_files.h"
+#include "apo/run/assemble.h"
+#include "apo/run/files.h"
+#include "apo/run/resume.h"
 
 namespace apo {
 namespace {

@@ -7,13 +7,13 @@
 #include "apo/base/terminal.h"
 #include "apo/checkpoint/checkpoints.h"
 #include "apo/config/writer.h"
+#include "apo/run/files.h"
+#include "apo/run/grid_summary.h"
+#include "apo/run/report_runs.h"
+#include "apo/run/resume.h"
+#include "apo/run/run.h"
 #include "apo/trace/run_folder.h"
 #include "apo/train/population.h"
-#include "grid_summary.h"
-#include "report_runs.h"
-#include "resume.h"
-#include "run.h"
-#include "run_files.h"
 
 namespace apo {
 namespace {

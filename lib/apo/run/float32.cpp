@@ -1,4 +1,4 @@
-#include "apo/config/float32.h"
+#include "apo/run/float32.h"
 
 #include <fmt/format.h>
 
