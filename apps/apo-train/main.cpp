@@ -19,7 +19,9 @@
 #include "apo/base/waiting.h"
 #include "apo/config/reference.h"
 #include "apo/config/writer.h"
+#include "apo/run/dry_run.h"
 #include "apo/run/plan.h"
+#include "apo/run/process.h"
 #include "apo/run/report_runs.h"
 #include "apo/run/run.h"
 #include "find_config.h"
@@ -72,8 +74,8 @@ int run_planned(const PlannedRun& planned, const Flags& flags) {
                              .jobs = flags.jobs,
                              .on_start = watch_signals,
                              .signal = received_signal};
-  const bool population = planned.experiment.tuner.make()->population().has_value();
-  return (population ? run_population : run)(planned.experiment, planned.config, settings);
+  set_up_process(planned.experiment);
+  return run(planned.experiment, planned.config, settings);
 }
 
 std::string list_of(const std::vector<PlannedRun>& runs) {
@@ -118,8 +120,10 @@ int start(const Flags& flags, char** argv) {
   } else if (flags.dry_run) {
     const std::string first =
         fmt::format("{} runs; the first, {}:\n", plan.runs.size(), planned.label);
-    const auto runs = static_cast<int64_t>(whole_grid ? plan.runs.size() : 1);
-    deliver((whole_grid ? first : "") + dry_run(planned.experiment, runs, flags.jobs));
+    const Sharing sharing{whole_grid ? static_cast<int64_t>(plan.runs.size()) : 1, flags.jobs};
+    const Experiment experiment = sharing_threads(planned.experiment, sharing);
+    set_up_process(experiment);
+    deliver((whole_grid ? first : "") + dry_run(experiment, sharing));
   } else {
     return whole_grid ? run_grid(plan, flags) : run_planned(planned, flags);
   }

@@ -1,20 +1,17 @@
 #include "apo/run/assemble.h"
 
 #include <ATen/Context.h>
-#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/zeros.h>
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "apo/base/error.h"
 #include "apo/base/files.h"
 #include "apo/base/guards.h"
 #include "apo/base/random.h"
-#include "apo/base/system.h"
 #include "apo/problem/supervised.h"
 
 namespace apo {
@@ -79,31 +76,6 @@ DataMark mark_of(const Dataset& dataset) {
           .test_examples = dataset.test.labels.size(0),
           .train_checksum = checksum(dataset.train),
           .test_checksum = checksum(dataset.test)};
-}
-
-int threads_of(const Experiment& experiment) {
-  return experiment.threads > 0 ? static_cast<int>(experiment.threads) : usable_cores();
-}
-
-/// Algorithms of the GPU's libraries: the fastest by trial, or always the same ones.
-void choose_algorithms(bool deterministic) {
-  at::Context& context = at::globalContext();
-  context.setBenchmarkCuDNN(!deterministic);
-  context.setDeterministicCuDNN(deterministic);
-  context.setDeterministicAlgorithms(deterministic, false);
-  if (!deterministic) return;
-  context.setDeterministicFillUninitializedMemory(false);
-  setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);  // what cuBLAS asks for
-}
-
-/// Before anything is loaded, so that a device that is not there is the first thing to be said.
-void set_up_process(const Experiment& experiment) {
-  const at::Device device = resolve_device(experiment.device);
-  at::set_num_threads(threads_of(experiment));
-  const bool tf32 = experiment.precision == "tf32";
-  at::globalContext().setAllowTF32CuBLAS(tf32);
-  at::globalContext().setAllowTF32CuDNN(tf32);
-  if (device.is_cuda()) choose_algorithms(experiment.deterministic);
 }
 
 /// nullptr for a toy.
@@ -201,7 +173,7 @@ Assembly assemble_on(const Data& data, const Experiment& experiment, int64_t tas
   const Dataset* dataset = data.dataset.get();
   Assembly assembly;
   assembly.device = resolve_device(experiment.device);
-  assembly.threads = threads_of(experiment);
+  assembly.threads = experiment.threads_to_use();
   if (dataset != nullptr) {
     assembly.data_bytes = bytes(dataset->train) + bytes(dataset->test);
     assembly.data = data.mark;
@@ -269,11 +241,6 @@ at::Device resolve_device(const std::string& word) {
   return device;
 }
 
-Assembly assemble(const Experiment& experiment) {
-  set_up_process(experiment);
-  return assemble_on(Data(load(experiment)), experiment, experiment.seed);
-}
-
 Range initial_range(const Experiment& experiment) {
   const double rate = experiment.optimizer.learning_rate.value_or(1e-3);
   return experiment.tuner.make()->population()->initial_range.value_or(
@@ -293,10 +260,12 @@ std::vector<PlannedMember> population_of(const Experiment& experiment) {
   return planned;
 }
 
-std::vector<Assembly> assemble_population(const Experiment& experiment) {
-  set_up_process(experiment);
+std::vector<Assembly> assemble(const Experiment& experiment) {
+  resolve_device(experiment.device);  // first, so that one that is not there is what is said
   const Data data(load(experiment));
   std::vector<Assembly> assemblies;
+  if (!experiment.is_population())
+    assemblies.push_back(assemble_on(data, experiment, experiment.seed));
   for (const PlannedMember& planned : population_of(experiment)) {
     Experiment member = experiment;
     member.seed = planned.seed;

@@ -25,7 +25,7 @@ struct DataMark {
 /// All that one run trains with.
 struct Assembly {
   at::Device device = at::kCPU;
-  int threads = 1;
+  int64_t threads = 1;
   int64_t parameters = 0;
   int64_t data_bytes = 0;
   DataMark data;                ///< zeros for a toy
@@ -52,10 +52,8 @@ std::vector<PlannedMember> population_of(const Experiment& experiment);
 /// From which the initial rates are drawn. Pre: the tuner has a population.
 Range initial_range(const Experiment& experiment);
 
-/// Loads the data, builds the model from the seed, makes the rest. Sets the process's threads and
-/// precision. Throws Error: config (what cannot be together), data.
-Assembly assemble(const Experiment& experiment);
-/// The same for each member of a population, with one copy of the data.
-std::vector<Assembly> assemble_population(const Experiment& experiment);
+/// Loads the data, builds the model from the seed, makes the rest: for the run, or with one copy of
+/// the data for each member of a population. Throws Error: config (what cannot be together), data.
+std::vector<Assembly> assemble(const Experiment& experiment);
 
 }  // namespace apo

@@ -1,3 +1,5 @@
+#include "apo/run/dry_run.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -11,7 +13,6 @@
 #include "apo/cuda/recorder.h"
 #include "apo/problem/supervised.h"
 #include "apo/run/assemble.h"
-#include "apo/run/run.h"
 
 namespace apo {
 namespace {
@@ -211,29 +212,34 @@ Costs measure(std::vector<Assembly>& members, const Experiment& experiment) {
   return costs;
 }
 
-std::vector<Assembly> assemble_all(const Experiment& experiment) {
-  if (experiment.tuner.make()->population()) return assemble_population(experiment);
-  std::vector<Assembly> one;
-  one.push_back(assemble(experiment));
-  return one;
+/// The members of a population, or the one run.
+int64_t members_of(const Experiment& experiment) {
+  const auto population = experiment.tuner.make()->population();
+  return population ? population->population : 1;
+}
+
+/// The jobs are the grid's, if it is one.
+int64_t at_a_time(const Experiment& experiment, const Sharing& sharing) {
+  return std::min(sharing.jobs, sharing.runs > 1 ? sharing.runs : members_of(experiment));
 }
 
 }  // namespace
 
-std::string dry_run(Experiment experiment, int64_t runs, int64_t jobs) {
-  const auto population = experiment.tuner.make()->population();
-  const bool members_in_turns = runs > 1 || !population;  // the jobs are the grid's
-  const int64_t parallel = std::min(jobs, members_in_turns ? runs : population->population);
-  const int64_t at_a_time = members_in_turns ? 1 : parallel;
-  if (parallel > 1) {
-    const int64_t threads = experiment.threads > 0 ? experiment.threads : usable_cores();
-    experiment.threads = threads_of_job(threads, parallel);
-  }
-  std::vector<Assembly> members = assemble_all(experiment);
+Experiment sharing_threads(Experiment experiment, const Sharing& sharing) {
+  const int64_t parallel = at_a_time(experiment, sharing);
+  if (parallel > 1) experiment.threads = threads_of_job(experiment.threads_to_use(), parallel);
+  return experiment;
+}
+
+std::string dry_run(const Experiment& experiment, const Sharing& sharing) {
+  const int64_t parallel = at_a_time(experiment, sharing);
+  const int64_t members_at_a_time = sharing.runs > 1 ? 1 : parallel;
+  std::vector<Assembly> members = assemble(experiment);
   const Costs costs = measure(members, experiment);
   const Assembly& first = members.front();
   const Counts counts = counts_of(first);
-  const int64_t in_turns = population ? ceiling(population->population, at_a_time) : 1;
+  const auto number = static_cast<int64_t>(members.size());
+  const int64_t in_turns = ceiling(number, members_at_a_time);
   const double training = seconds_of_training(costs, counts) * static_cast<double>(in_turns);
   const double evaluation = seconds_of_evaluation(costs, counts) * static_cast<double>(in_turns);
 
@@ -255,17 +261,17 @@ std::string dry_run(Experiment experiment, int64_t runs, int64_t jobs) {
     add("meta step",
         fmt::format("{:.2f} ms, every {} steps", 1e3 * costs.meta_step, first.tuner->interval()));
   }
-  if (population) {
-    add("population", fmt::format("{} runs, {} at a time", population->population, at_a_time));
+  if (experiment.is_population()) {
+    add("population", fmt::format("{} runs, {} at a time", number, members_at_a_time));
   }
   add("training", fmt::format("about {}", duration(training)));
   add("evaluation", fmt::format("about {}, {} times", duration(evaluation), counts.evaluations));
-  if (runs > 1) {
-    const auto rounds = static_cast<double>(ceiling(runs, parallel));
+  if (sharing.runs > 1) {
+    const auto rounds = static_cast<double>(ceiling(sharing.runs, parallel));
     add("grid",
         fmt::format("about {} for {} runs, {} at a time",
                     duration(rounds * (training + evaluation)),
-                    runs,
+                    sharing.runs,
                     parallel));
   }
   return text;

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <regex>
 
+#include "apo/base/system.h"
 #include "apo/base/text.h"
 #include "apo/config/parse.h"
 #include "apo/run/float32.h"
@@ -97,6 +98,14 @@ void TraceSection::visit(OptionVisitor& visitor) {
 
 bool Experiment::is_supervised() const {
   return problem.name() == problems().front().name;
+}
+
+bool Experiment::is_population() const {
+  return tuner.make()->population().has_value();
+}
+
+int64_t Experiment::threads_to_use() const {
+  return threads > 0 ? threads : usable_cores();
 }
 
 std::string Experiment::not_tunable() const {

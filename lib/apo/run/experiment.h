@@ -71,6 +71,10 @@ struct Experiment {
   void visit(OptionVisitor& visitor);
   /// Whether `dataset` and `model` describe the problem.
   bool is_supervised() const;
+  /// Whether the tuner works on several runs of it at a time.
+  bool is_population() const;
+  /// `threads`, or where that is 0 as many as there are cores.
+  int64_t threads_to_use() const;
 
  private:
   /// Why tuner.tune does not fit the optimizer, or "".

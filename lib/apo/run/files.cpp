@@ -1,17 +1,12 @@
 #include "apo/run/files.h"
 
 #include <fmt/format.h>
-#include <spdlog/sinks/base_sink.h>
-#include <spdlog/sinks/basic_file_sink.h>
 #include <torch/headeronly/version.h>
 
 #include <algorithm>
 #include <fstream>
-#include <mutex>
-#include <utility>
 
 #include "apo/base/files.h"
-#include "apo/base/terminal.h"
 #include "apo/base/version.h"
 #include "apo/checkpoint/safetensors.h"
 #include "apo/config/writer.h"
@@ -22,33 +17,6 @@ namespace apo {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-/// Lines that never end a run: spdlog's own sink throws where stderr cannot be written.
-class TerminalSink : public spdlog::sinks::base_sink<std::mutex> {
-  void sink_it_(const spdlog::details::log_msg& message) override {
-    spdlog::memory_buf_t line;
-    formatter_->format(message, line);
-    say({line.data(), line.size()});
-  }
-  void flush_() override {}
-};
-
-/// To the terminal, and whole to the run's log.txt. A log.txt that cannot be written is said once.
-spdlog::logger make_logger(const std::filesystem::path& folder,
-                           const RunSettings& settings,
-                           const std::string& label) {
-  auto terminal = std::make_shared<TerminalSink>();
-  terminal->set_pattern(label.empty() ? "%v" : label + "  %v");
-  auto file = std::make_shared<spdlog::sinks::basic_file_sink_st>((folder / "log.txt").string());
-  file->set_pattern("%Y-%m-%dT%H:%M:%S%z %l %v");
-  spdlog::logger logger("run", {terminal, file});
-  logger.set_level(spdlog::level::from_str(settings.log_level));
-  logger.flush_on(spdlog::level::info);
-  logger.set_error_handler([said = false](const std::string& why) mutable {
-    if (!std::exchange(said, true)) say("warning: " + why + "\n");
-  });
-  return logger;
-}
 
 Json header(const Experiment& experiment, const Json& config, const Assembly& assembly) {
   return {{"format", "apo-trace"},
@@ -146,11 +114,6 @@ std::map<std::string, std::string> metadata(const Json& config, const Assembly& 
   return texts;
 }
 
-const std::filesystem::path& claimed(RunFolder& folder, bool resumed) {
-  folder.claim(resumed);
-  return folder.path();
-}
-
 JsonLines open_lines(const std::filesystem::path& folder,
                      const Json& header,
                      const TraceOptions& options,
@@ -195,13 +158,13 @@ RunFiles::RunFiles(const Experiment& experiment,
                    const Json& config,
                    const Assembly& assembly,
                    const RunSettings& settings,
-                   RunFolder& folder,
+                   const std::filesystem::path& folder,
                    bool resumed,
                    const std::string& label)
-    : folder_(claimed(folder, resumed)),
+    : folder_(folder),
       name_(experiment.name),
       header_(header(experiment, config, assembly)),
-      log_(make_logger(folder_, settings, label)),
+      log_(folder_, settings.log_level, label),
       lines_(open_lines(folder_, header_, trace_options(experiment, assembly), resumed)),
       console_({.live = settings.live,
                 .total_steps = assembly.options.steps,
@@ -220,7 +183,7 @@ void RunFiles::finish(const RunSummary& summary) {
   const std::string warning =
       try_write_report(folder_ / "report.html", name_, {{.label = name_, .folder = folder_}});
   if (!warning.empty()) log_.warn(warning);
-  log_.info("traces: {}", folder_.string());
+  log_.info("traces: " + folder_.string());
 }
 
 }  // namespace apo

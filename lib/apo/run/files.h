@@ -1,18 +1,16 @@
 // What a run writes into its folder, while it trains and at its end.
 #pragma once
 
-#include <spdlog/logger.h>
-
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "apo/base/state.h"
 #include "apo/run/assemble.h"
+#include "apo/run/log.h"
 #include "apo/run/run.h"
 #include "apo/trace/console.h"
 #include "apo/trace/jsonl.h"
-#include "apo/trace/run_folder.h"
 
 namespace apo {
 
@@ -32,18 +30,18 @@ void write_model(const std::filesystem::path& folder,
 
 class RunFiles {
  public:
-  /// Claims the folder, writes config.yaml and begins the others, or with `resumed` goes on with
-  /// them. `label` goes before every line on the terminal. Throws Error.
+  /// Writes config.yaml and begins the others in a folder that is claimed, or with `resumed` goes
+  /// on with them. `label` goes before every line on the terminal. Throws Error.
   RunFiles(const Experiment& experiment,
            const nlohmann::ordered_json& config,
            const Assembly& assembly,
            const RunSettings& settings,
-           RunFolder& folder,
+           const std::filesystem::path& folder,
            bool resumed,
-           const std::string& label = "");
+           const std::string& label);
 
   /// To the terminal and to log.txt.
-  spdlog::logger& log() { return log_; }
+  RunLog& log() { return log_; }
   std::vector<Observer*> observers() { return {&lines_, &console_}; }
   /// Writes what a rollback has cut off the trace with all that came before it.
   void tell_again(const RollbackRecord& record) { lines_.on_rollback(record); }
@@ -57,7 +55,7 @@ class RunFiles {
   std::filesystem::path folder_;
   std::string name_;
   nlohmann::ordered_json header_;
-  spdlog::logger log_;
+  RunLog log_;
   JsonLines lines_;
   Console console_;
 };

@@ -3,7 +3,6 @@
 
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <span>
 
 #include "apo/checkpoint/checkpoints.h"
 #include "apo/run/assemble.h"
@@ -30,12 +29,5 @@ void require_same_files(const Checkpoint& checkpoint,
                         const Assembly& assembly,
                         const std::filesystem::path& folder,
                         const std::string& section);
-
-/// Throws Error(output) where the disk has no room for the checkpoints that are kept at a time and
-/// for the traces of all members (one: a single run). Room that a run which is to be replaced takes
-/// counts as free. Before anything of that is touched.
-void require_space(const RunSettings& settings,
-                   const Experiment& experiment,
-                   std::span<Assembly> members);
 
 }  // namespace apo

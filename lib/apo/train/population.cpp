@@ -1,6 +1,5 @@
 #include "apo/train/population.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/ops/rand.h>
 #include <ATen/ops/randint.h>
 
@@ -119,7 +118,7 @@ class Population::Turns {
     std::vector<std::future<void>> workers;
     for (int64_t job = 0; job < options_.jobs; ++job) {
       workers.push_back(std::async(std::launch::async, [&] {
-        at::set_num_threads(options_.job_threads);  // of this thread
+        options_.on_job();
         work();
       }));
     }

@@ -35,8 +35,9 @@ struct PopulationOptions {
   Range initial_range;  ///< from which a resampled rate is drawn
   uint64_t seed = 0;
   TrainOptions train;
-  int64_t jobs = 1;     ///< members that train at a time, each on a thread of its own
-  int job_threads = 1;  ///< LibTorch's threads for each of them, where jobs > 1
+  int64_t jobs = 1;  ///< members that train at a time, each on a thread of its own
+  /// Called first on each of these threads.
+  std::function<void()> on_job = [] {};
   /// Told of each event as it happens.
   std::function<void(const PopulationEvent&)> on_event = [](const PopulationEvent&) {};
   /// Called after the turns in which an epoch ended that train.checkpoint_every counts.

@@ -1,0 +1,113 @@
+#include "apo/run/session.h"
+
+#include <utility>
+
+#include "apo/base/files.h"
+#include "apo/config/writer.h"
+#include "apo/run/resume.h"
+#include "apo/run/space.h"
+
+namespace apo {
+
+Session::Session(const Experiment& experiment,
+                 const nlohmann::ordered_json& config,
+                 const RunSettings& settings)
+    : experiment_(experiment),
+      config_(config),
+      settings_(settings),
+      population_(experiment.is_population()),
+      folder_(settings.folder, settings.existing),
+      checkpoints_(settings.folder / "checkpoints", experiment.train.keep_checkpoints) {}
+
+bool Session::is_over() const {
+  return is_finished(settings_, config_);
+}
+
+void Session::begin() {
+  from_ = checkpoint_to_resume(checkpoints_, settings_, config_);
+  assemblies_ = assemble(experiment_);
+  if (from_) check_against(*from_);
+  require_space(settings_, experiment_, assemblies_);
+  settings_.on_start();
+  if (!from_) remove_members_from(population_ ? assemblies_.size() : 0, folder());
+  open_files();
+}
+
+std::optional<int64_t> Session::carry(std::function<void(StateVisitor&)> content) {
+  content_ = std::move(content);
+  if (!from_) return std::nullopt;
+  restore(*from_);
+  return std::exchange(from_, {})->step;
+}
+
+State Session::state() {
+  return state_of([this](StateVisitor& visitor) { visit_state(visitor); });
+}
+
+void Session::restore(const Checkpoint& from) {
+  apo::restore(from.state, assemblies_.front().device, [this](StateVisitor& visitor) {
+    visit_state(visitor);
+  });
+}
+
+void Session::save(int64_t step, bool best, bool scheduled, std::optional<State> state) {
+  checkpoints_.save({.step = step,
+                     .best = best,
+                     .scheduled = scheduled,
+                     .config = config_,
+                     .state = state ? std::move(*state) : this->state()});
+}
+
+void Session::finish(const std::vector<RunSummary>& summaries) {
+  for (size_t run = 0; run < summaries.size(); ++run) {
+    write_model(folder_of(run), config_, assemblies_[run]);
+    files_[run]->finish(summaries[run]);
+  }
+}
+
+std::filesystem::path Session::folder_of(size_t run) const {
+  return population_ ? folder() / member_name(run) : folder();
+}
+
+Poll Session::interrupted() const {
+  return [this] { return settings_.signal() != 0; };
+}
+
+std::string Session::section_of(size_t run) const {
+  return population_ ? member_name(run) : "files";
+}
+
+void Session::check_against(const Checkpoint& from) const {
+  require_steps_left(from, assemblies_.front().options.steps);
+  for (size_t run = 0; run < assemblies_.size(); ++run) {
+    require_same_files(from, assemblies_[run], folder_of(run), section_of(run));
+  }
+}
+
+void Session::open_files() {
+  const bool resumed = from_.has_value();
+  folder_.claim(resumed);
+  if (population_) write_file(folder() / "config.yaml", to_yaml(config_));
+  RunSettings settings = settings_;
+  settings.live = settings.live && !population_;  // members' lines would overwrite each other
+  for (size_t run = 0; run < assemblies_.size(); ++run) {
+    const std::string label = population_ ? member_name(run) : "";
+    if (population_) {
+      const Existing existing = resumed ? Existing::resume : Existing::replace;
+      folders_.push_back(std::make_unique<RunFolder>(folder_of(run), existing));
+      folders_.back()->claim(resumed);
+    }
+    files_.push_back(std::make_unique<RunFiles>(
+        experiment_, config_, assemblies_[run], settings, folder_of(run), resumed, label));
+  }
+}
+
+void Session::visit_state(StateVisitor& visitor) {
+  visitor.section("data", [this](StateVisitor& v) { assemblies_.front().data.visit_state(v); });
+  content_(visitor);
+  for (size_t run = 0; run < files_.size(); ++run) {
+    visitor.section(section_of(run), [&](StateVisitor& v) { files_[run]->visit_state(v); });
+  }
+}
+
+}  // namespace apo

@@ -1,0 +1,87 @@
+// What a run and a population share: the folder, what there is to go on from, state, checkpoints,
+// files and the end.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apo/checkpoint/checkpoints.h"
+#include "apo/run/assemble.h"
+#include "apo/run/files.h"
+#include "apo/run/run.h"
+#include "apo/trace/run_folder.h"
+
+namespace apo {
+
+/// A single run has its files in the session's folder; the members of a population have folders of
+/// their own in it.
+class Session {
+ public:
+  /// Checks the folder and, where it is there, locks it; before the data are loaded. `config` is
+  /// the resolved configuration. The arguments must outlive it. Throws Error.
+  Session(const Experiment& experiment,
+          const nlohmann::ordered_json& config,
+          const RunSettings& settings);
+
+  /// Whether the run to resume has ended by itself with this very configuration. Says so on stderr.
+  bool is_over() const;
+
+  /// Loads, checks all that is there and the room on the disk, then claims the folders and opens
+  /// the files. Throws Error; until the last check everything is left as it was.
+  void begin();
+
+  /// What is remembered beside the data and the files. Puts it back, and the files, where there is
+  /// a checkpoint to go on from, and returns its step. Pre: begun.
+  std::optional<int64_t> carry(std::function<void(StateVisitor&)> content);
+  State state();
+  void restore(const Checkpoint& from);
+  /// Writes a checkpoint of `state`, or of what is now, on a thread of its own. Throws the
+  /// Error(output) of the one before.
+  void save(int64_t step, bool best, bool scheduled, std::optional<State> state = {});
+
+  /// Writes each run's model.safetensors and the files that are written at the end. Throws
+  /// Error(output).
+  void finish(const std::vector<RunSummary>& summaries);
+
+  const Experiment& experiment() const { return experiment_; }
+  const RunSettings& settings() const { return settings_; }
+  Checkpoints& checkpoints() { return checkpoints_; }
+  const std::filesystem::path& folder() const { return folder_.path(); }
+  /// One for each run.
+  std::vector<Assembly>& assemblies() { return assemblies_; }
+  RunFiles& files(size_t run) { return *files_[run]; }
+  std::filesystem::path folder_of(size_t run) const;
+  /// What the training loop polls.
+  Poll interrupted() const;
+
+ private:
+  /// Of its files in the state.
+  std::string section_of(size_t run) const;
+  void check_against(const Checkpoint& from) const;
+  void open_files();
+  void visit_state(StateVisitor& visitor);
+
+  const Experiment& experiment_;
+  const nlohmann::ordered_json& config_;
+  const RunSettings& settings_;
+  const bool population_;
+  RunFolder folder_;
+  Checkpoints checkpoints_;
+  std::optional<Checkpoint> from_;
+  std::vector<Assembly> assemblies_;
+  std::vector<std::unique_ptr<RunFolder>> folders_;  ///< of members
+  std::vector<std::unique_ptr<RunFiles>> files_;
+  std::function<void(StateVisitor&)> content_ = [](StateVisitor&) {};
+};
+
+/// Trains a session's only run, which is begun, to its end. Returns the exit code.
+int train_run(Session& session);
+/// The same for the members of a population.
+int train_members(Session& session);
+
+}  // namespace apo
