@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <map>
 
 #include "apo/base/error.h"
@@ -53,77 +52,79 @@ struct Words {
   std::string jobs;
 };
 
-CLI::Option* last(CLI::Option* option, const std::string& group) {
-  return option->group(group)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-}
+/// The options of a group of --help.
+class Group {
+ public:
+  Group(CLI::App& app, const char* name) : app_(app), name_(name) {}
 
-void add_configuration_options(CLI::App& app, Flags& flags, Words& words) {
-  const std::string group = "Experiment";
-  last(app.add_option("--config", flags.config, "The experiment, a YAML file or a name in configs/")
-           ->type_name("FILE"),
-       group);
-  app.add_option("--set", words.sets, "Override a dotted configuration key; repeatable")
-      ->type_name("KEY=VALUE")
-      ->allow_extra_args(false)
-      ->group(group);
-  last(app.add_option("--device", words.device, "Shorthand for --set device=…")
-           ->type_name("auto|cpu|cuda|cuda:N"),
-       group);
-  last(app.add_option("--seed", words.seed, "Shorthand for --set seed=…")->type_name("N"), group);
-  last(app.add_option("--threads", words.threads, "Shorthand for --set threads=…")->type_name("N"),
-       group);
-}
+  /// Takes one word; of several the last.
+  void word(const char* option, std::string& value, const char* type, const char* help) {
+    CLI::Option* added = app_.add_option(option, value, help)->type_name(type)->group(name_);
+    added->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  }
+  CLI::Option* words(const char* option,
+                     std::vector<std::string>& values,
+                     const char* type,
+                     const char* help) {
+    return app_.add_option(option, values, help)->type_name(type)->group(name_);
+  }
+  CLI::Option* flag(const char* option, bool& value, const char* help) {
+    return app_.add_flag(option, value, help)->group(name_);
+  }
 
-void add_run_options(CLI::App& app, Flags& flags, Words& words) {
-  const std::string group = "Run";
-  last(app.add_option("--output", flags.output, "Where run folders go (default: runs)")
-           ->type_name("DIR"),
-       group);
+ private:
+  CLI::App& app_;
+  const char* name_;
+};
+
+void add_options(CLI::App& app, Flags& flags, Words& words) {
+  Group experiment(app, "Experiment");
+  experiment.word(
+      "--config", flags.config, "FILE", "The experiment, a YAML file or a name in configs/");
+  experiment
+      .words("--set", words.sets, "KEY=VALUE", "Override a dotted configuration key; repeatable")
+      ->allow_extra_args(false);
+  experiment.word("--device", words.device, "auto|cpu|cuda|cuda:N", "Shorthand for --set device=…");
+  experiment.word("--seed", words.seed, "N", "Shorthand for --set seed=…");
+  experiment.word("--threads", words.threads, "N", "Shorthand for --set threads=…");
+
+  Group run(app, "Run");
+  run.word("--output", flags.output, "DIR", "Where run folders go (default: runs)");
   CLI::Option* resume =
-      app.add_flag("--resume",
-                   flags.resume,
-                   "Go on from the newest whole checkpoint; start anew where there is none");
-  resume->group(group);
-  app.add_flag("--overwrite", flags.overwrite, "Replace an existing run folder")
-      ->group(group)
-      ->excludes(resume);
-  app.add_flag("--dry-run",
-               flags.dry_run,
-               "Check configuration and data, take one base and one meta step; write nothing")
-      ->group(group);
-  const std::string grid = "Grid";
-  app.add_flag("--list-runs", flags.list_runs, "Print the grid's runs, one line each")->group(grid);
-  last(app.add_option("--run-index", words.run_index, "Run only the I-th, from 0")->type_name("I"),
-       grid);
-  last(app.add_option(
-              "--jobs", words.jobs, "Run N at a time, of a grid or a population (default: 1)")
-           ->type_name("N"),
-       grid);
-}
+      run.flag("--resume",
+               flags.resume,
+               "Go on from the newest whole checkpoint; start anew where there is none");
+  run.flag("--overwrite", flags.overwrite, "Replace an existing run folder")->excludes(resume);
+  run.flag("--dry-run",
+           flags.dry_run,
+           "Check configuration and data, take one base and one meta step; write nothing");
 
-void add_information_options(CLI::App& app, Flags& flags) {
-  const std::string group = "Information";
-  app.set_help_flag("--help,-h", "Print this text")->group(group);
-  app.add_flag("--version", flags.version, "Print the versions of apo-train and LibTorch")
-      ->group(group);
-  app.add_flag("--print-config", flags.print_config, "Print the configuration with every default")
-      ->group(group);
-  app.add_flag("--list",
-               flags.list,
-               "Print the data sets, models, optimizers and tuners with their options")
-      ->group(group);
-  app.add_flag("--list-markdown", flags.list_markdown, "Print the configuration reference")
-      ->group(group);
-  app.add_option("--report", flags.report, "Write a page, FILE.html, of the runs in these folders")
-      ->type_name("FILE [LABEL=]FOLDER ...")
-      ->expected(1, CLI::detail::expected_max_vector_size)
-      ->group(group);
-  last(app.add_option("--progress", flags.progress, "The progress line (default: auto)")
-           ->type_name("auto|on|off"),
-       group);
-  last(app.add_option("--log-level", flags.log_level, "What to report (default: info)")
-           ->type_name("trace|debug|info|warn|error|off"),
-       group);
+  Group grid(app, "Grid");
+  grid.flag("--list-runs", flags.list_runs, "Print the grid's runs, one line each");
+  grid.word("--run-index", words.run_index, "I", "Run only the I-th, from 0");
+  grid.word("--jobs", words.jobs, "N", "Run N at a time, of a grid or a population (default: 1)");
+
+  Group information(app, "Information");
+  app.set_help_flag("--help,-h", "Print this text")->group("Information");
+  information.flag("--version", flags.version, "Print the versions of apo-train and LibTorch");
+  information.flag(
+      "--print-config", flags.print_config, "Print the configuration with every default");
+  information.flag("--list",
+                   flags.list,
+                   "Print the data sets, models, optimizers and tuners with their options");
+  information.flag("--list-markdown", flags.list_markdown, "Print the configuration reference");
+  information
+      .words("--report",
+             flags.report,
+             "FILE [LABEL=]FOLDER ...",
+             "Write a page, FILE.html, of the runs in these folders")
+      ->expected(1, CLI::detail::expected_max_vector_size);
+  information.word(
+      "--progress", flags.progress, "auto|on|off", "The progress line (default: auto)");
+  information.word("--log-level",
+                   flags.log_level,
+                   "trace|debug|info|warn|error|off",
+                   "What to report (default: info)");
 }
 
 std::vector<std::string> option_names(const CLI::App& app) {
@@ -152,29 +153,6 @@ void require_nothing_left(const CLI::App& app) {
 std::string without_double_blanks(std::string text) {
   for (size_t i = 0; (i = text.find("\n\n\n", i)) != std::string::npos;) text.erase(i, 1);
   return text;
-}
-
-int64_t integer_of(const std::string& option, const std::string& text, const Range& range) {
-  const ParsedNumber<int64_t> parsed = parse_integer(text);
-  const bool right = parsed.error == NumberError::none;
-  if (!right || !range.contains(static_cast<double>(parsed.value))) {
-    fail(fmt::format("{} {}: {}",
-                     option,
-                     in_one_line(text),
-                     right ? range.describe() : std::string("must be an integer")));
-  }
-  return parsed.value;
-}
-
-void require_one_of(const std::string& option,
-                    const std::string& text,
-                    const std::vector<std::string>& accepted) {
-  if (std::find(accepted.begin(), accepted.end(), text) != accepted.end()) return;
-  fail(fmt::format("{} {}: must be {}{}",
-                   option,
-                   in_one_line(text),
-                   list_or(accepted),
-                   did_you_mean(text, accepted)));
 }
 
 Override override_of(const std::string& set) {
@@ -221,9 +199,7 @@ Flags parse_flags(int argc, const char* const* argv) {
   CLI::App app(kDescription, "apo-train");
   app.allow_extras();
   app.footer(kFooter);
-  add_configuration_options(app, flags, words);
-  add_run_options(app, flags, words);
-  add_information_options(app, flags);
+  add_options(app, flags, words);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
@@ -236,9 +212,9 @@ Flags parse_flags(int argc, const char* const* argv) {
   const bool informs = flags.version || flags.list || flags.list_markdown || !flags.report.empty();
   if (flags.config.empty() && !informs) fail(std::string("--config FILE is needed") + kSeeHelp);
   if (!words.run_index.empty()) {
-    flags.run_index = integer_of("--run-index", words.run_index, Range::at_least(0));
+    flags.run_index = integer_in("--run-index", words.run_index, Range::at_least(0));
   }
-  if (!words.jobs.empty()) flags.jobs = integer_of("--jobs", words.jobs, Range::between(1, 1024));
+  if (!words.jobs.empty()) flags.jobs = integer_in("--jobs", words.jobs, Range::between(1, 1024));
   require_one_of("--progress", flags.progress, {"auto", "on", "off"});
   require_one_of(
       "--log-level", flags.log_level, {"trace", "debug", "info", "warn", "error", "off"});

@@ -4,11 +4,9 @@
 
 #include <algorithm>
 
-#include "apo/base/files.h"
 #include "apo/base/system.h"
 #include "apo/base/terminal.h"
 #include "apo/run/grid_summary.h"
-#include "apo/run/report_runs.h"
 #include "apo/trace/run_folder.h"
 #include "find_config.h"
 #include "grid_runner.h"
@@ -38,72 +36,42 @@ size_t threads_per_child(const Plan& plan, int64_t jobs) {
   return static_cast<size_t>(threads_of_job(asked > 0 ? asked : usable_cores(), jobs));
 }
 
-/// The runs that an interruption left out.
-std::vector<std::string> not_started(const Plan& plan, const std::vector<EndedRun>& ended) {
-  std::vector<std::string> left;
-  for (const PlannedRun& run : plan.runs) {
-    const bool started = std::any_of(ended.begin(), ended.end(), [&](const EndedRun& other) {
-      return other.label == run.label;
-    });
-    if (!started) left.push_back(run.label);
-  }
-  return left;
-}
-
-void write_results(const Plan& plan,
-                   const fs::path& folder,
-                   const std::vector<EndedRun>& ended,
-                   const std::vector<std::string>& left) {
-  nlohmann::ordered_json grid = summarize_grid(plan.name, plan.axes, ended);
-  grid["left"] = left;
-  fs::create_directories(folder);
-  write_file(folder / "grid.json", grid.dump(2) + "\n");
-  std::vector<ReportRun> rows;
-  rows.reserve(left.size());
-  for (const std::string& label : left) {
-    rows.push_back({.label = label, .folder = {}, .status = "not started"});
-  }
-  report_folder(folder, plan.name, rows);
-  show(grid_table(grid, folder));
-}
-
 }  // namespace
 
 int run_grid(const Plan& plan, const Flags& flags) {
   const fs::path folder = fs::path(flags.output) / plan.name;
   check_grid_folder(folder);
-  std::vector<ChildRun> children;
+  std::vector<std::vector<std::string>> children;
   for (size_t i = 0; i < plan.runs.size(); ++i) {
     check_run_folder(folder / plan.runs[i].label, flags.existing());
-    children.push_back({plan.runs[i].label, arguments(plan, flags, i)});
+    children.push_back(arguments(plan, flags, i));
   }
   const auto jobs = std::min<int64_t>(flags.jobs, static_cast<int64_t>(children.size()));
 
   std::vector<EndedRun> ended;
   const auto on_end = [&](const ChildResult& result) {
     const PlannedRun& run = plan.runs[result.index];
-    ended.push_back(
-        {run.label, folder / run.label, run.values, result.exit_code, result.last_line});
-    say(fmt::format(
-        "[{}/{}] {}: {}\n",
-        ended.size(),
-        plan.runs.size(),
-        run.label,
-        result.exit_code == 0 ? "done" : fmt::format("exit code {}", result.exit_code)));
-    if (!result.last_line.empty() && result.exit_code != 0) say("  " + result.last_line + "\n");
+    const int code = result.end.exit_code;
+    const std::string& last_line = result.end.last_line;
+    ended.push_back({run.label, folder / run.label, run.values, code, last_line});
+    say(fmt::format("[{}/{}] {}: {}\n",
+                    ended.size(),
+                    plan.runs.size(),
+                    run.label,
+                    code == 0 ? "done" : fmt::format("exit code {}", code)));
+    if (!last_line.empty() && code != 0) say("  " + last_line + "\n");
   };
   const int signal = run_children(this_executable(),
                                   children,
                                   static_cast<size_t>(jobs),
                                   threads_per_child(plan, jobs),
                                   on_end);
-  const std::vector<std::string> left = not_started(plan, ended);
-  if (!ended.empty()) write_results(plan, folder, ended, left);
+  if (!ended.empty()) write_grid(plan, folder, ended);
   if (signal != 0) {
     say(
         fmt::format("interrupted: {} of {} runs not started{}; the same command with --resume "
                     "goes on with those and with the interrupted\n",
-                    left.size(),
+                    not_started(plan, ended).size(),
                     plan.runs.size(),
                     ended.empty() ? "" : fmt::format(" ({})", (folder / "grid.json").string())));
     return 128 + signal;

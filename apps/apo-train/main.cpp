@@ -8,15 +8,17 @@
 #include <cstdlib>
 #include <exception>
 #include <new>
-#include <regex>
 #include <string>
 #include <utility>
 
+#include "apo/base/child.h"
 #include "apo/base/error.h"
+#include "apo/base/explain.h"
 #include "apo/base/system.h"
 #include "apo/base/terminal.h"
 #include "apo/base/version.h"
 #include "apo/base/waiting.h"
+#include "apo/config/find.h"
 #include "apo/config/reference.h"
 #include "apo/config/writer.h"
 #include "apo/run/dry_run.h"
@@ -31,33 +33,6 @@
 
 namespace apo {
 namespace {
-
-/// OpenMP reads its settings when it is loaded, so the program starts itself again with them.
-void wait_briefly(char** argv) {
-  const auto settings = wait_settings();
-  if (settings.empty()) return;
-  for (const auto& [name, value] : settings) setenv(name.c_str(), value.c_str(), 1);
-  execv("/proc/self/exe", argv);  // returns only where it fails: go on, slower
-}
-
-/// The grid is no option of a run: config/grid.h takes it apart before.
-constexpr const char* kGridHelp =
-    "Runs for all combinations of lists of values, the last list running fastest, in folders named "
-    "after them.\n\n"
-    "    grid: {optimizer.name: [sgd, adam], seed: [0, 1, 2]}    # six runs\n\n"
-    "A key is that of any option or section, dotted; each takes a list of one value or more. On "
-    "the "
-    "command line:\n`--set grid.seed='[0, 1, 2]'`. A list given to `tuner.lambda` is one of the "
-    "grid, too. `--list-runs` shows the runs,\n`--jobs N` trains N at a time.";
-
-SectionDescription describe_experiment() {
-  Experiment experiment;
-  SectionDescription keys = describe([&](OptionVisitor& visitor) { experiment.visit(visitor); });
-  SectionDescription& grid = keys.sections.emplace_back();
-  grid.key = "grid";
-  grid.help = kGridHelp;
-  return keys;
-}
 
 int run_planned(const PlannedRun& planned, const Flags& flags) {
   const bool live =
@@ -78,25 +53,17 @@ int run_planned(const PlannedRun& planned, const Flags& flags) {
   return run(planned.experiment, planned.config, settings);
 }
 
-std::string list_of(const std::vector<PlannedRun>& runs) {
-  std::string list;
-  for (size_t i = 0; i < runs.size(); ++i) {
-    list += fmt::format("{:4}  {}\n", i, runs[i].label.empty() ? "(one run)" : runs[i].label);
-  }
-  return list;
-}
-
 /// Said once: a grid's own process says it for all its runs.
 void warn_of_threads(const Plan& plan, const Flags& flags) {
   const bool is_quiet = flags.log_level == "error" || flags.log_level == "off";
-  if (is_quiet || std::getenv(kGridProcess) != nullptr) return;
+  if (is_quiet || is_child()) return;
   int64_t most = 0;
   for (const PlannedRun& run : plan.runs) most = std::max(most, run.experiment.threads);
   say(warning_of_threads(most, usable_cores()));
 }
 
 int start(const Flags& flags, char** argv) {
-  const FoundConfig found = find_config(flags.config, this_executable());
+  const FoundConfig found = find_config(flags.config, config_folders(this_executable()));
   Document document = Document::load(found.file);
   apply_overrides(flags, document);
   const Plan plan = make_plan(std::move(document), found.file, flags.run_index);
@@ -116,7 +83,7 @@ int start(const Flags& flags, char** argv) {
   if (flags.print_config) {
     deliver(to_yaml(flags.run_index ? planned.config : plan.resolved()));
   } else if (flags.list_runs) {
-    deliver(list_of(plan.runs));
+    deliver(plan.list());
   } else if (flags.dry_run) {
     const std::string first =
         fmt::format("{} runs; the first, {}:\n", plan.runs.size(), planned.label);
@@ -147,38 +114,6 @@ int run_program(int argc, char** argv) {
     return start(flags, argv);
   }
   return 0;
-}
-
-int exit_code(ErrorKind kind) {
-  switch (kind) {
-    case ErrorKind::config:
-      return 2;
-    case ErrorKind::data:
-      return 3;
-    case ErrorKind::output:
-      return 1;
-  }
-  return 1;
-}
-
-/// LibTorch's message in the user's words, where it is about memory or the device.
-std::string explained(const std::string& message) {
-  const auto says = [&](const char* words) { return message.find(words) != std::string::npos; };
-  const bool device = says("CUDA out of memory");
-  if (!device && says("CUDA error")) {
-    return message.substr(0, message.find('\n')) +
-           "; the device failed or was lost, the last checkpoint is whole: --resume goes on from "
-           "it";
-  }
-  if (!device && !says("not enough memory") && !says("can't allocate memory")) return message;
-  static const std::regex amount("[Tt]ried to allocate ([0-9.]+ ?[A-Za-z]+)");
-  std::smatch asked;
-  const bool known = std::regex_search(message, asked, amount);
-  return fmt::format(
-      "out of memory on the {}{}; smaller values help of dataset.batch_size, "
-      "tuner.discrepancy_batch_size, the model's own keys, dataset.train_examples",
-      device ? "device" : "host",
-      known ? ": " + asked[1].str() + " were asked for" : "");
 }
 
 /// One line: LibTorch's messages carry a backtrace behind theirs.

@@ -1,11 +1,5 @@
 #include "signals.h"
 
-#include <sys/prctl.h>
-#include <unistd.h>
-
-#include <cstdlib>
-#include <string>
-
 #include "apo/base/terminal.h"
 
 namespace apo {
@@ -49,13 +43,6 @@ void watch_signals() {
   for (const int signal : kEndSignals) {
     if (!is_ignored(signal)) sigaction(signal, &action, nullptr);
   }
-}
-
-void end_with_parent() {
-  if (std::getenv(kGridProcess) == nullptr) return;
-  prctl(PR_SET_PDEATHSIG, SIGTERM);
-  const bool is_orphan = std::to_string(getppid()) != std::getenv(kGridProcess);
-  if (is_orphan) std::raise(SIGTERM);
 }
 
 int received_signal() {

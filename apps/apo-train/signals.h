@@ -6,9 +6,6 @@
 
 namespace apo {
 
-/// The environment variable by which a grid tells its processes its own number.
-constexpr const char* kGridProcess = "APO_GRID_PROCESS";
-
 /// The signals that ask for an orderly end: what shells, terminals and schedulers send. Those that
 /// are ignored when the program starts stay so: SIGHUP under nohup, SIGINT in a script's
 /// background.
@@ -24,10 +21,6 @@ bool asks_for_end(int signal, const siginfo_t& info);
 
 /// Each of them asks for an orderly end; the second of a kind ends the process at once.
 void watch_signals();
-
-/// In a grid's process: should the grid's own process end, by whatever, this one is asked to end
-/// too.
-void end_with_parent();
 
 /// The signal that asked for the end, or 0.
 int received_signal();

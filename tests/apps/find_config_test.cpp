@@ -6,6 +6,7 @@
 
 #include <fstream>
 
+#include "apo/config/find.h"
 #include "config/sample.h"
 
 namespace apo {
@@ -43,13 +44,13 @@ class FindConfig : public testing::Test {
 TEST_F(FindConfig, TakesAFileThatIsThereWithoutANote) {
   write("a.yaml");
   write("configs/a.yaml");
-  EXPECT_EQ(find_config("a.yaml", executable_).file, "a.yaml");
-  EXPECT_EQ(find_config("a.yaml", executable_).note, "");
+  EXPECT_EQ(find_config("a.yaml", config_folders(executable_)).file, "a.yaml");
+  EXPECT_EQ(find_config("a.yaml", config_folders(executable_)).note, "");
 }
 
 TEST_F(FindConfig, CompletesTheName) {
   write("sub/a.yaml");
-  EXPECT_EQ(find_config("sub/a", executable_).note, "config: found sub/a.yaml");
+  EXPECT_EQ(find_config("sub/a", config_folders(executable_)).note, "config: found sub/a.yaml");
 }
 
 TEST_F(FindConfig, LooksForABareNameHereAndAroundTheProgram) {
@@ -57,27 +58,29 @@ TEST_F(FindConfig, LooksForABareNameHereAndAroundTheProgram) {
   write("configs/smoke/b.yaml");
   write(root_ / "prefix/configs/b.yaml");
   write(installed);
-  EXPECT_EQ(find_config("b", executable_).file, "configs/smoke/b.yaml");
-  EXPECT_EQ(find_config("c.yaml", executable_).file, installed);
-  EXPECT_EQ(find_config("c.yaml", executable_).note, "config: found " + installed.string());
+  EXPECT_EQ(find_config("b", config_folders(executable_)).file, "configs/smoke/b.yaml");
+  EXPECT_EQ(find_config("c.yaml", config_folders(executable_)).file, installed);
+  EXPECT_EQ(find_config("c.yaml", config_folders(executable_)).note,
+            "config: found " + installed.string());
 }
 
 TEST_F(FindConfig, IsNotMisledByAFolderOfThatName) {
   fs::create_directories("b");
   write("configs/b.yaml");
-  EXPECT_EQ(find_config("b", executable_).file, "configs/b.yaml");
+  EXPECT_EQ(find_config("b", config_folders(executable_)).file, "configs/b.yaml");
   fs::remove("configs/b.yaml");
-  EXPECT_EQ(find_config("b", executable_).file, "b");
+  EXPECT_EQ(find_config("b", config_folders(executable_)).file, "b");
 }
 
 TEST_F(FindConfig, SaysWhereItLookedAndWhatIsNear) {
   write("configs/mnist_mlp.yaml");
-  const std::string message = error_of([&] { find_config("mnist_mpl.yaml", executable_); });
+  const std::string message =
+      error_of([&] { find_config("mnist_mpl.yaml", config_folders(executable_)); });
   EXPECT_THAT(message, HasSubstr("mnist_mpl.yaml: no such configuration; looked in ., configs"));
   EXPECT_THAT(message, HasSubstr("; did you mean 'mnist_mlp'?"));
-  EXPECT_EQ(error_of([&] { find_config("configs/mnist_mpl.yaml", executable_); }),
+  EXPECT_EQ(error_of([&] { find_config("configs/mnist_mpl.yaml", config_folders(executable_)); }),
             "configs/mnist_mpl.yaml: no such file; did you mean 'configs/mnist_mlp.yaml'?");
-  EXPECT_EQ(error_of([&] { find_config("no/such.yaml", executable_); }),
+  EXPECT_EQ(error_of([&] { find_config("no/such.yaml", config_folders(executable_)); }),
             "no/such.yaml: no such file");
 }
 

@@ -6,12 +6,18 @@
 
 namespace apo {
 
-/// Whose mistake an Error reports. The command line turns it into the exit code.
+/// Whose mistake an Error reports.
 enum class ErrorKind {
-  config,  ///< wrong usage or configuration (exit 2)
-  data,    ///< data missing or damaged (exit 3)
-  output,  ///< a result could not be written (exit 1)
+  config,  ///< wrong usage or configuration
+  data,    ///< data missing or damaged
+  output,  ///< a result could not be written
 };
+
+/// Of a program that ends by such an Error.
+constexpr int exit_code(ErrorKind kind) {
+  if (kind == ErrorKind::config) return 2;
+  return kind == ErrorKind::data ? 3 : 1;
+}
 
 /// A mistake that the user can mend. The message is one line: *place: what is wrong; what is
 /// accepted*. Programmer's mistakes are assertions; numerical failures are results.

@@ -1,9 +1,7 @@
 // How threads wait for each other.
 #pragma once
 
-#include <string>
-#include <utility>
-#include <vector>
+#include "apo/base/child.h"
 
 namespace apo {
 
@@ -14,6 +12,10 @@ namespace apo {
 /// process makes them ten and more times slower. Some microseconds of it, though, save waking them
 /// up at each operation: measured as a tenth of a step of an MLP or a CNN, for which a run beside a
 /// busy process pays as much.
-std::vector<std::pair<std::string, std::string>> wait_settings();
+EnvironmentVariables wait_settings();
+
+/// For programs: starts this one again with these settings, for OpenMP reads them when it is
+/// loaded. Does nothing where they are set, and returns where that fails.
+void wait_briefly(char** argv);
 
 }  // namespace apo

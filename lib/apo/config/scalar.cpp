@@ -2,11 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
 #include <set>
 
+#include "apo/base/error.h"
+#include "apo/base/text.h"
 #include "apo/config/parse.h"
 
 namespace apo {
@@ -58,6 +61,29 @@ ParsedNumber<int64_t> parse_integer(const std::string& text) {
   // 2⁶³ is a double, the greatest int64 is not.
   if (!(real.value >= -0x1p63 && real.value < 0x1p63)) return {.error = NumberError::out_of_range};
   return {.value = static_cast<int64_t>(real.value)};
+}
+
+int64_t integer_in(const std::string& place, const std::string& text, const Range& range) {
+  const ParsedNumber<int64_t> parsed = parse_integer(text);
+  const bool right = parsed.error == NumberError::none;
+  if (right && range.contains(static_cast<double>(parsed.value))) return parsed.value;
+  throw Error(ErrorKind::config,
+              fmt::format("{} {}: {}",
+                          place,
+                          in_one_line(text),
+                          right ? range.describe() : std::string("must be an integer")));
+}
+
+void require_one_of(const std::string& place,
+                    const std::string& text,
+                    const std::vector<std::string>& accepted) {
+  if (std::find(accepted.begin(), accepted.end(), text) != accepted.end()) return;
+  throw Error(ErrorKind::config,
+              fmt::format("{} {}: must be {}{}",
+                          place,
+                          in_one_line(text),
+                          list_or(accepted),
+                          did_you_mean(text, accepted)));
 }
 
 std::optional<bool> parse_flag(const std::string& text) {

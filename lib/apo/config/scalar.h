@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "apo/base/options.h"
 #include "apo/config/document.h"
 
 namespace apo {
@@ -22,6 +24,13 @@ struct ParsedNumber {
 ParsedNumber<double> parse_real(const std::string& text);
 /// A whole number, also in the form 1e3 or 2.0.
 ParsedNumber<int64_t> parse_integer(const std::string& text);
+/// A whole number in `range`; throws Error(config) that begins with `place` where `text` is
+/// another.
+int64_t integer_in(const std::string& place, const std::string& text, const Range& range);
+/// Throws Error(config) that begins with `place` where `text` is none of `accepted`.
+void require_one_of(const std::string& place,
+                    const std::string& text,
+                    const std::vector<std::string>& accepted);
 /// true or false, in the three customary spellings of case.
 std::optional<bool> parse_flag(const std::string& text);
 /// Whether YAML readers take the unquoted text for something else than a string.

@@ -19,6 +19,15 @@ namespace {
 const Range kCount = Range::between(0, 1e9);
 const Range kPositiveCount = Range::between(1, 1e9);
 
+constexpr const char* kGridHelp =
+    "Runs for all combinations of lists of values, the last list running fastest, in folders named "
+    "after them.\n\n"
+    "    grid: {optimizer.name: [sgd, adam], seed: [0, 1, 2]}    # six runs\n\n"
+    "A key is that of any option or section, dotted; each takes a list of one value or more. On "
+    "the "
+    "command line:\n`--set grid.seed='[0, 1, 2]'`. A list given to `tuner.lambda` is one of the "
+    "grid, too. `--list-runs` shows the runs,\n`--jobs N` trains N at a time.";
+
 }  // namespace
 
 DatasetSection::DatasetSection() : choice(datasets(), "mnist") {
@@ -206,6 +215,15 @@ void Experiment::visit(OptionVisitor& visitor) {
   visitor.require(tuner.name() != "pbt" || train.on_divergence == "stop",
                   "train.on_divergence",
                   "must be stop with tuner.name = pbt, whose diverged members copy others");
+}
+
+SectionDescription describe_experiment() {
+  Experiment experiment;
+  SectionDescription keys = describe([&](OptionVisitor& visitor) { experiment.visit(visitor); });
+  SectionDescription& grid = keys.sections.emplace_back();
+  grid.key = "grid";
+  grid.help = kGridHelp;
+  return keys;
 }
 
 }  // namespace apo

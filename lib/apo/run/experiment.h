@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "apo/config/describe.h"
 #include "apo/data/dataset.h"
 #include "apo/model/model.h"
 #include "apo/problem/toy.h"
@@ -84,5 +85,9 @@ struct Experiment {
   /// Why tuner.bounds does not fit what is tuned, or "".
   std::string bad_bounds() const;
 };
+
+/// All that a configuration accepts, with the section `grid`, which is no option of a run: grid.h
+/// of config/ takes it apart before.
+SectionDescription describe_experiment();
 
 }  // namespace apo

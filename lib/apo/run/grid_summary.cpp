@@ -6,6 +6,9 @@
 #include <limits>
 
 #include "apo/base/error.h"
+#include "apo/base/files.h"
+#include "apo/base/terminal.h"
+#include "apo/run/report_runs.h"
 #include "apo/trace/read_trace.h"
 
 namespace apo {
@@ -89,6 +92,34 @@ std::string grid_table(const Json& grid,
                              folder.string(),
                              (folder / file).string(),
                              (folder / "report.html").string());
+}
+
+std::vector<std::string> not_started(const Plan& plan, const std::vector<EndedRun>& ended) {
+  std::vector<std::string> left;
+  for (const PlannedRun& run : plan.runs) {
+    const bool started = std::any_of(ended.begin(), ended.end(), [&](const EndedRun& other) {
+      return other.label == run.label;
+    });
+    if (!started) left.push_back(run.label);
+  }
+  return left;
+}
+
+void write_grid(const Plan& plan,
+                const std::filesystem::path& folder,
+                const std::vector<EndedRun>& ended) {
+  const std::vector<std::string> left = not_started(plan, ended);
+  Json grid = summarize_grid(plan.name, plan.axes, ended);
+  grid["left"] = left;
+  make_folder(folder);
+  write_file(folder / "grid.json", grid.dump(2) + "\n");
+  std::vector<ReportRun> rows;
+  rows.reserve(left.size());
+  for (const std::string& label : left) {
+    rows.push_back({.label = label, .folder = {}, .status = "not started"});
+  }
+  report_folder(folder, plan.name, rows);
+  show(grid_table(grid, folder));
 }
 
 }  // namespace apo

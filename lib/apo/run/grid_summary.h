@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "apo/run/plan.h"
+
 namespace apo {
 
 /// A run that has ended, however.
@@ -28,5 +30,14 @@ nlohmann::ordered_json summarize_grid(const std::string& name,
 std::string grid_table(const nlohmann::ordered_json& grid,
                        const std::filesystem::path& folder,
                        const std::string& file = "grid.json");
+
+/// The runs of the plan that an interruption left out.
+std::vector<std::string> not_started(const Plan& plan, const std::vector<EndedRun>& ended);
+
+/// Writes the folder's grid.json and report.html, with those that were not started, and shows the
+/// table. Throws Error(output).
+void write_grid(const Plan& plan,
+                const std::filesystem::path& folder,
+                const std::vector<EndedRun>& ended);
 
 }  // namespace apo

@@ -26,6 +26,14 @@ Json Plan::resolved() const {
   return config;
 }
 
+std::string Plan::list() const {
+  std::string list;
+  for (size_t i = 0; i < runs.size(); ++i) {
+    list += fmt::format("{:4}  {}\n", i, runs[i].label.empty() ? "(one run)" : runs[i].label);
+  }
+  return list;
+}
+
 namespace {
 
 /// A run without a name is called as its file; messages about that name say so.

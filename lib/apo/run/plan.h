@@ -29,6 +29,8 @@ struct Plan {
 
   /// The configuration with every default, the lists of a grid in their places.
   nlohmann::ordered_json resolved() const;
+  /// The number and the label of each run, a line for each.
+  std::string list() const;
 };
 
 /// `document`: what `file` says, and overrides. With `run_index` only that run is asked for, and

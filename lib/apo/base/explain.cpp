@@ -1,0 +1,28 @@
+#include "apo/base/explain.h"
+
+#include <fmt/format.h>
+
+#include <regex>
+
+namespace apo {
+
+std::string explained(const std::string& message) {
+  const auto says = [&](const char* words) { return message.find(words) != std::string::npos; };
+  const bool device = says("CUDA out of memory");
+  if (!device && says("CUDA error")) {
+    return message.substr(0, message.find('\n')) +
+           "; the device failed or was lost, the last checkpoint is whole: --resume goes on from "
+           "it";
+  }
+  if (!device && !says("not enough memory") && !says("can't allocate memory")) return message;
+  static const std::regex amount("[Tt]ried to allocate ([0-9.]+ ?[A-Za-z]+)");
+  std::smatch asked;
+  const bool known = std::regex_search(message, asked, amount);
+  return fmt::format(
+      "out of memory on the {}{}; smaller values help of dataset.batch_size, "
+      "tuner.discrepancy_batch_size, the model's own keys, dataset.train_examples",
+      device ? "device" : "host",
+      known ? ": " + asked[1].str() + " were asked for" : "");
+}
+
+}  // namespace apo

@@ -1,0 +1,12 @@
+// LibTorch's failures in the user's words.
+#pragma once
+
+#include <string>
+
+namespace apo {
+
+/// What `message`, of an exception of LibTorch's, means and what helps, where it is about memory or
+/// the device; else itself.
+std::string explained(const std::string& message);
+
+}  // namespace apo
