@@ -1,0 +1,16 @@
+# Installs a build, builds an example against what was installed and runs both.
+#   BUILD      the build folder, in whose folder `installed` all of it happens
+#   EXAMPLE    the example's folder
+function(run)
+  execute_process(COMMAND ${ARGN} WORKING_DIRECTORY ${BUILD}/installed COMMAND_ERROR_IS_FATAL ANY)
+endfunction()
+
+file(REMOVE_RECURSE ${BUILD}/installed)
+file(MAKE_DIRECTORY ${BUILD}/installed)
+run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${BUILD}/installed/prefix)
+run(${CMAKE_COMMAND} -S ${EXAMPLE} -B example -DCMAKE_BUILD_TYPE=Release -DCMAKE_PREFIX_PATH=${BUILD}/installed/prefix)
+run(${CMAKE_COMMAND} --build example)
+get_filename_component(name ${EXAMPLE} NAME)
+run(example/${name})
+# A configuration by its name, which is found in share/.
+run(prefix/bin/apo-train --config mnist_mlp_sgd_apo --print-config)
