@@ -119,7 +119,8 @@ TEST_P(HypergradientWithRule, FollowsTheDerivativeOfTheLossThroughTheRealUpdate)
   for (size_t t = 0; t < eta.size(); ++t) {
     const Batch x = twin.next_batch();
     const Tensor loss = twin.loss(twin.outputs(x), x);
-    const TensorList g = rule->decayed(twin.parameters(), gradient(loss, twin.parameters()));
+    const TensorList g = with_coupled_decay(
+        twin.parameters(), gradient(loss, twin.parameters()), rule->coupled_decay());
     if (t > 0) {
       const double h = torch::autograd::grad(pending, {leaf}, g)[0].item<double>();
       EXPECT_NE(h, 0);

@@ -39,7 +39,7 @@ double difference_from_libtorch(const UpdateRule& rule, const Options& options) 
     const TensorList g = random_parameters(100 + t);
     for (size_t i = 0; i < g.size(); ++i) theirs[i].mutable_grad() = g[i].clone();
     optimizer.step();
-    const TensorList decayed = rule.decayed(ours, g);
+    const TensorList decayed = with_coupled_decay(ours, g, rule.coupled_decay());
     rule.observe(decayed, xi);
     rule.step(ours, decayed, xi, phi.values());
   }

@@ -14,11 +14,20 @@ std::unique_ptr<UpdateRule> make_corrected_rmsprop(const CorrectedRmspropOptions
   return make_rmsprop(options, setting);
 }
 
-UpdateRuleRegistry with_rmsprop(UpdateRuleRegistry::value_type rmsprop) {
-  return {std::move(rmsprop),
-          member("sgd", "stochastic gradient descent (Algorithm 1)", make_sgd),
-          member("sgdm", "SGD with Nesterov momentum", make_sgdm),
-          member("adam", "Adam", make_adam)};
+/// Those of the update rules that look at gradients alone.
+UpdateRuleRegistry rules_of_gradients() {
+  UpdateRuleRegistry rules;
+  for (const auto& rule : update_rules()) {
+    if (!rule.recipe()->make(RuleSetting{})->needs_layers()) rules.push_back(rule);
+  }
+  return rules;
+}
+
+UpdateRuleRegistry with_corrected_rmsprop(UpdateRuleRegistry rules) {
+  for (auto& rule : rules) {
+    if (rule.name == "rmsprop") rule = member(rule.name, rule.help, make_corrected_rmsprop);
+  }
+  return rules;
 }
 
 /// xi ← before, where `condition` holds. Of statistics without curvature.
@@ -35,14 +44,12 @@ void keep_where(const Tensor& condition, const Statistics& before, Statistics& x
 }  // namespace
 
 const UpdateRuleRegistry& meta_rules() {
-  static const UpdateRuleRegistry registry =
-      with_rmsprop(member("rmsprop", "RMSprop, bias-corrected", make_corrected_rmsprop));
+  static const UpdateRuleRegistry registry = with_corrected_rmsprop(rules_of_gradients());
   return registry;
 }
 
 const UpdateRuleRegistry& paper_meta_rules() {
-  static const UpdateRuleRegistry registry =
-      with_rmsprop(member("rmsprop", "RMSprop, as in the paper", make_rmsprop));
+  static const UpdateRuleRegistry registry = rules_of_gradients();
   return registry;
 }
 

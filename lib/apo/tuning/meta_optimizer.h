@@ -8,8 +8,8 @@
 
 namespace apo {
 
-/// The rules that can move hyperparameters. RMSprop corrects the bias of its statistic here, so
-/// that no first step is ten times the meta learning rate.
+/// The rules that can move hyperparameters: all that look at gradients alone. RMSprop corrects the
+/// bias of its statistic here, so that no first step is ten times the meta learning rate.
 const UpdateRuleRegistry& meta_rules();
 /// The same with every default as in the paper: RMSprop without bias correction.
 const UpdateRuleRegistry& paper_meta_rules();

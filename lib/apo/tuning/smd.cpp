@@ -49,7 +49,8 @@ class Smd : public Tuner {
   /// H v; at the first step v = 0, and so is H v.
   TensorList begin_or_multiply(const StepContext& context, double initial_rate) {
     if (!p_.empty()) {
-      return context.rule.decayed(v_, hessian_vector_product(context.problem, context.x, v_));
+      return with_coupled_decay(
+          v_, hessian_vector_product(context.problem, context.x, v_), context.rule.coupled_decay());
     }
     v_ = zeros_like(context.problem.parameters());
     for (const Tensor& zero : v_) p_.push_back(at::full_like(zero, initial_rate));

@@ -1,4 +1,3 @@
-#include <ATen/TensorOperators.h>
 #include <ATen/ops/_foreach_lerp.h>
 
 #include "apo/update/elementwise.h"
@@ -26,42 +25,22 @@ class Adam : public ElementwiseRule {
   }
 
  protected:
-  void accumulate(const TensorList& g, const std::vector<TensorList>& xi) const override {
-    at::_foreach_lerp_(xi[0], g, 1 - options_.beta1);
-    average_squares(xi[1], g, options_.beta2);
+  void accumulate(const TensorList& g, const std::vector<TensorList>& slots) const override {
+    at::_foreach_lerp_(slots[0], g, 1 - options_.beta1);
+    backend_on(g).average_squares(slots[1], g, options_.beta2);
   }
 
-  Corrections corrections(const Tensor& t) const override {
-    return {bias_correction(options_.beta1, t), bias_correction(options_.beta2, t)};
-  }
-
-  Tensor formula(const Tensor& theta,
-                 const Tensor& g,
-                 Slots xi,
-                 Slots phi,
-                 const Corrections& corrections,
-                 Momentum momentum) const override {
-    const Tensor direction = momentum == Momentum::ignore ? g : xi[0] / corrections.mean;
-    const Tensor ratio = direction / ((xi[1] / corrections.square).sqrt() + phi[1]);
-    if (decoupled_decay_ == 0) return theta - phi[0] * ratio;
-    return theta - phi[0] * ratio.add(theta, decoupled_decay_);
-  }
-
-  std::optional<ElementwiseStep> as_data(const Tensor& g,
-                                         Slots xi,
-                                         Slots phi,
-                                         const Corrections& corrections,
-                                         Momentum momentum) const override {
-    ElementwiseStep step{.kind = StepKind::adaptive,
-                         .direction = g,
-                         .other = xi[1],
+  ElementwiseStep formula(const StepInputs& from, const HyperparameterValues& phi) const override {
+    const Tensor& t = from.xi.updates;
+    ElementwiseStep step{.direction = from.g,
+                         .square = from.xi.slots[1],
                          .rate = phi[0],
                          .epsilon = phi[1],
-                         .square_correction = corrections.square,
+                         .square_correction = bias_correction(options_.beta2, t),
                          .decay = decoupled_decay_};
-    if (momentum == Momentum::ignore) return step;
-    step.direction = xi[0];
-    step.mean_correction = corrections.mean;
+    if (from.momentum == Momentum::ignore) return step;
+    step.direction = from.xi.slots[0];
+    step.direction_correction = bias_correction(options_.beta1, t);
     return step;
   }
 

@@ -37,26 +37,22 @@ namespace {
 class Kfac : public UpdateRule {
  public:
   Kfac(const KfacOptions& options, const RuleSetting& setting)
-      : options_(options),
-        setting_(setting),
+      : UpdateRule(setting),
+        options_(options),
         curvature_{options.fisher == "empirical" ? Fisher::empirical : Fisher::sampled,
                    options.position_stride} {}
 
   std::vector<HyperparameterSpec> hyperparameters() const override {
-    return {learning_rate_spec(setting_),
-            {"damping", Transform::log, options_.damping, Range::above(0)}};
+    return {learning_rate(), {"damping", Transform::log, options_.damping, Range::above(0)}};
   }
 
+  bool needs_layers() const override { return true; }
   double momentum_gain() const override { return 1 / (1 - options_.momentum); }
 
   Statistics initial_statistics(const TensorList& theta) const override {
     Statistics xi(theta);
     if (options_.momentum > 0) xi.slots.push_back(zeros_like(theta));
     return xi;
-  }
-
-  TensorList decayed(const TensorList& theta, TensorList g) const override {
-    return with_coupled_decay(theta, std::move(g), setting_.weight_decay);
   }
 
   void observe_curvature(Problem& problem, const Batch& x, Statistics& xi) const override {
@@ -83,7 +79,7 @@ class Kfac : public UpdateRule {
   void observe(const TensorList& g, Statistics& xi) const override {
     const at::NoGradGuard no_grad;
     xi.updates.add_(1);
-    if (options_.momentum > 0) gather(xi.slots[0], g, options_.momentum);
+    if (options_.momentum > 0) backend_on(g).gather(xi.slots[0], g, options_.momentum);
   }
 
   TensorList propose(const StepInputs& from, const HyperparameterValues& phi) const override {
@@ -201,7 +197,6 @@ class Kfac : public UpdateRule {
   }
 
   KfacOptions options_;
-  RuleSetting setting_;
   CurvatureOptions curvature_;
 };
 

@@ -5,7 +5,7 @@ namespace apo {
 TensorList observe(
     const UpdateRule& rule, Problem& problem, const Batch& x, const Tensor& loss, Statistics& xi) {
   const TensorList& theta = problem.parameters();
-  TensorList g = rule.decayed(theta, gradient(loss, theta));
+  TensorList g = with_coupled_decay(theta, gradient(loss, theta), rule.coupled_decay());
   rule.observe_curvature(problem, x, xi);
   rule.observe(g, xi);
   return g;

@@ -1,19 +1,7 @@
-#include <ATen/TensorOperators.h>
-
 #include "apo/update/elementwise.h"
 
 namespace apo {
 namespace {
-
-/// Whether ρ is known on the host to be ½.
-bool is_square_root(const Tensor& power) {
-  return power.is_cpu() && !power.requires_grad() && power.item<double>() == 0.5;
-}
-
-/// s^ρ; a square root costs a tenth.
-Tensor raised(const Tensor& s, const Tensor& power) {
-  return is_square_root(power) ? s.sqrt() : s.pow(power);
-}
 
 /// RMSprop as a function of its hyperparameters.
 ///     s ← γ s + (1 − γ) g²
@@ -33,37 +21,19 @@ class Rmsprop : public ElementwiseRule {
   }
 
  protected:
-  void accumulate(const TensorList& g, const std::vector<TensorList>& xi) const override {
-    average_squares(xi[0], g, options_.decay);
+  void accumulate(const TensorList& g, const std::vector<TensorList>& slots) const override {
+    backend_on(g).average_squares(slots[0], g, options_.decay);
   }
 
-  Corrections corrections(const Tensor& t) const override {
-    if (!options_.bias_correction) return {};
-    return {.mean = {}, .square = bias_correction(options_.decay, t)};
-  }
-
-  Tensor formula(const Tensor& theta,
-                 const Tensor& g,
-                 Slots xi,
-                 Slots phi,
-                 const Corrections& corrections,
-                 Momentum) const override {
-    const Tensor s = corrections.square.defined() ? xi[0] / corrections.square : xi[0];
-    return theta - phi[0] * (g / (raised(s, phi[1]) + phi[2]));
-  }
-
-  std::optional<ElementwiseStep> as_data(const Tensor& g,
-                                         Slots xi,
-                                         Slots phi,
-                                         const Corrections& corrections,
-                                         Momentum) const override {
-    if (!is_square_root(phi[1])) return std::nullopt;
-    return ElementwiseStep{.kind = StepKind::adaptive,
-                           .direction = g,
-                           .other = xi[0],
-                           .rate = phi[0],
-                           .epsilon = phi[2],
-                           .square_correction = corrections.square};
+  ElementwiseStep formula(const StepInputs& from, const HyperparameterValues& phi) const override {
+    const bool corrected = options_.bias_correction;
+    return {.direction = from.g,
+            .square = from.xi.slots[0],
+            .rate = phi[0],
+            .power = phi[1],
+            .epsilon = phi[2],
+            .square_correction =
+                corrected ? bias_correction(options_.decay, from.xi.updates) : Tensor()};
   }
 
  private:

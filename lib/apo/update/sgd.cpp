@@ -1,5 +1,3 @@
-#include <ATen/TensorOperators.h>
-
 #include "apo/update/elementwise.h"
 
 namespace apo {
@@ -15,18 +13,8 @@ class Sgd : public ElementwiseRule {
   std::vector<HyperparameterSpec> hyperparameters() const override { return {learning_rate()}; }
 
  protected:
-  Tensor formula(const Tensor& theta,
-                 const Tensor& g,
-                 Slots,
-                 Slots phi,
-                 const Corrections&,
-                 Momentum) const override {
-    return theta - phi[0] * g;
-  }
-
-  std::optional<ElementwiseStep> as_data(
-      const Tensor& g, Slots, Slots phi, const Corrections&, Momentum) const override {
-    return ElementwiseStep{.direction = g, .rate = phi[0]};
+  ElementwiseStep formula(const StepInputs& from, const HyperparameterValues& phi) const override {
+    return {.direction = from.g, .rate = phi[0]};
   }
 };
 

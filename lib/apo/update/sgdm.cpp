@@ -1,5 +1,3 @@
-#include <ATen/TensorOperators.h>
-
 #include "apo/update/elementwise.h"
 
 namespace apo {
@@ -18,28 +16,14 @@ class Sgdm : public ElementwiseRule {
   double momentum_gain() const override { return 1 / (1 - momentum_); }
 
  protected:
-  void accumulate(const TensorList& g, const std::vector<TensorList>& xi) const override {
-    gather(xi[0], g, momentum_);
+  void accumulate(const TensorList& g, const std::vector<TensorList>& slots) const override {
+    backend_on(g).gather(slots[0], g, momentum_);
   }
 
-  Tensor formula(const Tensor& theta,
-                 const Tensor& g,
-                 Slots xi,
-                 Slots phi,
-                 const Corrections&,
-                 Momentum momentum) const override {
-    if (momentum == Momentum::ignore) return theta - phi[0] * g;
-    return theta - phi[0] * g.add(xi[0], momentum_);
-  }
-
-  std::optional<ElementwiseStep> as_data(
-      const Tensor& g, Slots xi, Slots phi, const Corrections&, Momentum momentum) const override {
-    if (momentum == Momentum::ignore) return ElementwiseStep{.direction = g, .rate = phi[0]};
-    return ElementwiseStep{.kind = StepKind::nesterov,
-                           .direction = g,
-                           .other = xi[0],
-                           .rate = phi[0],
-                           .momentum = momentum_};
+  ElementwiseStep formula(const StepInputs& from, const HyperparameterValues& phi) const override {
+    if (from.momentum == Momentum::ignore) return {.direction = from.g, .rate = phi[0]};
+    return {
+        .direction = from.g, .velocity = from.xi.slots[0], .rate = phi[0], .momentum = momentum_};
   }
 
  private:

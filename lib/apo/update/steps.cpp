@@ -1,84 +1,85 @@
 #include "apo/update/steps.h"
 
-#include <ATen/ops/add.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
-
-#include "apo/update/foreach.h"
-#include "apo/update/sweep.h"
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
 
 namespace apo {
 namespace {
 
-bool on_host(const TensorList& theta) {
-  return theta.front().is_cpu();
+bool is_differentiated(const Tensor& tensor) {
+  return tensor.requires_grad() || tensor._fw_grad(0).defined();
 }
 
-/// v with its elements in the order of θ's.
-Tensor in_order_of(const Tensor& theta, const Tensor& v) {
-  if (v.strides() == theta.strides()) return v;
-  return at::empty_like(theta.detach()).copy_(v);
+/// A scalar in which nothing is differentiated.
+bool is_number(const Tensor& value) {
+  return value.numel() == 1 && !is_differentiated(value);
 }
 
-}  // namespace
+/// Whether ρ is known on the host to be ½.
+bool is_square_root(const Tensor& power) {
+  return power.is_cpu() && is_number(power) && power.item<double>() == 0.5;
+}
 
-bool can_take(const ElementwiseSteps& steps, const TensorList& theta) {
-  for (size_t i = 0; i < theta.size(); ++i) {
-    TensorList arrays = {theta[i], steps[i].direction};
-    if (steps[i].other.defined()) arrays.push_back(steps[i].other);
-    if (!(on_host(theta) ? sweep::accepts(arrays) : foreach::accepts(arrays))) return false;
+/// s^ρ; a square root costs a tenth.
+Tensor raised(const Tensor& s, const TensorList& power, size_t i) {
+  return power.empty() || is_square_root(power[i]) ? s.sqrt() : s.pow(power[i]);
+}
+
+/// tensor / correction, where none means 1.
+Tensor corrected(const Tensor& tensor, const Tensor& correction) {
+  return correction.defined() ? tensor / correction : tensor;
+}
+
+/// r of parameter i.
+Tensor ratio(const ElementwiseStep& step, size_t i) {
+  Tensor r = corrected(step.direction[i], step.direction_correction);
+  if (!step.velocity.empty()) r = r.add(step.velocity[i], step.momentum);
+  if (step.square.empty()) return r;
+  const Tensor s = corrected(step.square[i], step.square_correction);
+  return r / (raised(s, step.power, i) + step.epsilon[i]);
+}
+
+/// Whether all tensors are such. One that stands there several times in a row is looked at once.
+template <class Predicate>
+bool are_all(const TensorList& list, Predicate is_such) {
+  for (size_t i = 0; i < list.size(); ++i) {
+    if ((i == 0 || !list[i].is_same(list[i - 1])) && !is_such(list[i])) return false;
   }
   return true;
 }
 
-void take_in_place(const ElementwiseSteps& steps, const TensorList& theta) {
-  if (!on_host(theta)) return foreach::take_in_place(steps, theta);
-  for (size_t i = 0; i < theta.size(); ++i) sweep::take(steps[i], theta[i], theta[i]);
+/// Whether η, ρ and ε are scalars, ρ = ½, and nothing is differentiated.
+bool is_plain(const ElementwiseStep& step, const TensorList& theta) {
+  const bool builds_graphs = at::GradMode::is_enabled();
+  const auto is_constant = [](const Tensor& d) { return !is_differentiated(d); };
+  const auto has_no_graph = [&](const Tensor& tensor) {
+    return !builds_graphs || !tensor.requires_grad();
+  };
+  return are_all(step.rate, is_number) && are_all(step.epsilon, is_number) &&
+         are_all(step.power, is_square_root) && are_all(step.direction, is_constant) &&
+         are_all(theta, has_no_graph);
 }
 
-TensorList taken(const ElementwiseSteps& steps, const TensorList& theta) {
-  if (!on_host(theta)) return foreach::taken(steps, theta);
+}  // namespace
+
+TensorList evaluate(const ElementwiseStep& step, const TensorList& theta) {
   TensorList next;
+  next.reserve(theta.size());
   for (size_t i = 0; i < theta.size(); ++i) {
-    next.push_back(at::empty_like(theta[i].detach()));
-    sweep::take(steps[i], theta[i], next[i]);
+    const Tensor r = ratio(step, i);
+    next.push_back(theta[i] - step.rate[i] * (step.decay == 0 ? r : r.add(theta[i], step.decay)));
   }
   return next;
 }
 
-Slopes slopes(const ElementwiseSteps& steps, const TensorList& theta, const TensorList& v) {
-  TensorList ordered;
-  for (size_t i = 0; i < theta.size(); ++i) ordered.push_back(in_order_of(theta[i], v[i]));
-  if (!on_host(theta)) return foreach::slopes(steps, theta, ordered);
-  const auto count = static_cast<int64_t>(theta.size());
-  Slopes all{at::empty({count}, at::kDouble), at::empty({count}, at::kDouble)};
-  auto* rate = all.rate.mutable_data_ptr<double>();
-  auto* epsilon = all.epsilon.mutable_data_ptr<double>();
-  for (size_t i = 0; i < theta.size(); ++i) {
-    const sweep::Slopes of_one = sweep::slopes(steps[i], theta[i], ordered[i]);
-    rate[i] = of_one.rate;
-    epsilon[i] = of_one.epsilon;
-  }
-  return all;
+const StepBackend& backend_on(const TensorList& theta) {
+  return theta.front().is_cpu() ? sweep_backend() : foreach_backend();
 }
 
-void average_squares(const TensorList& s, const TensorList& g, double decay) {
-  if (!on_host(s)) return foreach::average_squares(s, g, decay);
-  for (size_t i = 0; i < s.size(); ++i) {
-    if (sweep::accepts({s[i], g[i]})) {
-      sweep::average_squares(s[i], g[i], decay);
-    } else {
-      s[i].mul_(decay).addcmul_(g[i], g[i], 1 - decay);
-    }
-  }
-}
-
-void gather(const TensorList& v, const TensorList& g, double decay) {
-  if (!on_host(v)) return foreach::gather(v, g, decay);
-  for (size_t i = 0; i < v.size(); ++i) {
-    Tensor sum = v[i];
-    at::add_out(sum, g[i], v[i], decay);
-  }
+const StepBackend* backend_for(const ElementwiseStep& step, const TensorList& theta) {
+  if (!is_plain(step, theta)) return nullptr;
+  const StepBackend& backend = backend_on(theta);
+  return backend.accepts(step, theta) ? &backend : nullptr;
 }
 
 }  // namespace apo

@@ -1,54 +1,73 @@
-// The base steps of all parameters as data, for whatever takes them in the fewest passes: one sweep
-// over memory on the CPU, a few kernels for all parameters together on another device.
+// A base step of all parameters as data, what it means, and what takes it in the fewest passes: one
+// sweep over memory on the CPU, a few kernels for all parameters together on another device.
 #pragma once
 
 #include "apo/base/tensors.h"
 
 namespace apo {
 
-enum class StepKind { plain, nesterov, adaptive };
-
-/// The step of one parameter:
-///     θ′ = θ − η (r + w θ),  r = d  |  d + μ v  |  d / c / (√(s / b) + ε)
-/// Numbers that change in the course of a run are scalars, on the CPU or on θ's device.
+/// The step of every parameter:
+///     θ′ = θ − η (r + w θ),  r = (d / c + μ v) / ((s / b)^ρ + ε)
+/// Lists have one tensor per parameter: d, v and s of its shape; η, ρ and ε scalars, on the CPU or
+/// on its device, or tensors of its shape too. Whatever depends on φ may carry derivatives.
 struct ElementwiseStep {
-  StepKind kind = StepKind::plain;
-  Tensor direction = {};          ///< d
-  Tensor other = {};              ///< v or s; none where the step is plain
-  Tensor rate = {};               ///< η
-  Tensor epsilon = {};            ///< ε; none but where it is adaptive
-  Tensor mean_correction = {};    ///< c; none: 1
-  Tensor square_correction = {};  ///< b; none: 1
-  double momentum = 0;            ///< μ
-  double decay = 0;               ///< w
+  TensorList direction = {};         ///< d
+  TensorList velocity = {};          ///< v; none: 0
+  TensorList square = {};            ///< s; none: r is the numerator alone
+  TensorList rate = {};              ///< η
+  TensorList power = {};             ///< ρ; none: ½
+  TensorList epsilon = {};           ///< ε; given where s is
+  Tensor direction_correction = {};  ///< c, a scalar; none: 1
+  Tensor square_correction = {};     ///< b, a scalar; none: 1
+  double momentum = 0;               ///< μ
+  double decay = 0;                  ///< w
 };
 
-/// One per parameter, all of one kind, with the same μ and w.
-using ElementwiseSteps = std::vector<ElementwiseStep>;
-
-/// Whether the steps can be taken so. On the CPU: the arrays of each parameter are dense, of one
-/// type and in one order of elements.
-bool can_take(const ElementwiseSteps& steps, const TensorList& theta);
-
-// Of steps that can be taken.
-
-/// θ ← θ′
-void take_in_place(const ElementwiseSteps& steps, const TensorList& theta);
-/// θ′, in storage of its own.
-TensorList taken(const ElementwiseSteps& steps, const TensorList& theta);
+/// θ′, in storage of its own: the formula above, operation by operation. Derivatives flow, forwards
+/// and backwards.
+TensorList evaluate(const ElementwiseStep& step, const TensorList& theta);
 
 /// [parameters] each, float64 on θ's device.
 struct Slopes {
   Tensor rate;     ///< vᵀ ∂θ′/∂η
-  Tensor epsilon;  ///< vᵀ ∂θ′/∂ε; undefined but where the steps are adaptive
+  Tensor epsilon;  ///< vᵀ ∂θ′/∂ε; may be undefined where the step has no s
 };
-Slopes slopes(const ElementwiseSteps& steps, const TensorList& theta, const TensorList& v);
 
-// Statistics, in place.
+/// What evaluate does, but for rounding, for steps in which nothing is differentiated and ρ = ½.
+class StepBackend {
+ public:
+  virtual ~StepBackend() = default;
 
-/// s ← γ s + (1 − γ) g²
-void average_squares(const TensorList& s, const TensorList& g, double decay);
-/// v ← μ v + g
-void gather(const TensorList& v, const TensorList& g, double decay);
+  virtual bool accepts(const ElementwiseStep& step, const TensorList& theta) const = 0;
+
+  // Of a step that it accepts.
+
+  /// θ ← θ′
+  virtual void take_in_place(const ElementwiseStep& step, const TensorList& theta) const = 0;
+  /// θ′, in storage of its own.
+  virtual TensorList taken(const ElementwiseStep& step, const TensorList& theta) const = 0;
+  /// v: its elements lie in memory as θ's do.
+  virtual Slopes slopes(const ElementwiseStep& step,
+                        const TensorList& theta,
+                        const TensorList& v) const = 0;
+
+  // Statistics of any tensors on its device, in place.
+
+  /// s ← γ s + (1 − γ) g²
+  virtual void average_squares(const TensorList& s, const TensorList& g, double decay) const = 0;
+  /// v ← μ v + g
+  virtual void gather(const TensorList& v, const TensorList& g, double decay) const = 0;
+};
+
+/// For float32 and float64 on the CPU, where the arrays of a parameter are dense, of one type and
+/// in one order of elements. Every processor and any number of threads round alike.
+const StepBackend& sweep_backend();
+/// For devices where issuing a kernel costs as much as running it.
+const StepBackend& foreach_backend();
+
+/// The one of the tensors' device.
+const StepBackend& backend_on(const TensorList& theta);
+/// The same, where it can take the step; else none, and evaluate is what there is.
+const StepBackend* backend_for(const ElementwiseStep& step, const TensorList& theta);
 
 }  // namespace apo

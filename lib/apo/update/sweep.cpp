@@ -22,21 +22,27 @@
 namespace apo::sweep {
 namespace {
 
-/// The numbers of a step in the type of its arrays.
+enum class Kind { plain, nesterov, adaptive };
+
+Kind kind_of(const ElementwiseStep& step) {
+  if (!step.square.empty()) return Kind::adaptive;
+  return step.velocity.empty() ? Kind::plain : Kind::nesterov;
+}
+
+/// The numbers of a parameter's step in the type of its arrays.
 template <class T>
 struct Numbers {
-  explicit Numbers(const ElementwiseStep& step)
-      : rate(number(step.rate)),
+  Numbers(const ElementwiseStep& step, size_t i)
+      : rate(to_double(step.rate[i])),
         momentum(step.momentum),
-        epsilon(step.epsilon.defined() ? number(step.epsilon) : 0),
-        mean_scale(scale(step.mean_correction)),
+        epsilon(step.square.empty() ? 0 : to_double(step.epsilon[i])),
+        direction_scale(scale(step.direction_correction)),
         square_scale(scale(step.square_correction)),
         decay(step.decay) {}
-  static double number(const Tensor& scalar) { return to_double(scalar); }
   static double scale(const Tensor& correction) {
-    return correction.defined() ? 1 / number(correction) : 1;
+    return correction.defined() ? 1 / to_double(correction) : 1;
   }
-  T rate, momentum, epsilon, mean_scale, square_scale, decay;
+  T rate, momentum, epsilon, direction_scale, square_scale, decay;
 };
 
 template <class T>
@@ -52,11 +58,11 @@ template <class T>
 }
 
 /// r
-template <StepKind kind, class T>
+template <Kind kind, class T>
 [[gnu::always_inline]] inline T ratio(T d, T other, const Numbers<T>& c) {
-  if constexpr (kind == StepKind::plain) return d;
-  if constexpr (kind == StepKind::nesterov) return d + c.momentum * other;
-  return d * c.mean_scale / denominator(other, c);
+  if constexpr (kind == Kind::plain) return d;
+  if constexpr (kind == Kind::nesterov) return d + c.momentum * other;
+  return d * c.direction_scale / denominator(other, c);
 }
 
 template <class T>
@@ -66,7 +72,7 @@ APO_VECTORISED void average_squares_loop(T* s, const T* g, T decay, int64_t n) {
   for (int64_t i = 0; i < n; ++i) s[i] = s[i] * decay + fresh * g[i] * g[i];
 }
 
-template <StepKind kind, class T>
+template <Kind kind, class T>
 APO_VECTORISED void step_loop(T* next, const Arrays<T>& at, const Numbers<T>& numbers, int64_t n) {
   const Numbers<T> c = numbers;
   const T *theta = at.theta, *d = at.d, *other = at.other;
@@ -76,7 +82,7 @@ APO_VECTORISED void step_loop(T* next, const Arrays<T>& at, const Numbers<T>& nu
   }
 }
 
-template <StepKind kind, class T>
+template <Kind kind, class T>
 APO_VECTORISED Slopes
 slopes_loop(const T* v, const Arrays<T>& at, const Numbers<T>& numbers, int64_t n) {
   const Numbers<T> c = numbers;
@@ -86,24 +92,24 @@ slopes_loop(const T* v, const Arrays<T>& at, const Numbers<T>& numbers, int64_t 
   for (int64_t i = 0; i < n; ++i) {
     const T r = ratio<kind>(d[i], other[i], c);
     rate -= static_cast<double>(v[i] * (r + c.decay * theta[i]));
-    if constexpr (kind == StepKind::adaptive) {
+    if constexpr (kind == Kind::adaptive) {
       epsilon += static_cast<double>(v[i] * (r / denominator(other[i], c)));
     }
   }
   return {rate, epsilon * static_cast<double>(c.rate)};
 }
 
-/// Calls body(T(), kind) with the type and the kind of a step as types.
+/// Calls body(T(), kind) with the type and the kind of a parameter's step as types.
 template <class Body>
-void dispatch(const ElementwiseStep& step, Body body) {
-  AT_DISPATCH_FLOATING_TYPES(step.direction.scalar_type(), "sweep", [&] {
-    switch (step.kind) {
-      case StepKind::plain:
-        return body(scalar_t(), std::integral_constant<StepKind, StepKind::plain>());
-      case StepKind::nesterov:
-        return body(scalar_t(), std::integral_constant<StepKind, StepKind::nesterov>());
-      case StepKind::adaptive:
-        return body(scalar_t(), std::integral_constant<StepKind, StepKind::adaptive>());
+void dispatch(const ElementwiseStep& step, size_t i, Body body) {
+  AT_DISPATCH_FLOATING_TYPES(step.direction[i].scalar_type(), "sweep", [&] {
+    switch (kind_of(step)) {
+      case Kind::plain:
+        return body(scalar_t(), std::integral_constant<Kind, Kind::plain>());
+      case Kind::nesterov:
+        return body(scalar_t(), std::integral_constant<Kind, Kind::nesterov>());
+      case Kind::adaptive:
+        return body(scalar_t(), std::integral_constant<Kind, Kind::adaptive>());
     }
   });
 }
@@ -136,46 +142,42 @@ T* data(const Tensor& tensor) {
 }
 
 template <class T>
-Arrays<T> arrays_at(const ElementwiseStep& step, const Tensor& theta, int64_t begin) {
-  const Tensor& other = step.kind == StepKind::plain ? step.direction : step.other;
-  return {data<T>(theta) + begin, data<T>(step.direction) + begin, data<T>(other) + begin};
+Arrays<T> arrays_at(const ElementwiseStep& step, size_t i, const Tensor& theta, int64_t begin) {
+  const TensorList& other = !step.square.empty()     ? step.square
+                            : !step.velocity.empty() ? step.velocity
+                                                     : step.direction;
+  return {data<T>(theta) + begin, data<T>(step.direction[i]) + begin, data<T>(other[i]) + begin};
 }
 
 }  // namespace
 
-bool accepts(const TensorList& tensors) {
-  const Tensor& first = tensors.front();
-  if (first.scalar_type() != at::kFloat && first.scalar_type() != at::kDouble) return false;
-  return first.is_non_overlapping_and_dense() &&
-         std::all_of(tensors.begin(), tensors.end(), [&](const Tensor& tensor) {
-           return tensor.is_cpu() && tensor.scalar_type() == first.scalar_type() &&
-                  tensor.sizes() == first.sizes() && tensor.strides() == first.strides();
-         });
+bool has_loop(const ElementwiseStep& step) {
+  return step.square.empty() ? !step.direction_correction.defined() : step.velocity.empty();
 }
 
-void take(const ElementwiseStep& step, const Tensor& theta, const Tensor& next) {
-  dispatch(step, [&](auto zero, auto kind) {
+void take(const ElementwiseStep& step, size_t i, const Tensor& theta, const Tensor& next) {
+  dispatch(step, i, [&](auto zero, auto kind) {
     using T = decltype(zero);
-    const Numbers<T> numbers(step);
+    const Numbers<T> numbers(step, i);
     in_blocks(theta.numel(), [&](int64_t, int64_t begin, int64_t end) {
       step_loop<kind.value>(
-          data<T>(next) + begin, arrays_at<T>(step, theta, begin), numbers, end - begin);
+          data<T>(next) + begin, arrays_at<T>(step, i, theta, begin), numbers, end - begin);
     });
   });
 }
 
-Slopes slopes(const ElementwiseStep& step, const Tensor& theta, const Tensor& v) {
+Slopes slopes(const ElementwiseStep& step, size_t i, const Tensor& theta, const Tensor& v) {
   std::vector<Slopes> parts(blocks_of(theta.numel()));
-  const Tensor& decayed = step.decay == 0 ? step.direction : theta;  // one array less to read
-  dispatch(step, [&](auto zero, auto kind) {
+  const Tensor& decayed = step.decay == 0 ? step.direction[i] : theta;  // one array less to read
+  dispatch(step, i, [&](auto zero, auto kind) {
     using T = decltype(zero);
-    const Numbers<T> numbers(step);
+    const Numbers<T> numbers(step, i);
     in_blocks(theta.numel(), [&](int64_t block, int64_t begin, int64_t end) {
       parts[block] = slopes_loop<kind.value>(
-          data<T>(v) + begin, arrays_at<T>(step, decayed, begin), numbers, end - begin);
+          data<T>(v) + begin, arrays_at<T>(step, i, decayed, begin), numbers, end - begin);
     });
   });
-  Slopes sum{0, 0};
+  Slopes sum;
   for (const Slopes& part : parts) {
     sum.rate += part.rate;
     sum.epsilon += part.epsilon;

@@ -1,27 +1,26 @@
-// One pass over memory for a parameter on the CPU, where a LibTorch formula takes one for each of
-// its operations. Every processor and any number of threads round alike.
+// One pass over memory for one parameter on the CPU. Every processor and any number of threads
+// round alike.
 #pragma once
 
 #include "apo/update/steps.h"
 
 namespace apo::sweep {
 
-/// Whether tensors can be swept as plain arrays: float32 or float64 on the CPU, of one type, shape
-/// and order of elements.
-bool accepts(const TensorList& tensors);
+/// Whether there is a loop for the step: its r is d, d + μ v or d / c / (√(s / b) + ε).
+bool has_loop(const ElementwiseStep& step);
 
-// Of θ, v and a step whose arrays are accepted together.
+// Of parameter i of such a step. Tensors are dense, float32 or float64, of one type, shape and
+// order of elements.
 
-/// θ′ into `next`, which may be θ itself.
-void take(const ElementwiseStep& step, const Tensor& theta, const Tensor& next);
-
-struct Slopes {
-  double rate;
-  double epsilon;
-};
+/// next ← θ′; next may be θ itself.
+void take(const ElementwiseStep& step, size_t i, const Tensor& theta, const Tensor& next);
 
 /// vᵀ ∂θ′/∂η and vᵀ ∂θ′/∂ε.
-Slopes slopes(const ElementwiseStep& step, const Tensor& theta, const Tensor& v);
+struct Slopes {
+  double rate = 0;
+  double epsilon = 0;
+};
+Slopes slopes(const ElementwiseStep& step, size_t i, const Tensor& theta, const Tensor& v);
 
 /// s ← γ s + (1 − γ) g²
 void average_squares(const Tensor& s, const Tensor& g, double decay);

@@ -57,8 +57,8 @@ void visit_state(Statistics& xi, StateVisitor& visitor) {
   visitor.list("block", xi.blocks, visit_block);
 }
 
-HyperparameterSpec learning_rate_spec(const RuleSetting& setting) {
-  return {"learning_rate", Transform::log, setting.learning_rate, Range::above(0)};
+HyperparameterSpec UpdateRule::learning_rate() const {
+  return {"learning_rate", Transform::log, setting_.learning_rate, Range::above(0)};
 }
 
 TensorList with_coupled_decay(const TensorList& theta, TensorList g, double w) {

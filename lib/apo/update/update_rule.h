@@ -71,20 +71,31 @@ struct Proposal {
   std::function<TensorList(const TensorList& v)> pull_back;
 };
 
+/// What every rule has beside its own options.
+struct RuleSetting {
+  double learning_rate = 0.1;
+  double weight_decay = 0;
+};
+
 /// A rule is immutable: all that changes is in θ, ξ and φ, which are passed in.
 /// θ, g: one tensor per parameter, same shapes. Momentum-free rules take Momentum for the same
 /// step.
 class UpdateRule {
  public:
+  /// setting.weight_decay: the w of g + w θ.
+  explicit UpdateRule(const RuleSetting& setting) : setting_(setting) {}
   virtual ~UpdateRule() = default;
+  UpdateRule(const UpdateRule&) = delete;
+  UpdateRule& operator=(const UpdateRule&) = delete;
 
   /// φ in the order in which formulas read it; the learning rate is the first.
   virtual std::vector<HyperparameterSpec> hyperparameters() const = 0;
   virtual Statistics initial_statistics(const TensorList& theta) const = 0;
 
-  /// What the rule takes for the gradient: g itself, or g + w θ with coupled weight decay. Under
-  /// no-grad.
-  virtual TensorList decayed(const TensorList& theta, TensorList g) const = 0;
+  /// w: the rule takes g + w θ for the gradient.
+  double coupled_decay() const { return setting_.weight_decay; }
+  /// Whether the rule estimates a curvature, for which the problem must have layers.
+  virtual bool needs_layers() const { return false; }
   /// ξ ← curvature seen on batch x, for the rules that estimate it. Called before observe. Throws
   /// Error(config) where the problem has no layers to estimate it from.
   virtual void observe_curvature(Problem&, const Batch&, Statistics&) const {}
@@ -105,16 +116,15 @@ class UpdateRule {
   virtual bool is_recordable() const { return false; }
   /// The factor by which momentum lengthens a step in the long run: 1 / (1 − μ).
   virtual double momentum_gain() const { return 1; }
+
+ protected:
+  /// η, the first hyperparameter of every rule.
+  HyperparameterSpec learning_rate() const;
+
+ private:
+  RuleSetting setting_;
 };
 
-/// What every rule has beside its own options.
-struct RuleSetting {
-  double learning_rate = 0.1;
-  double weight_decay = 0;
-};
-
-/// η, the first hyperparameter of every rule.
-HyperparameterSpec learning_rate_spec(const RuleSetting& setting);
 /// g + w θ, under no-grad; g itself for w = 0.
 TensorList with_coupled_decay(const TensorList& theta, TensorList g, double w);
 
