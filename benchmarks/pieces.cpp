@@ -37,10 +37,10 @@ struct Pending {
   explicit Pending(const std::string& name, const std::string& model = "mlp")
       : problem(make_problem(model, Augmentation::none)),
         rule(UpdateRuleChoice(update_rules(), name).make(RuleSetting{})),
-        xi(rule->initial_statistics(problem->parameters())),
-        x(problem->next_batch()),
-        x_tilde(problem->next_discrepancy_batch()),
-        g(observe(*rule, *problem, x, problem->loss(problem->outputs(x), x), xi)),
+        xi(rule->initial_statistics(problem->network->parameters())),
+        x(problem->batches->next()),
+        x_tilde(problem->discrepancy_batches->next()),
+        g(observe(*rule, *problem, x, loss_on(*problem, x), xi)),
         phi(rule->hyperparameters(),
             {"learning_rate"},
             std::vector<int64_t>(g.size(), 0),
@@ -66,7 +66,7 @@ struct Pending {
 void update(benchmark::State& state, const std::string& name) {
   Pending pending(name);
   const at::NoGradGuard no_grad;
-  TensorList theta = detached(pending.problem->parameters());
+  TensorList theta = detached(pending.problem->network->parameters());
   for (auto _ : state) {
     pending.rule->observe(pending.g, pending.xi);
     pending.rule->step(theta, pending.g, pending.xi, pending.phi.values());
@@ -77,7 +77,7 @@ void update(benchmark::State& state, const std::string& name) {
 /// θ′ and vᵀ ∂θ′/∂η.
 void proposal(benchmark::State& state, const std::string& name) {
   Pending pending(name);
-  const TensorList theta = detached(pending.problem->parameters());
+  const TensorList theta = detached(pending.problem->network->parameters());
   for (auto _ : state) {
     const Proposal next =
         pending.rule->differentiable({theta, pending.g, pending.xi, Momentum::ignore}, pending.phi);
@@ -90,7 +90,7 @@ void base_gradient(benchmark::State& state, const std::string& model) {
   Pending pending("sgd", model);
   Problem& problem = *pending.problem;
   for (auto _ : state) {
-    const Tensor loss = problem.loss(problem.outputs(pending.x), pending.x);
+    const Tensor loss = loss_on(problem, pending.x);
     benchmark::DoNotOptimize(observe(*pending.rule, problem, pending.x, loss, pending.xi));
   }
 }
@@ -108,7 +108,7 @@ void meta_gradient(benchmark::State& state, const std::string& model) {
 
 void batch(benchmark::State& state, const std::string& model, Augmentation augmentation) {
   const auto problem = make_problem(model, augmentation);
-  for (auto _ : state) benchmark::DoNotOptimize(problem->next_batch());
+  for (auto _ : state) benchmark::DoNotOptimize(problem->batches->next());
   state.SetItemsProcessed(state.iterations() * kBatch);
 }
 
@@ -132,7 +132,7 @@ void checkpoint(benchmark::State& state) {
   const Folder folder;
   const Pending pending("rmsprop");
   Checkpoint checkpoint{.step = 1, .config = {}, .state = state_of([&](StateVisitor& visitor) {
-                                                   pending.problem->visit_state(visitor);
+                                                   visit_state(*pending.problem, visitor);
                                                  })};
   for (auto _ : state) write_checkpoint(folder.path, checkpoint);
   state.SetBytesProcessed(state.iterations() * bytes_of(checkpoint.state));

@@ -32,10 +32,10 @@ class MemoryFile {
 };
 
 inline void require_sound(const Split& split, int64_t classes) {
-  require(split.images.dim() == 4 && split.images.size(0) > 0, "there are pictures");
-  require(split.images.size(0) == split.labels.size(0), "each picture has a label");
-  require(split.labels.min().item<int64_t>() >= 0, "labels are no less than 0");
-  require(split.labels.max().item<int64_t>() < classes, "labels are less than the classes");
+  require(split.inputs.dim() == 4 && split.inputs.size(0) > 0, "there are pictures");
+  require(split.inputs.size(0) == split.targets.size(0), "each picture has a label");
+  require(split.targets.min().item<int64_t>() >= 0, "labels are no less than 0");
+  require(split.targets.max().item<int64_t>() < classes, "labels are less than the classes");
 }
 
 }  // namespace apo::fuzz

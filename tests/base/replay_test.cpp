@@ -13,16 +13,24 @@ Tensor numbers(double value, int64_t count = 2) {
   return at::full({count}, value, at::kDouble);
 }
 
+struct One {
+  Tensor number;
+  template <class Visit>
+  void visit_tensors(const Visit& visit) const {
+    visit(number);
+  }
+};
+
 /// Twice the input, and how often it was asked for that.
 struct Doubling {
   double operator()(Recorder* recorder, const Tensor& input) {
-    const Tensor doubled = replayed(recorder, {input}, [this](const TensorList& inputs) {
-      addresses.push_back(inputs[0].data_ptr());
-      return inputs[0] * 2;
+    const Tensor doubled = replayed(recorder, {input}, [this](const One& one) {
+      addresses.push_back(one.number.data_ptr());
+      return one.number * 2;
     });
     return doubled.sum().item<double>();
   }
-  Replayed<Tensor> replayed;
+  Replayed<One, Tensor> replayed;
   std::vector<void*> addresses;
 };
 

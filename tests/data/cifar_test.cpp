@@ -51,17 +51,17 @@ class Cifar : public testing::TestWithParam<CifarFormat> {
 TEST_P(Cifar, PixelsAndLabelsAreWhereTheFormatPutsThem) {
   write_file(path_, records(GetParam(), 0, 15));
   const Split split = read_cifar(path_, GetParam(), 1 << 20);
-  ASSERT_EQ(split.images.sizes(), (std::vector<int64_t>{15, 3, 32, 32}));
-  EXPECT_EQ(split.images[14][0][0][31].item<int>(), pixel(14, 0, 0, 31));
-  EXPECT_EQ(split.images[3][2][30][1].item<int>(), pixel(3, 2, 30, 1));
-  EXPECT_EQ(split.labels[14].item<int64_t>(), 14 % GetParam().classes);
+  ASSERT_EQ(split.inputs.sizes(), (std::vector<int64_t>{15, 3, 32, 32}));
+  EXPECT_EQ(split.inputs[14][0][0][31].item<int>(), pixel(14, 0, 0, 31));
+  EXPECT_EQ(split.inputs[3][2][30][1].item<int>(), pixel(3, 2, 30, 1));
+  EXPECT_EQ(split.targets[14].item<int64_t>(), 14 % GetParam().classes);
 }
 
 TEST_P(Cifar, NoMoreThanTheLimitIsRead) {
   Bytes bytes = records(GetParam(), 0, 3);
   bytes.push_back(0);  // damage beyond it
   write_file(path_, bytes);
-  EXPECT_EQ(read_cifar(path_, GetParam(), 2).labels.size(0), 2);
+  EXPECT_EQ(read_cifar(path_, GetParam(), 2).targets.size(0), 2);
 }
 
 TEST_P(Cifar, PartsOfRecordsAreErrors) {
@@ -119,17 +119,17 @@ class Cifar10Files : public testing::Test {
 
 TEST_F(Cifar10Files, BatchesAreConcatenatedInOrder) {
   const auto dataset = load_cifar10({}, request_);
-  ASSERT_EQ(dataset->train.images.sizes(), (std::vector<int64_t>{20, 3, 32, 32}));
-  for (int64_t i = 0; i < 20; ++i) EXPECT_EQ(dataset->train.labels[i].item<int64_t>(), i % 10);
-  EXPECT_EQ(dataset->train.images[17][1][2][3].item<int>(), pixel(17, 1, 2, 3));
-  EXPECT_EQ(dataset->test.labels[2].item<int64_t>(), 9);
+  ASSERT_EQ(dataset->train.inputs.sizes(), (std::vector<int64_t>{20, 3, 32, 32}));
+  for (int64_t i = 0; i < 20; ++i) EXPECT_EQ(dataset->train.targets[i].item<int64_t>(), i % 10);
+  EXPECT_EQ(dataset->train.inputs[17][1][2][3].item<int>(), pixel(17, 1, 2, 3));
+  EXPECT_EQ(dataset->test.targets[2].item<int64_t>(), 9);
   EXPECT_EQ(dataset->classes, 10);
 }
 
 TEST_F(Cifar10Files, OnlyTheBatchesThatAreNeededAreRead) {
   write_file(folder_ / "cifar-10-batches-bin/data_batch_3.bin", {1, 2, 3});
   request_.train_examples = 8;
-  EXPECT_EQ(load_cifar10({}, request_)->train.labels.size(0), 8);
+  EXPECT_EQ(load_cifar10({}, request_)->train.targets.size(0), 8);
   request_.train_examples = 9;
   EXPECT_THAT(data_error_of([&] { load_cifar10({}, request_); }), HasSubstr("data_batch_3.bin"));
 }
@@ -152,8 +152,8 @@ TEST(Cifar100Files, LoadWithTheirFineLabels) {
   DataRequest request;
   request.root = folder.path();
   const auto dataset = load_cifar100({}, request);
-  EXPECT_EQ(dataset->train.labels[4].item<int64_t>(), 64);
-  EXPECT_EQ(dataset->test.labels[0].item<int64_t>(), 99);
+  EXPECT_EQ(dataset->train.targets[4].item<int64_t>(), 64);
+  EXPECT_EQ(dataset->test.targets[0].item<int64_t>(), 99);
   EXPECT_EQ(dataset->classes, 100);
 }
 

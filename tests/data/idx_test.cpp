@@ -64,18 +64,18 @@ class Idx : public testing::Test {
 
 TEST_F(Idx, PixelsAndLabelsAreWhereTheFormatPutsThem) {
   const Split split = read(images(12), labels(12));
-  ASSERT_EQ(split.images.sizes(), (std::vector<int64_t>{12, 1, 28, 28}));
-  ASSERT_EQ(split.images.scalar_type(), at::kByte);
-  ASSERT_EQ(split.labels.scalar_type(), at::kLong);
-  EXPECT_EQ(split.images[3][0][5][20].item<int>(), pixel(3, 5, 20));
-  EXPECT_EQ(split.images[11][0][27][0].item<int>(), pixel(11, 27, 0));
-  EXPECT_EQ(split.labels[11].item<int>(), 1);
+  ASSERT_EQ(split.inputs.sizes(), (std::vector<int64_t>{12, 1, 28, 28}));
+  ASSERT_EQ(split.inputs.scalar_type(), at::kByte);
+  ASSERT_EQ(split.targets.scalar_type(), at::kLong);
+  EXPECT_EQ(split.inputs[3][0][5][20].item<int>(), pixel(3, 5, 20));
+  EXPECT_EQ(split.inputs[11][0][27][0].item<int>(), pixel(11, 27, 0));
+  EXPECT_EQ(split.targets[11].item<int>(), 1);
 }
 
 TEST_F(Idx, FirstExamplesAreReadWhereFewerAreAskedFor) {
   const Split split = read(images(12), labels(12), 5);
-  EXPECT_EQ(split.images.size(0), 5);
-  EXPECT_EQ(split.labels[4].item<int>(), 4);
+  EXPECT_EQ(split.inputs.size(0), 5);
+  EXPECT_EQ(split.targets[4].item<int>(), 4);
 }
 
 TEST_F(Idx, MoreExamplesThanThereAreIsAnErrorThatSaysHowMany) {
@@ -147,7 +147,7 @@ TEST_F(Idx, GzipFilesReadLikePlainOnes) {
   test::write_gzip(images_path_, images(40));
   test::write_gzip(labels_path_, labels(40));
   const Split split = read_idx(images_path_, labels_path_, {"training", 0});
-  EXPECT_TRUE(split.images.equal(read(images(40), labels(40)).images));
+  EXPECT_TRUE(split.inputs.equal(read(images(40), labels(40)).inputs));
 }
 
 TEST_F(Idx, EveryTruncationOfAGzipFileIsAnError) {
@@ -206,14 +206,14 @@ TEST(FashionMnist, DebiansPackageLoadsWithThePublishedStatistics) {
   request.root = "/usr/share/datasets";
   const auto dataset = load_fashion_mnist({}, request);
   EXPECT_EQ(dataset->classes, 10);
-  EXPECT_EQ(dataset->train.images.sizes(), (std::vector<int64_t>{60'000, 1, 28, 28}));
-  EXPECT_EQ(dataset->test.images.sizes(), (std::vector<int64_t>{10'000, 1, 28, 28}));
-  const Normalisation statistics = channel_statistics(dataset->train.images);
+  EXPECT_EQ(dataset->train.inputs.sizes(), (std::vector<int64_t>{60'000, 1, 28, 28}));
+  EXPECT_EQ(dataset->test.inputs.sizes(), (std::vector<int64_t>{10'000, 1, 28, 28}));
+  const Normalisation statistics = channel_statistics(dataset->train.inputs);
   // Published with four digits.
   EXPECT_NEAR(statistics.mean[0], .2860, 5e-5);
   EXPECT_NEAR(statistics.deviation[0], .3530, 5e-5);
   for (int64_t label = 0; label < 10; ++label) {
-    EXPECT_EQ(dataset->test.labels.eq(label).sum().item<int64_t>(), 1000);
+    EXPECT_EQ(dataset->test.targets.eq(label).sum().item<int64_t>(), 1000);
   }
 }
 

@@ -20,10 +20,10 @@ TEST_P(Datasets, LoadFromNothingOrSayWhatIsMissing) {
   EXPECT_FALSE(choice.help(GetParam()).empty());
   try {
     const auto dataset = choice.make(request);
-    EXPECT_EQ(dataset->train.images.size(0), dataset->train.labels.size(0));
-    EXPECT_EQ(dataset->test.images.size(0), dataset->test.labels.size(0));
-    EXPECT_EQ(dataset->train.images.scalar_type(), at::kByte);
-    EXPECT_LT(dataset->train.labels.max().item<int64_t>(), dataset->classes);
+    EXPECT_EQ(dataset->train.inputs.size(0), dataset->train.targets.size(0));
+    EXPECT_EQ(dataset->test.inputs.size(0), dataset->test.targets.size(0));
+    EXPECT_EQ(dataset->train.inputs.scalar_type(), at::kByte);
+    EXPECT_LT(dataset->train.targets.max().item<int64_t>(), dataset->classes);
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::data);
     EXPECT_THAT(error.what(), testing::HasSubstr("missing files of " + GetParam()));

@@ -24,7 +24,7 @@ Split numbered(int64_t count) {
 
 std::vector<int64_t> order_of_pass(BatchStream& stream) {
   std::vector<int64_t> order;
-  for (int64_t i = 0; i < stream.batches_per_pass(); ++i) {
+  for (int64_t i = 0; i < stream.steps_per_pass(); ++i) {
     const Tensor targets = stream.next().targets;
     for (int64_t j = 0; j < targets.size(0); ++j) order.push_back(targets[j].item<int64_t>());
   }
@@ -33,7 +33,7 @@ std::vector<int64_t> order_of_pass(BatchStream& stream) {
 
 TEST(BatchStream, GivesEveryExampleOnceAPassAndThePicturesBelongToTheLabels) {
   BatchStream stream(numbered(23), kPlain, {.batch_size = 5});
-  ASSERT_EQ(stream.batches_per_pass(), 5);
+  ASSERT_EQ(stream.steps_per_pass(), 5);
   for (int pass = 0; pass < 3; ++pass) {
     std::vector<int> seen(23);
     for (int64_t i = 0; i < 5; ++i) {
@@ -53,7 +53,7 @@ TEST(BatchStream, GivesEveryExampleOnceAPassAndThePicturesBelongToTheLabels) {
 TEST(BatchStream, ABatchLargerThanTheSplitIsTheSplit) {
   for (const int64_t batch_size : {int64_t{100}, std::numeric_limits<int64_t>::max()}) {
     BatchStream stream(numbered(7), kPlain, {.batch_size = batch_size});
-    EXPECT_EQ(stream.batches_per_pass(), 1);
+    EXPECT_EQ(stream.steps_per_pass(), 1);
     EXPECT_EQ(stream.next().targets.size(0), 7);
     EXPECT_EQ(stream.next().targets.size(0), 7);
   }
@@ -136,7 +136,7 @@ TEST(BatchStream, NormalisesEachChannelInTheTypeAskedFor) {
     BatchStream stream(split, normalisation, {.batch_size = 40, .dtype = dtype});
     const Batch batch = stream.next();
     ASSERT_EQ(batch.inputs.scalar_type(), dtype);
-    const Tensor pixels = split.images.index_select(0, batch.targets).to(at::kDouble) / 255;
+    const Tensor pixels = split.inputs.index_select(0, batch.targets).to(at::kDouble) / 255;
     for (int64_t c = 0; c < 2; ++c) {
       const auto channel = static_cast<size_t>(c);
       const Tensor expected =
@@ -147,8 +147,8 @@ TEST(BatchStream, NormalisesEachChannelInTheTypeAskedFor) {
   }
 }
 
-TEST(SliceBatch, GivesTheExamplesInOrder) {
-  const Batch batch = slice_batch(numbered(20), kPlain, 5, 9, at::kFloat);
+TEST(SplitInOrder, GivesTheExamplesInOrder) {
+  const Batch batch = SplitInOrder(numbered(20), kPlain, at::kFloat).slice(5, 9);
   ASSERT_EQ(batch.inputs.sizes(), (std::vector<int64_t>{4, 2, 12, 10}));
   EXPECT_TRUE(batch.targets.equal(at::arange(5, 9, at::kLong)));
   EXPECT_FLOAT_EQ(batch.inputs[3][0][0][0].item<float>(), 8.F / 255);

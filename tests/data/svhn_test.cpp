@@ -93,20 +93,20 @@ TEST_F(Svhn, PicturesStandUprightAndLabelTenIsTheDigitZero) {
   for (const auto compression : {MAT_COMPRESSION_NONE, MAT_COMPRESSION_ZLIB}) {
     good_file(compression);
     const Split split = read();
-    ASSERT_EQ(split.images.sizes(), (std::vector<int64_t>{3, 3, 32, 32}));
-    EXPECT_TRUE(split.images.is_contiguous());
+    ASSERT_EQ(split.inputs.sizes(), (std::vector<int64_t>{3, 3, 32, 32}));
+    EXPECT_TRUE(split.inputs.is_contiguous());
     for (size_t i = 0; i < 3; ++i) {
       for (size_t channel = 0; channel < 3; ++channel) {
-        const Tensor plane = split.images.select(0, static_cast<int64_t>(i))
+        const Tensor plane = split.inputs.select(0, static_cast<int64_t>(i))
                                  .select(0, static_cast<int64_t>(channel));
         EXPECT_EQ(plane[2][30].item<int>(), pixel(2, 30, channel, i));
         EXPECT_EQ(plane[31][0].item<int>(), pixel(31, 0, channel, i));
       }
     }
-    EXPECT_EQ(split.labels.scalar_type(), at::kLong);
-    EXPECT_EQ(split.labels[0].item<int>(), 1);
-    EXPECT_EQ(split.labels[1].item<int>(), 9);
-    EXPECT_EQ(split.labels[2].item<int>(), 0);
+    EXPECT_EQ(split.targets.scalar_type(), at::kLong);
+    EXPECT_EQ(split.targets[0].item<int>(), 1);
+    EXPECT_EQ(split.targets[1].item<int>(), 9);
+    EXPECT_EQ(split.targets[2].item<int>(), 0);
   }
 }
 
@@ -117,14 +117,14 @@ TEST_F(Svhn, LabelsOfAnyNumericTypeAndOrderOfVariablesLoad) {
     file.add<char>("note", MAT_C_CHAR, MAT_T_UINT8, {1, 2}, {'h', 'i'});
     file.add_pictures({32, 32, 3, 2}, MAT_COMPRESSION_NONE);
   }
-  EXPECT_EQ(read().labels[0].item<int>(), 3);
-  EXPECT_EQ(read().labels[1].item<int>(), 0);
+  EXPECT_EQ(read().targets[0].item<int>(), 3);
+  EXPECT_EQ(read().targets[1].item<int>(), 0);
   {
     MatWriter file(path_);
     file.add_pictures({32, 32, 3, 3});
     file.add<int16_t>("y", MAT_C_INT16, MAT_T_INT16, {1, 3}, {5, 6, 7}, MAT_COMPRESSION_NONE);
   }
-  EXPECT_EQ(read().labels[2].item<int>(), 7);
+  EXPECT_EQ(read().targets[2].item<int>(), 7);
 }
 
 TEST_F(Svhn, APictureAloneHasThreeDimensions) {
@@ -133,14 +133,14 @@ TEST_F(Svhn, APictureAloneHasThreeDimensions) {
     file.add_pictures({32, 32, 3});
     file.add_labels({4});
   }
-  EXPECT_EQ(read().images.size(0), 1);
+  EXPECT_EQ(read().inputs.size(0), 1);
 }
 
 TEST_F(Svhn, FirstExamplesAreReadWhereFewerAreAskedFor) {
   good_file(MAT_COMPRESSION_ZLIB);
   const Split split = read(2);
-  EXPECT_EQ(split.images.size(0), 2);
-  EXPECT_EQ(split.labels.size(0), 2);
+  EXPECT_EQ(split.inputs.size(0), 2);
+  EXPECT_EQ(split.targets.size(0), 2);
   EXPECT_EQ(error(4), path_.string() + ": 4 training examples asked for; there are 3");
 }
 
@@ -292,7 +292,7 @@ TEST_F(Svhn, DamagedHeadersNeverGiveOtherShapes) {
     for (const int value : {0, 1, 15, 0x7f, 0x80, 0xff}) {
       patch(place, value);
       try {
-        EXPECT_EQ(read().images.size(0), 3);
+        EXPECT_EQ(read().inputs.size(0), 3);
       } catch (const Error& error) {
         EXPECT_EQ(error.kind(), ErrorKind::data);
       }
@@ -335,8 +335,8 @@ TEST_F(Svhn, TrainingAndTestFilesLoad) {
   request.root = folder_.path();
   request.train_examples = 1;
   const auto dataset = load_svhn({}, request);
-  EXPECT_EQ(dataset->train.images.size(0), 1);
-  EXPECT_EQ(dataset->test.images.size(0), 2);
+  EXPECT_EQ(dataset->train.inputs.size(0), 1);
+  EXPECT_EQ(dataset->test.inputs.size(0), 2);
   EXPECT_EQ(dataset->classes, 10);
 }
 

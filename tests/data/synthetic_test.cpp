@@ -15,8 +15,8 @@ TEST(Synthetic, HasTheShapesAskedFor) {
   request.train_examples = 50;
   request.test_examples = 7;
   const auto dataset = make_synthetic(options, request);
-  EXPECT_EQ(dataset->train.images.sizes(), (std::vector<int64_t>{50, 3, 8, 6}));
-  EXPECT_EQ(dataset->test.labels.sizes(), (std::vector<int64_t>{7}));
+  EXPECT_EQ(dataset->train.inputs.sizes(), (std::vector<int64_t>{50, 3, 8, 6}));
+  EXPECT_EQ(dataset->test.targets.sizes(), (std::vector<int64_t>{7}));
   EXPECT_EQ(dataset->classes, 4);
 }
 
@@ -25,31 +25,31 @@ TEST(Synthetic, DependsOnlyOnTheSeed) {
   request.seed = 5;
   const auto first = make_synthetic({}, request);
   const auto again = make_synthetic({}, request);
-  EXPECT_TRUE(first->train.images.equal(again->train.images));
+  EXPECT_TRUE(first->train.inputs.equal(again->train.inputs));
   request.seed = 6;
-  EXPECT_FALSE(first->train.images.equal(make_synthetic({}, request)->train.images));
-  EXPECT_FALSE(first->train.images.narrow(0, 0, 200).equal(first->test.images));
+  EXPECT_FALSE(first->train.inputs.equal(make_synthetic({}, request)->train.inputs));
+  EXPECT_FALSE(first->train.inputs.narrow(0, 0, 200).equal(first->test.inputs));
 }
 
 /// The nearest mean of the training pictures classifies the test set.
 TEST(Synthetic, LabelsCanBeLearned) {
   const auto dataset = make_synthetic({}, {});
-  const Tensor train = dataset->train.images.flatten(1).to(at::kFloat);
-  const Tensor test = dataset->test.images.flatten(1).to(at::kFloat);
+  const Tensor train = dataset->train.inputs.flatten(1).to(at::kFloat);
+  const Tensor test = dataset->test.inputs.flatten(1).to(at::kFloat);
   TensorList distances;
   for (int64_t label = 0; label < dataset->classes; ++label) {
-    const Tensor mean = train.index({dataset->train.labels.eq(label)}).mean(0);
+    const Tensor mean = train.index({dataset->train.targets.eq(label)}).mean(0);
     distances.push_back((test - mean).square().sum(1));
   }
-  const Tensor correct = at::stack(distances).argmin(0).eq(dataset->test.labels);
+  const Tensor correct = at::stack(distances).argmin(0).eq(dataset->test.targets);
   EXPECT_GT(correct.to(at::kFloat).mean().item<float>(), .95);
 }
 
 TEST(Synthetic, GivesAThousandExamplesUnlessAskedForOthers) {
   DataRequest request;
-  EXPECT_EQ(make_synthetic({}, request)->train.labels.size(0), 1000);
+  EXPECT_EQ(make_synthetic({}, request)->train.targets.size(0), 1000);
   request.train_examples = 1500;
-  EXPECT_EQ(make_synthetic({}, request)->train.labels.size(0), 1500);
+  EXPECT_EQ(make_synthetic({}, request)->train.targets.size(0), 1500);
 }
 
 }  // namespace

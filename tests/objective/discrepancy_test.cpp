@@ -1,7 +1,6 @@
 #include "apo/objective/discrepancy.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/diag_embed.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/randint.h>
@@ -24,9 +23,9 @@ class Discrepancies : public testing::TestWithParam<std::string> {
   Tensor z_ = at::randn({6, 4}, generator_, at::kDouble);
   Tensor moved_ = at::randn({6, 4}, generator_, at::kDouble);
   Tensor labels_ = at::randint(4, {6}, generator_, at::kLong);
-  OutputLoss cross_entropy_ = [this](const Tensor& z) {
-    return at::cross_entropy_loss(z, labels_);
-  };
+  Batch batch_{{}, labels_};
+  std::unique_ptr<Loss> loss_ = make_cross_entropy();
+  OutputLoss cross_entropy_{*loss_, batch_};
   std::unique_ptr<Discrepancy> discrepancy_ =
       ChoiceOf<Discrepancy>(discrepancies(), GetParam()).make();
 };
@@ -51,9 +50,8 @@ TEST_P(Discrepancies, AgreeWithTheirSecondOrderExpansion) {
 
 TEST_P(Discrepancies, AreMeansOverTheBatch) {
   const Tensor twice = at::cat({z_, z_}), twice_moved = at::cat({moved_, moved_});
-  const Tensor labels = at::cat({labels_, labels_});
-  const OutputLoss loss = [&](const Tensor& z) { return at::cross_entropy_loss(z, labels); };
-  const double both = (*discrepancy_)(twice + twice_moved, twice, loss).item<double>();
+  const Batch batch{{}, at::cat({labels_, labels_})};
+  const double both = (*discrepancy_)(twice + twice_moved, twice, {*loss_, batch}).item<double>();
   EXPECT_NEAR(both, between(z_ + moved_, z_), 1e-14);
 }
 
@@ -68,14 +66,15 @@ class OnRandomOutputs : public testing::Test {
   Tensor z_ = at::randn({5, 3}, generator_, at::kDouble);
   Tensor next_ = at::randn({5, 3}, generator_, at::kDouble);
   Tensor labels_ = at::randint(3, {5}, generator_, at::kLong);
-  OutputLoss cross_entropy_ = [this](const Tensor& z) {
-    return at::cross_entropy_loss(z, labels_);
-  };
+  Batch batch_{{}, labels_};
+  std::unique_ptr<Loss> loss_ = make_cross_entropy();
+  OutputLoss cross_entropy_{*loss_, batch_};
 };
 
 TEST_F(OnRandomOutputs, BregmanOfTheSquaredLossIsTheSquaredDistance) {
-  const Tensor target = at::randn({5, 3}, generator_, at::kDouble);
-  const OutputLoss squared = [&](const Tensor& z) { return (z - target).square().sum(1).mean(); };
+  const Batch batch{{}, at::randn({5, 3}, generator_, at::kDouble)};
+  const auto loss = make_squared_error();
+  const OutputLoss squared{*loss, batch};
   const Tensor bregman = (*make_bregman({}))(next_, z_, squared);
   const Tensor euclidean = (*make_squared_euclidean({}))(next_, z_, squared);
   EXPECT_NEAR(bregman.item<double>(), euclidean.item<double>(), 1e-14);

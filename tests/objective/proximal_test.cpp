@@ -21,11 +21,11 @@ class ProximalObjectiveOf : public testing::TestWithParam<Case> {
  protected:
   ProximalObjectiveOf() {
     for (int t = 0; t < 3; ++t) {
-      x_ = problem_.next_batch();
-      g_ = gradient(problem_.loss(problem_.outputs(x_), x_), problem_.parameters());
+      x_ = problem_.batches->next();
+      g_ = gradient(loss_on(problem_, x_), problem_.network->parameters());
       rule_->observe_curvature(problem_, x_, xi_);
       rule_->observe(g_, xi_);
-      if (t < 2) rule_->step(problem_.parameters(), g_, xi_, phi_.values());
+      if (t < 2) rule_->step(problem_.network->parameters(), g_, xi_, phi_.values());
     }
   }
 
@@ -60,9 +60,9 @@ class ProximalObjectiveOf : public testing::TestWithParam<Case> {
       ChoiceOf<Discrepancy>(discrepancies(), std::get<1>(GetParam())).make();
   Hyperparameters phi_{rule_->hyperparameters(), tunable(*rule_), {0, 0, 0, 0}, 1, at::kCPU};
   Hyperparameters layered_{rule_->hyperparameters(), tunable(*rule_), {0, 0, 1, 1}, 2, at::kCPU};
-  Statistics xi_ = rule_->initial_statistics(problem_.parameters());
+  Statistics xi_ = rule_->initial_statistics(problem_.network->parameters());
   Batch x_;
-  Batch x_tilde_ = problem_.next_discrepancy_batch();
+  Batch x_tilde_ = problem_.discrepancy_batches->next();
   TensorList g_;
   PendingStep step_{problem_, *rule_, g_, xi_, x_, x_tilde_};
   bool linear_ = std::get<2>(GetParam()) == "linear";
@@ -89,23 +89,22 @@ TEST_P(ProximalObjectiveOf, GradientsMatchCentralDifferences) {
 TEST_P(ProximalObjectiveOf, GradientsEqualThoseOfOneGraphThroughTheWhole) {
   const MetaGradient meta = ProximalObjective(step_, *discrepancy_, options_).gradient(phi_);
 
-  const TensorList theta = detached(problem_.parameters());
+  const TensorList theta = detached(problem_.network->parameters());
   TensorList leaves;
   for (size_t h = 0; h < phi_.specs().size(); ++h) {
     leaves.push_back(phi_.value(h).clone().requires_grad_());
   }
   const TensorList next =
       rule_->propose({theta, g_, xi_, options_.momentum}, phi_.values_with(phi_.tuned(), leaves));
-  const auto loss = [&](const Batch& x) {
-    return [this, &x](const Tensor& z) { return problem_.loss(z, x); };
-  };
-  const Tensor z = test::TinyProblem::outputs_at(theta, x_);
-  const Tensor z_next = test::TinyProblem::outputs_at(next, x_);
+  const auto loss = [&](const Batch& x) { return OutputLoss{*problem_.loss, x}; };
+  const Tensor z = test::TinyNetwork::outputs_at(theta, x_.inputs);
+  const Tensor z_next = test::TinyNetwork::outputs_at(next, x_.inputs);
   const Tensor linear = ((z_next - z) * output_gradient(loss(x_), z)).sum();
   Tensor objective = linear_ ? linear : loss(x_)(z_next);
-  objective = objective + 0.3 * (*discrepancy_)(test::TinyProblem::outputs_at(next, x_tilde_),
-                                                test::TinyProblem::outputs_at(theta, x_tilde_),
-                                                loss(x_tilde_));
+  objective =
+      objective + 0.3 * (*discrepancy_)(test::TinyNetwork::outputs_at(next, x_tilde_.inputs),
+                                        test::TinyNetwork::outputs_at(theta, x_tilde_.inputs),
+                                        loss(x_tilde_));
   for (size_t i = 0; i < theta.size(); ++i) {
     objective = objective + 0.2 / 2 * (next[i] - theta[i]).square().sum();
   }
@@ -120,16 +119,16 @@ TEST_P(ProximalObjectiveOf, GradientsEqualThoseOfOneGraphThroughTheWhole) {
 }
 
 TEST_P(ProximalObjectiveOf, LeavesParametersAndBuffersUntouched) {
-  const TensorList theta = clone(problem_.parameters());
-  const TensorList buffers = clone(problem_.buffers());
+  const TensorList theta = clone(problem_.network->parameters());
+  const TensorList buffers = clone(problem_.network->buffers());
   ProximalObjective objective(step_, *discrepancy_, options_);
   objective.gradient(phi_);
   objective.value(phi_.values());
   for (size_t i = 0; i < theta.size(); ++i) {
-    EXPECT_TRUE(at::equal(problem_.parameters()[i], theta[i]));
-    EXPECT_TRUE(problem_.parameters()[i].is_leaf());
+    EXPECT_TRUE(at::equal(problem_.network->parameters()[i], theta[i]));
+    EXPECT_TRUE(problem_.network->parameters()[i].is_leaf());
   }
-  EXPECT_TRUE(at::equal(problem_.buffers()[0], buffers[0]));
+  EXPECT_TRUE(at::equal(problem_.network->buffers()[0], buffers[0]));
 }
 
 TEST_P(ProximalObjectiveOf, LayersHaveGradientsThatSumToTheGlobalOne) {

@@ -102,16 +102,14 @@ TEST(LayerMoments, OfAThinnedConvolutionAreMeansOverTheVisitedPatches) {
 struct Classifier {
   static constexpr int64_t kExamples = 4000, kClasses = 3;
   Classifier() {
-    Dataset data;
-    data.classes = kClasses;
     const Tensor pictures = (at::rand({kExamples, 1, 2, 2}, generator()) * 255).to(at::kByte);
-    data.train = {pictures, at::zeros({kExamples}, at::kLong)};
-    data.test = data.train;
+    const Split split{pictures, at::zeros({kExamples}, at::kLong)};
+    const auto data = dataset_of_pictures(split, split, kClasses);
     std::shared_ptr<Model> model =
         make_mlp({.hidden = {}}, {.channels = 1, .height = 2, .width = 2, .classes = kClasses});
     problem =
-        make_supervised(model, data, {.batch_size = kExamples, .precision = Precision::float64});
-    x = problem->next_batch();
+        make_supervised(model, *data, {.batch_size = kExamples, .precision = Precision::float64});
+    x = problem->batches->next();
   }
   std::unique_ptr<Problem> problem;
   Batch x;
@@ -121,22 +119,22 @@ TEST(Fisher, SampledTargetsFollowThePredictions) {
   // Over the predictive distribution E[∇z ∇zᵀ] = diag(p) − p pᵀ. 4000 draws of entries below 1: the
   // mean's deviation is below 1/√4000 = .016; four of them.
   Classifier at;
-  const Tensor p = at.problem->outputs(at.x).detach().softmax(1);
+  const Tensor p = at.problem->network->forward(at.x.inputs).detach().softmax(1);
   const Tensor expected = at::diag_embed(p).mean(0) - p.t().matmul(p) / Classifier::kExamples;
-  const auto drawn = at.problem->curvature(at.x, {Fisher::sampled}, 1)[0].output_gradients;
+  const auto drawn = curvature(*at.problem, at.x, {Fisher::sampled}, 1)[0].output_gradients;
   EXPECT_LT(largest(drawn - expected), 0.064);
-  EXPECT_GT(largest(drawn - at.problem->curvature(at.x, {Fisher::sampled}, 2)[0].output_gradients),
+  EXPECT_GT(largest(drawn - curvature(*at.problem, at.x, {Fisher::sampled}, 2)[0].output_gradients),
             0);
-  EXPECT_EQ(largest(drawn - at.problem->curvature(at.x, {Fisher::sampled}, 1)[0].output_gradients),
+  EXPECT_EQ(largest(drawn - curvature(*at.problem, at.x, {Fisher::sampled}, 1)[0].output_gradients),
             0);
 }
 
 TEST(Fisher, TheEmpiricalOneUsesTheTrainingTargets) {
   Classifier at;
-  const Tensor p = at.problem->outputs(at.x).detach().softmax(1);
+  const Tensor p = at.problem->network->forward(at.x.inputs).detach().softmax(1);
   const Tensor residual = p - at::one_hot(at.x.targets, Classifier::kClasses);
   const Tensor expected = residual.t().matmul(residual) / Classifier::kExamples;
-  const auto seen = at.problem->curvature(at.x, {Fisher::empirical}, 0)[0].output_gradients;
+  const auto seen = curvature(*at.problem, at.x, {Fisher::empirical}, 0)[0].output_gradients;
   EXPECT_LT(largest(seen - expected), 1e-14);
 }
 

@@ -12,14 +12,14 @@ namespace apo {
 namespace {
 
 TensorList gradient_at(test::TinyProblem& problem, const Batch& x, const TensorList& theta) {
-  const SwapGuard moved(problem.parameters(), theta);
-  return gradient(problem.loss(problem.outputs(x), x), problem.parameters());
+  const SwapGuard moved(problem.network->parameters(), theta);
+  return gradient(loss_on(problem, x), problem.network->parameters());
 }
 
 TEST(HessianVectorProduct, MatchesCentralDifferencesOfTheGradient) {
   test::TinyProblem problem;
-  const Batch x = problem.next_batch();
-  const TensorList theta = clone(problem.parameters());
+  const Batch x = problem.batches->next();
+  const TensorList theta = clone(problem.network->parameters());
   at::Generator generator = make_generator(7, RandomStream::model);
   TensorList v, forward, backward;
   // Truncation is O(δ²), rounding 1e-16 / δ: both near 1e-10 at δ = 1e-5.
@@ -50,15 +50,15 @@ TEST(HessianVectorProduct, OfAQuadraticIsItsMatrixTimesTheVector) {
 
 TEST(HessianVectorProduct, LeavesParametersAndBuffersUntouched) {
   test::TinyProblem problem;
-  const Batch x = problem.next_batch();
-  const TensorList theta = clone(problem.parameters());
-  const TensorList buffers = clone(problem.buffers());
+  const Batch x = problem.batches->next();
+  const TensorList theta = clone(problem.network->parameters());
+  const TensorList buffers = clone(problem.network->buffers());
   hessian_vector_product(problem, x, theta);
   for (size_t i = 0; i < theta.size(); ++i) {
-    EXPECT_TRUE(at::equal(problem.parameters()[i], theta[i]));
-    EXPECT_FALSE(problem.parameters()[i].grad().defined());
+    EXPECT_TRUE(at::equal(problem.network->parameters()[i], theta[i]));
+    EXPECT_FALSE(problem.network->parameters()[i].grad().defined());
   }
-  EXPECT_TRUE(at::equal(problem.buffers()[0], buffers[0]));
+  EXPECT_TRUE(at::equal(problem.network->buffers()[0], buffers[0]));
 }
 
 }  // namespace

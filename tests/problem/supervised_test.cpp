@@ -18,7 +18,8 @@ Dataset random_pictures(int64_t channels, int64_t side) {
     return Split{at::randint(256, {count, channels, side, side}, generator, at::kByte),
                  at::randint(10, {count}, generator, at::kLong)};
   };
-  return {.train = split(40), .test = split(30), .classes = 10};
+  Split train = split(40);
+  return *dataset_of_pictures(std::move(train), split(30), 10);
 }
 
 std::shared_ptr<Model> small_mlp() {
@@ -29,10 +30,9 @@ TEST(Supervised, EvaluationIsTheMeanOverTheWholePart) {
   const Dataset dataset = random_pictures(1, 6);
   const auto model = small_mlp();
   const auto problem = make_supervised(model, dataset, {.batch_size = 10});
-  const Normalisation statistics = channel_statistics(dataset.train.images);
-  const Batch all = slice_batch(dataset.test, statistics, 0, 30, at::kFloat);
+  const Batch all = SplitInOrder(dataset.test, dataset.normalisation, at::kFloat).slice(0, 30);
   const Tensor z = model->forward(all.inputs).detach();
-  const Metrics metrics = *problem->evaluate(Part::test);
+  const Metrics metrics = *evaluate(*problem, Part::test);
   EXPECT_NEAR(metrics.loss, at::cross_entropy_loss(z, all.targets).item<double>(), 1e-6);
   EXPECT_DOUBLE_EQ(*metrics.accuracy, z.argmax(1).eq(all.targets).sum().item<double>() / 30);
 }
@@ -40,10 +40,10 @@ TEST(Supervised, EvaluationIsTheMeanOverTheWholePart) {
 TEST(Supervised, EvaluationUsesRunningStatisticsAndReturnsToTraining) {
   const std::shared_ptr<Model> shared(make_resnet18({.width = 2}, {3, 8, 8, 10}));
   const auto problem = make_supervised(shared, random_pictures(3, 8), {.batch_size = 10});
-  const TensorList before = clone(problem->buffers());
-  problem->evaluate(Part::test);
+  const TensorList before = clone(problem->network->buffers());
+  evaluate(*problem, Part::test);
   for (size_t i = 0; i < before.size(); ++i) {
-    EXPECT_TRUE(at::equal(problem->buffers()[i], before[i]));
+    EXPECT_TRUE(at::equal(problem->network->buffers()[i], before[i]));
   }
   EXPECT_TRUE(shared->is_training());
 }
@@ -51,11 +51,11 @@ TEST(Supervised, EvaluationUsesRunningStatisticsAndReturnsToTraining) {
 /// Outputs of two batches at once beside those of each alone.
 void expect_outputs_of_each(Problem& problem) {
   const at::NoGradGuard no_grad;
-  const Batch x = problem.next_batch();
-  const Batch x_tilde = problem.next_discrepancy_batch();
-  const auto [z, z_tilde] = problem.outputs_of_both(x, x_tilde);
-  EXPECT_LT((z - problem.outputs(x)).abs().max().item<double>(), 1e-12);
-  EXPECT_LT((z_tilde - problem.outputs(x_tilde)).abs().max().item<double>(), 1e-12);
+  const Batch x = problem.batches->next();
+  const Batch x_tilde = problem.discrepancy_batches->next();
+  const auto [z, z_tilde] = problem.network->forward_both(x.inputs, x_tilde.inputs);
+  EXPECT_LT((z - problem.network->forward(x.inputs)).abs().max().item<double>(), 1e-12);
+  EXPECT_LT((z_tilde - problem.network->forward(x_tilde.inputs)).abs().max().item<double>(), 1e-12);
 }
 
 TEST(Supervised, OutputsOfBothBatchesAreThoseOfEach) {
@@ -71,7 +71,7 @@ TEST(Supervised, FiltersLieChannelsLastWithTheValuesThatTheyHad) {
   const TensorList before = clone(model->parameters());
   const auto problem = make_supervised(model, random_pictures(1, 8), {.batch_size = 10});
   for (size_t i = 0; i < before.size(); ++i) {
-    const Tensor& theta = problem->parameters()[i];
+    const Tensor& theta = problem->network->parameters()[i];
     EXPECT_TRUE(at::equal(theta, before[i]));
     if (theta.dim() != 4) continue;
     EXPECT_TRUE(theta.suggest_memory_format() == at::MemoryFormat::ChannelsLast);
@@ -81,19 +81,19 @@ TEST(Supervised, FiltersLieChannelsLastWithTheValuesThatTheyHad) {
 TEST(Supervised, FiltersOfWidthsThatNoKernelTakesStayAsTheyAre) {
   const std::shared_ptr<Model> model(make_resnet18({.width = 2}, {3, 8, 8, 10}));
   const auto problem = make_supervised(model, random_pictures(3, 8), {.batch_size = 10});
-  for (const Tensor& theta : problem->parameters()) EXPECT_TRUE(theta.is_contiguous());
+  for (const Tensor& theta : problem->network->parameters()) EXPECT_TRUE(theta.is_contiguous());
 }
 
 TEST(Supervised, AMetaPassLeavesBatchNormStatisticsUntouched) {
   const std::shared_ptr<Model> model(make_resnet18({.width = 2}, {3, 8, 8, 10}));
   const auto problem = make_supervised(model, random_pictures(3, 8), {.batch_size = 10});
   const auto rule = make_sgd({}, {.learning_rate = 0.1});
-  const Batch x = problem->next_batch();
-  const TensorList g = gradient(problem->loss(problem->outputs(x), x), problem->parameters());
-  const TensorList before = clone(problem->buffers());
-  const TensorList theta = clone(problem->parameters());
+  const Batch x = problem->batches->next();
+  const TensorList g = gradient(loss_on(*problem, x), problem->network->parameters());
+  const TensorList before = clone(problem->network->buffers());
+  const TensorList theta = clone(problem->network->parameters());
 
-  const Batch x_tilde = problem->next_discrepancy_batch();
+  const Batch x_tilde = problem->discrepancy_batches->next();
   const Statistics xi;
   const PendingStep step{*problem, *rule, g, xi, x, x_tilde};
   const auto discrepancy = make_squared_euclidean({});
@@ -102,23 +102,23 @@ TEST(Supervised, AMetaPassLeavesBatchNormStatisticsUntouched) {
   ProximalObjective(step, *discrepancy, {.lambda = 1}).gradient(phi);
 
   for (size_t i = 0; i < before.size(); ++i) {
-    EXPECT_TRUE(at::equal(problem->buffers()[i], before[i]));
+    EXPECT_TRUE(at::equal(problem->network->buffers()[i], before[i]));
   }
   for (size_t i = 0; i < theta.size(); ++i) {
-    EXPECT_TRUE(at::equal(problem->parameters()[i], theta[i]));
+    EXPECT_TRUE(at::equal(problem->network->parameters()[i], theta[i]));
   }
 }
 
 TEST(Supervised, TheDiscrepancyBatchHasItsOwnSizeAndStream) {
   const auto problem = make_supervised(
       small_mlp(), random_pictures(1, 6), {.batch_size = 10, .discrepancy_batch_size = 4});
-  EXPECT_EQ(problem->next_batch().inputs.size(0), 10);
-  EXPECT_EQ(problem->next_discrepancy_batch().inputs.size(0), 4);
+  EXPECT_EQ(problem->batches->next().inputs.size(0), 10);
+  EXPECT_EQ(problem->discrepancy_batches->next().inputs.size(0), 4);
 
   // Drawing x̃ does not change what x comes next.
   const auto twin = make_supervised(small_mlp(), random_pictures(1, 6), {.batch_size = 10});
-  twin->next_batch();
-  EXPECT_TRUE(at::equal(problem->next_batch().inputs, twin->next_batch().inputs));
+  twin->batches->next();
+  EXPECT_TRUE(at::equal(problem->batches->next().inputs, twin->batches->next().inputs));
 }
 
 TEST(Supervised, PrecisionChoosesTheTypes) {
@@ -127,10 +127,10 @@ TEST(Supervised, PrecisionChoosesTheTypes) {
                                         std::pair{Precision::bfloat16, at::kFloat}}) {
     const auto problem = make_supervised(
         small_mlp(), random_pictures(1, 6), {.batch_size = 10, .precision = precision});
-    const Batch x = problem->next_batch();
-    const Tensor z = problem->outputs(x);
-    EXPECT_EQ(problem->parameters()[0].scalar_type(), type);
-    EXPECT_EQ(problem->loss(z, x).scalar_type(), type);
+    const Batch x = problem->batches->next();
+    const Tensor z = problem->network->forward(x.inputs);
+    EXPECT_EQ(problem->network->parameters()[0].scalar_type(), type);
+    EXPECT_EQ(problem->loss->value(z, x).scalar_type(), type);
   }
 }
 
@@ -144,9 +144,9 @@ TEST(Supervised, CurvatureUnderBfloat16IsThatOfFloat32UpToRounding) {
   for (const Precision precision : {Precision::float32, Precision::bfloat16}) {
     const auto problem =
         make_supervised(model, random_pictures(1, 6), {.batch_size = 10, .precision = precision});
-    const Batch x = problem->next_batch();
+    const Batch x = problem->batches->next();
     moments[precision == Precision::bfloat16] =
-        problem->curvature(x, {.fisher = Fisher::empirical}, 0);
+        curvature(*problem, x, {.fisher = Fisher::empirical}, 0);
   }
   for (size_t i = 0; i < moments[0].size(); ++i) {
     for (Tensor LayerMoments::*factor : {&LayerMoments::inputs, &LayerMoments::output_gradients}) {

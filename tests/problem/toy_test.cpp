@@ -16,12 +16,12 @@ namespace apo {
 namespace {
 
 double loss_of(Problem& problem, const Batch& x) {
-  return problem.loss(problem.outputs(x), x).item<double>();
+  return loss_on(problem, x).item<double>();
 }
 
 void set_parameters(Problem& problem, const TensorList& values) {
   const at::NoGradGuard no_grad;
-  for (size_t i = 0; i < values.size(); ++i) problem.parameters()[i].copy_(values[i]);
+  for (size_t i = 0; i < values.size(); ++i) problem.network->parameters()[i].copy_(values[i]);
 }
 
 std::vector<std::string> toy_names() {
@@ -39,12 +39,12 @@ class Toys : public testing::TestWithParam<std::string> {
 
 TEST_P(Toys, TheGradientAgreesWithFiniteDifferences) {
   const auto problem = make();
-  const Batch x = problem->next_batch();
-  const TensorList g = gradient(problem->loss(problem->outputs(x), x), problem->parameters());
+  const Batch x = problem->batches->next();
+  const TensorList g = gradient(loss_on(*problem, x), problem->network->parameters());
   constexpr double kStep = 1e-5;
   for (size_t i = 0; i < g.size(); ++i) {
     const at::NoGradGuard no_grad;
-    Tensor entry = problem->parameters()[i].view(-1)[0];
+    Tensor entry = problem->network->parameters()[i].view(-1)[0];
     const double before = entry.item<double>();
     entry.fill_(before + kStep);
     const double above = loss_of(*problem, x);
@@ -59,16 +59,16 @@ TEST_P(Toys, TheGradientAgreesWithFiniteDifferences) {
 TEST_P(Toys, BatchesDependOnSeedStreamAndNumberAlone) {
   const auto problem = make(), twin = make();
   for (int n = 0; n < 3; ++n) {
-    const Batch x = problem->next_batch();
-    twin->next_discrepancy_batch();  // does not touch the training stream
-    EXPECT_EQ(loss_of(*problem, x), loss_of(*twin, twin->next_batch()));
+    const Batch x = problem->batches->next();
+    twin->discrepancy_batches->next();  // does not touch the training stream
+    EXPECT_EQ(loss_of(*problem, x), loss_of(*twin, twin->batches->next()));
   }
 }
 
 TEST_P(Toys, IsARegressionWhoseObjectiveIsEvaluated) {
   const auto problem = make();
-  EXPECT_FALSE(problem->has_classes());
-  const auto metrics = problem->evaluate(Part::test);
+  EXPECT_FALSE(problem->loss->has_classes());
+  const auto metrics = evaluate(*problem, Part::test);
   ASSERT_TRUE(metrics);
   EXPECT_GT(metrics->loss, 0);
   EXPECT_FALSE(metrics->accuracy);
@@ -78,14 +78,14 @@ INSTANTIATE_TEST_SUITE_P(All, Toys, testing::ValuesIn(toy_names()), test::test_n
 
 TEST(Rosenbrock, IsZeroAtItsOptimumAndKnownAtTheStart) {
   const auto problem = make_rosenbrock({}, {});
-  EXPECT_DOUBLE_EQ(problem->evaluate(Part::train)->loss, 625);  // 0² + 100 · 2.5²
+  EXPECT_DOUBLE_EQ(evaluate(*problem, Part::train)->loss, 625);  // 0² + 100 · 2.5²
   set_parameters(*problem, {at::ones({2}, at::kDouble)});
-  EXPECT_EQ(problem->evaluate(Part::train)->loss, 0);
+  EXPECT_EQ(evaluate(*problem, Part::train)->loss, 0);
 }
 
 /// The map A, read off the targets of the population batch: y = A x with x = √6 · eₖ.
 Tensor map_of(Problem& problem) {
-  return problem.next_batch().targets.t() / std::sqrt(6.0);
+  return problem.batches->next().targets.t() / std::sqrt(6.0);
 }
 
 TEST(IllConditionedRegression, ItsMapHasTheConditionAskedFor) {
@@ -98,17 +98,18 @@ TEST(IllConditionedRegression, ItsMapHasTheConditionAskedFor) {
 TEST(IllConditionedRegression, ThePopulationLossIsTheSquaredDistanceOfTheMaps) {
   const auto problem = make_ill_conditioned_regression({}, {});
   const Tensor distance =
-      map_of(*problem) - at::matmul(problem->parameters()[1], problem->parameters()[0]).detach();
+      map_of(*problem) -
+      at::matmul(problem->network->parameters()[1], problem->network->parameters()[0]).detach();
   const double expected = distance.square().sum().item<double>();
-  EXPECT_NEAR(loss_of(*problem, problem->next_batch()), expected, 1e-12);
-  EXPECT_NEAR(problem->evaluate(Part::train)->loss, expected, 1e-12);
+  EXPECT_NEAR(loss_of(*problem, problem->batches->next()), expected, 1e-12);
+  EXPECT_NEAR(evaluate(*problem, Part::train)->loss, expected, 1e-12);
 }
 
 TEST(IllConditionedRegression, LossesOfDrawnExamplesHaveThePopulationMean) {
   const auto problem =
       make_ill_conditioned_regression({.examples = 20000, .batch_size = 20000}, {});
-  const double drawn = loss_of(*problem, problem->next_batch());
-  EXPECT_NEAR(drawn / problem->evaluate(Part::train)->loss, 1, 0.05);
+  const double drawn = loss_of(*problem, problem->batches->next());
+  EXPECT_NEAR(drawn / evaluate(*problem, Part::train)->loss, 1, 0.05);
 }
 
 TEST(NoisyQuadratic, IsKnownAtTheStartInBothConventions) {
@@ -116,8 +117,8 @@ TEST(NoisyQuadratic, IsKnownAtTheStartInBothConventions) {
   const double sum = 1000 * 1.01 / 2;
   const auto halved = make_noisy_quadratic({}, {}),
              whole = make_noisy_quadratic({.halved = false}, {});
-  EXPECT_NEAR(halved->evaluate(Part::train)->loss, 0.5e4 * sum, 1e-6);
-  EXPECT_NEAR(whole->evaluate(Part::train)->loss, 1e4 * sum, 1e-6);
+  EXPECT_NEAR(evaluate(*halved, Part::train)->loss, 0.5e4 * sum, 1e-6);
+  EXPECT_NEAR(evaluate(*whole, Part::train)->loss, 1e4 * sum, 1e-6);
 }
 
 TEST(NoisyQuadratic, TheCentresVarianceIsTheInverseCurvature) {
@@ -126,7 +127,7 @@ TEST(NoisyQuadratic, TheCentresVarianceIsTheInverseCurvature) {
   const Tensor h = at::linspace(0.01, 1, 1000, at::kDouble);
   double sum = 0;
   for (int n = 0; n < 50; ++n) {
-    sum += (h * problem->next_batch().targets.square()).mean().item<double>();
+    sum += (h * problem->batches->next().targets.square()).mean().item<double>();
   }
   EXPECT_NEAR(sum / 50, 1, 0.03);
 }

@@ -128,10 +128,10 @@ class ModelsOnADevice : public testing::TestWithParam<std::string> {};
 TEST_P(ModelsOnADevice, LookAtNoNumberOnTheHost) {
   const auto problem = make_problem(GetParam(), at::kCPU);
   const Looks looks;
-  const Batch x = problem->next_batch();
-  const Tensor z = problem->outputs(x);
-  gradient(problem->loss(z, x), problem->parameters());
-  problem->correct(z, x);
+  const Batch x = problem->batches->next();
+  const Tensor z = problem->network->forward(x.inputs);
+  gradient(problem->loss->value(z, x), problem->network->parameters());
+  problem->loss->correct(z, x);
   EXPECT_EQ(Looks::count, 0);
   z.sum().item<double>();
   EXPECT_EQ(Looks::count, 1);

@@ -161,8 +161,8 @@ TEST(Population, MembersTrainedAtATimeEndAsInTurns) {
   const Trained at_a_time({0.5, 0.1, 0.3, 0.4}, options);
   ASSERT_EQ(at_a_time.events.size(), in_turns.events.size());
   for (size_t m = 0; m < in_turns.problems.size(); ++m) {
-    const TensorList &a = in_turns.problems[m]->parameters(),
-                     &b = at_a_time.problems[m]->parameters();
+    const TensorList &a = in_turns.problems[m]->network->parameters(),
+                     &b = at_a_time.problems[m]->network->parameters();
     for (size_t i = 0; i < a.size(); ++i) EXPECT_TRUE(at::equal(a[i], b[i]));
   }
 }
@@ -257,10 +257,10 @@ TEST_P(Copies, AreTheSameToTheBitAndGoOnAlike) {
   EXPECT_EQ(trainer.steps_taken(), 7);
   EXPECT_EQ(trainer.learning_rate(), 0.2);
   for (size_t i = 0; i < 4; ++i) {
-    EXPECT_TRUE(at::equal(problem.parameters()[i], other.parameters()[i]));
-    EXPECT_FALSE(problem.parameters()[i].is_alias_of(other.parameters()[i]));
+    EXPECT_TRUE(at::equal(problem.network->parameters()[i], other.network->parameters()[i]));
+    EXPECT_FALSE(problem.network->parameters()[i].is_alias_of(other.network->parameters()[i]));
   }
-  EXPECT_TRUE(at::equal(problem.buffers()[0], other.buffers()[0]));
+  EXPECT_TRUE(at::equal(problem.network->buffers()[0], other.network->buffers()[0]));
 
   // The statistics too: fed the same batches, both take the same steps, each in its own memory.
   trainer.advance_to(8);  // the source's statistics must not feel this
@@ -270,7 +270,7 @@ TEST_P(Copies, AreTheSameToTheBitAndGoOnAlike) {
   trainer.advance_to(12);
   source.advance_to(12);
   for (size_t i = 0; i < 4; ++i) {
-    EXPECT_TRUE(at::equal(problem.parameters()[i], other.parameters()[i]));
+    EXPECT_TRUE(at::equal(problem.network->parameters()[i], other.network->parameters()[i]));
   }
   EXPECT_EQ(trace.steps.back().loss, other_trace.steps.back().loss);
 }

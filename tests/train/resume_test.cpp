@@ -98,10 +98,12 @@ TEST_P(Resume, EqualsTheUninterruptedRun) {
                                     a.learning_rate == b.learning_rate;
                            }))
         << "stopped at " << stop;
-    for (size_t i = 0; i < whole.problem.parameters().size(); ++i) {
-      EXPECT_TRUE(at::equal(second.problem.parameters()[i], whole.problem.parameters()[i]));
+    for (size_t i = 0; i < whole.problem.network->parameters().size(); ++i) {
+      EXPECT_TRUE(at::equal(second.problem.network->parameters()[i],
+                            whole.problem.network->parameters()[i]));
     }
-    EXPECT_TRUE(at::equal(second.problem.buffers()[0], whole.problem.buffers()[0]));
+    EXPECT_TRUE(
+        at::equal(second.problem.network->buffers()[0], whole.problem.network->buffers()[0]));
     EXPECT_EQ(summary.final_train->loss, expected.final_train->loss);
     EXPECT_EQ(summary.best_train_loss, expected.best_train_loss);
     EXPECT_EQ(summary.meta_skipped, expected.meta_skipped);
@@ -152,8 +154,8 @@ TEST(ResumePopulation, EqualsTheUninterruptedOneWhereverTheTurnWasBroken) {
     for (size_t m = 0; m < 3; ++m) {
       EXPECT_EQ(second.traces[m].steps.back().step, 19);
       EXPECT_EQ(second.traces[m].losses().back(), whole.traces[m].losses().back()) << stop;
-      EXPECT_TRUE(
-          at::equal(second.problems[m]->parameters()[0], whole.problems[m]->parameters()[0]));
+      EXPECT_TRUE(at::equal(second.problems[m]->network->parameters()[0],
+                            whole.problems[m]->network->parameters()[0]));
     }
   }
 }

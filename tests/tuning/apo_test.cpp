@@ -97,10 +97,11 @@ TEST(ApoTuner, TheObjectiveIsTheLossPlusLambdaTimesTheDiscrepancy) {
 }
 
 /// Notes how many examples each forward pass sees.
-struct CountingProblem : test::TinyProblem {
-  Tensor outputs(const Batch& x) override {
-    examples.push_back(x.inputs.size(0));
-    return TinyProblem::outputs(x);
+struct CountingNetwork : test::TinyNetwork {
+  CountingNetwork() : TinyNetwork(make_generator(0, RandomStream::model), at::kCPU) {}
+  Tensor forward(const Tensor& x) override {
+    examples.push_back(x.size(0));
+    return TinyNetwork::forward(x);
   }
   std::vector<int64_t> examples;
 };
@@ -109,11 +110,18 @@ TEST(ApoTuner, ALeanMetaStepLooksAtAQuarterOfBothBatches) {
   ApoOptions options;
   for (const bool lean : {false, true}) {
     options.lean = lean;
-    CountingProblem problem;
-    train(problem, *make_sgd({}, kSetting), *make_apo(options), {.steps = 11}, {});
+    test::TinyProblem problem;
+    auto counting = std::make_unique<CountingNetwork>();
+    const std::vector<int64_t>& examples = counting->examples;
+    problem.network = std::move(counting);
+    train(problem,
+          *make_sgd({}, kSetting),
+          *make_apo(options),
+          {.steps = 11, .evaluate_every = 0},
+          {});
     const int64_t seen = lean ? 2 : 8;
     // The last step: x, then of the meta step x̃ at θ, x and x̃ at θ′.
-    const std::vector<int64_t> last(problem.examples.end() - 4, problem.examples.end());
+    const std::vector<int64_t> last(examples.end() - 4, examples.end());
     EXPECT_EQ(last, (std::vector<int64_t>{8, seen, seen, seen}));
   }
 }
@@ -124,10 +132,10 @@ TEST(ApoTuner, AnObjectiveThatIsNotFiniteCountsAsTooLargeAStep) {
   const auto rule = make_sgd({}, {.learning_rate = std::numeric_limits<double>::max()});
   test::TinyProblem problem;
   const auto tuner = make_apo(options);
-  const Batch x = problem.next_batch();
-  const Tensor loss = problem.loss(problem.outputs(x), x);
-  const TensorList g = gradient(loss, problem.parameters());
-  const Statistics xi = rule->initial_statistics(problem.parameters());
+  const Batch x = problem.batches->next();
+  const Tensor loss = loss_on(problem, x);
+  const TensorList g = gradient(loss, problem.network->parameters());
+  const Statistics xi = rule->initial_statistics(problem.network->parameters());
   Hyperparameters phi(rule->hyperparameters(), {"learning_rate"}, {0, 0, 0, 0}, 1, at::kCPU);
   const auto before = phi.stored(0).item<double>();
   const Seen meta = seen(tuner->before_step({0, problem, *rule, g, xi, x, loss}, phi));
@@ -158,10 +166,10 @@ TEST(ApoTuner, AStepThatWouldUndoTheTrainingIsSearchedAnewAndNotSeenByTheMetaOpt
   const auto rule = make_sgd({}, kSetting);
   test::TinyProblem problem;
   const auto tuner = make_apo({});
-  const Batch x = problem.next_batch();
-  const Tensor loss = problem.loss(problem.outputs(x), x);
-  const TensorList g = gradient(loss, problem.parameters());
-  const Statistics xi = rule->initial_statistics(problem.parameters());
+  const Batch x = problem.batches->next();
+  const Tensor loss = loss_on(problem, x);
+  const TensorList g = gradient(loss, problem.network->parameters());
+  const Statistics xi = rule->initial_statistics(problem.network->parameters());
   Hyperparameters phi(rule->hyperparameters(), {"learning_rate"}, {0, 0, 0, 0}, 1, at::kCPU);
   phi.set(0, 1e3);
   const Seen meta = seen(tuner->before_step({0, problem, *rule, g, xi, x, loss}, phi));
@@ -181,16 +189,16 @@ TEST(ApoTuner, ARuinedNetworkIsNotGivenEverSmallerRates) {
   const auto rule = make_sgd({}, {.learning_rate = 0.5});
   test::TinyProblem problem;
   const auto tuner = make_apo({});
-  const Statistics xi = rule->initial_statistics(problem.parameters());
+  const Statistics xi = rule->initial_statistics(problem.network->parameters());
   Hyperparameters phi(rule->hyperparameters(), {"learning_rate"}, {0, 0, 0, 0}, 1, at::kCPU);
   const auto meta_step = [&](int64_t t) {
-    const Batch x = problem.next_batch();
-    const Tensor loss = problem.loss(problem.outputs(x), x);
-    const TensorList g = gradient(loss, problem.parameters());
+    const Batch x = problem.batches->next();
+    const Tensor loss = loss_on(problem, x);
+    const TensorList g = gradient(loss, problem.network->parameters());
     return seen(tuner->before_step({t, problem, *rule, g, xi, x, loss}, phi));
   };
   EXPECT_FALSE(meta_step(0).skipped);
-  problem.parameters()[3].detach() += at::arange(3, at::kDouble) * 100;
+  problem.network->parameters()[3].detach() += at::arange(3, at::kDouble) * 100;
   phi.set(0, 1e-6);
   EXPECT_TRUE(meta_step(10).skipped);
   EXPECT_GT(phi.value(0).item<double>(), 1e-5);
@@ -200,17 +208,17 @@ TEST(ApoTuner, TheUntrainedLossIsTheFirstOneThoughTheFirstObjectiveBeNotFinite) 
   const auto rule = make_sgd({}, {.learning_rate = 0.5});
   test::TinyProblem problem;
   const auto tuner = make_apo({});
-  const Statistics xi = rule->initial_statistics(problem.parameters());
+  const Statistics xi = rule->initial_statistics(problem.network->parameters());
   Hyperparameters phi(rule->hyperparameters(), {"learning_rate"}, {0, 0, 0, 0}, 1, at::kCPU);
-  const Batch x = problem.next_batch();
+  const Batch x = problem.batches->next();
   const auto meta_step_at = [&](int64_t t, double rate) {
     phi.set(0, rate);
-    const Tensor loss = problem.loss(problem.outputs(x), x);
-    const TensorList g = gradient(loss, problem.parameters());
+    const Tensor loss = loss_on(problem, x);
+    const TensorList g = gradient(loss, problem.network->parameters());
     return seen(tuner->before_step({t, problem, *rule, g, xi, x, loss}, phi));
   };
   EXPECT_FALSE(std::isfinite(meta_step_at(0, std::numeric_limits<double>::max()).objective));
-  problem.parameters()[3].detach() += at::arange(3, at::kDouble) * 100;
+  problem.network->parameters()[3].detach() += at::arange(3, at::kDouble) * 100;
   EXPECT_TRUE(meta_step_at(10, 1e-6).skipped);  // ruined, measured by the loss at step 0
 }
 
@@ -242,15 +250,14 @@ TEST(ApoTuner, ThroughMomentumTheObjectiveIsThatOfTheStepThatIsTaken) {
   } trace;
   test::TinyProblem batches;
   Batch last;
-  for (int t = 0; t < 5; ++t) last = batches.next_batch();
+  for (int t = 0; t < 5; ++t) last = batches.batches->next();
   train(problem, *rule, *make_apo(options), {.steps = 5}, {&trace});
-  EXPECT_NEAR(problem.loss(problem.outputs(last), last).item<double>(), trace.predicted, 1e-14);
+  EXPECT_NEAR(loss_on(problem, last).item<double>(), trace.predicted, 1e-14);
 }
 
 TEST(ApoTuner, RefusesADiscrepancyOfClassesForARegression) {
-  struct Regression : test::TinyProblem {
-    bool has_classes() const override { return false; }
-  } problem;
+  test::TinyProblem problem;
+  problem.loss = make_squared_error();
   ApoOptions options;
   make_apo(options)->check(problem);
   options.discrepancy = "kl";
@@ -276,18 +283,18 @@ TEST(ApoTuner, AutoTakesTheMinimiserOfTheObjectiveOnTheGrid) {
   // The search draws its own x̃ first, and more examples than a step has, so compare with J
   // evaluated by hand on the same batches.
   test::TinyProblem problem;
-  const Batch own = problem.next_batch();
+  const Batch own = problem.batches->next();
   const Batch x = enough_examples(problem, own);
-  const Batch x_tilde = enough_examples(problem, problem.next_discrepancy_batch());
+  const Batch x_tilde = enough_examples(problem, problem.discrepancy_batches->next());
   ASSERT_EQ(x.targets.size(0), 32);
-  const TensorList theta = clone(problem.parameters());
-  const TensorList g = gradient(problem.loss(problem.outputs(own), own), problem.parameters());
+  const TensorList theta = clone(problem.network->parameters());
+  const TensorList g = gradient(loss_on(problem, own), problem.network->parameters());
   const auto objective = [&](double rate) {
     TensorList next;
     for (size_t i = 0; i < theta.size(); ++i) next.push_back(theta[i] - rate * g[i]);
-    const Tensor moved = test::TinyProblem::outputs_at(next, x_tilde) -
-                         test::TinyProblem::outputs_at(theta, x_tilde);
-    return (problem.loss(test::TinyProblem::outputs_at(next, x), x) +
+    const Tensor moved = test::TinyNetwork::outputs_at(next, x_tilde.inputs) -
+                         test::TinyNetwork::outputs_at(theta, x_tilde.inputs);
+    return (problem.loss->value(test::TinyNetwork::outputs_at(next, x.inputs), x) +
             0.1 * moved.square().sum() / 32)
         .item<double>();
   };

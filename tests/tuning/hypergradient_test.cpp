@@ -45,7 +45,7 @@ TEST(Hypergradient, AdditiveOnAParabolaIsAsByHand) {
   EXPECT_NEAR(eta[2], 0.1508416, 1e-15);
   EXPECT_NEAR(run.steps[1].loss, 0.64, 1e-15);
   EXPECT_NEAR(run.steps[2].loss, 0.34668544, 1e-15);
-  EXPECT_NEAR(problem.parameters()[0].item<double>(), 0.5888 - 0.1508416 * 1.1776, 1e-15);
+  EXPECT_NEAR(problem.network->parameters()[0].item<double>(), 0.5888 - 0.1508416 * 1.1776, 1e-15);
 }
 
 TEST(Hypergradient, MultiplicativeInOneDimensionGrowsByBetaUntilTheGradientTurns) {
@@ -112,15 +112,15 @@ TEST_P(HypergradientWithRule, FollowsTheDerivativeOfTheLossThroughTheRealUpdate)
       test::record(problem, *rule, *hypergradient("additive", beta), {.steps = 4}).rates();
 
   test::TinyProblem twin;
-  Statistics xi = rule->initial_statistics(twin.parameters());
+  Statistics xi = rule->initial_statistics(twin.network->parameters());
   Hyperparameters phi(rule->hyperparameters(), {}, {0, 0, 0, 0}, 1, at::kCPU);
   TensorList pending;
   Tensor leaf;
   for (size_t t = 0; t < eta.size(); ++t) {
-    const Batch x = twin.next_batch();
-    const Tensor loss = twin.loss(twin.outputs(x), x);
-    const TensorList g = with_coupled_decay(
-        twin.parameters(), gradient(loss, twin.parameters()), rule->coupled_decay());
+    const TensorList& trained = twin.network->parameters();
+    const Batch x = twin.batches->next();
+    const TensorList g =
+        with_coupled_decay(trained, gradient(loss_on(twin, x), trained), rule->coupled_decay());
     if (t > 0) {
       const double h = torch::autograd::grad(pending, {leaf}, g)[0].item<double>();
       EXPECT_NE(h, 0);
@@ -130,9 +130,9 @@ TEST_P(HypergradientWithRule, FollowsTheDerivativeOfTheLossThroughTheRealUpdate)
     rule->observe_curvature(twin, x, xi);
     rule->observe(g, xi);
     leaf = phi.value(0).clone().requires_grad_();
-    const TensorList theta = clone(twin.parameters());
+    const TensorList theta = clone(twin.network->parameters());
     pending = rule->propose({theta, g, xi}, phi.values_with({0}, {leaf}));
-    rule->step(twin.parameters(), g, xi, phi.values());
+    rule->step(twin.network->parameters(), g, xi, phi.values());
   }
 }
 

@@ -28,14 +28,14 @@ class RateSearchWith : public testing::TestWithParam<std::string> {
 
   test::TinyProblem problem_;
   std::unique_ptr<UpdateRule> rule_ = UpdateRuleChoice(update_rules(), GetParam()).make({});
-  Batch x_ = problem_.next_batch();
-  Tensor loss_ = problem_.loss(problem_.outputs(x_), x_);
-  TensorList g_ = gradient(loss_, problem_.parameters());
-  Statistics xi_ = rule_->initial_statistics(problem_.parameters());
+  Batch x_ = problem_.batches->next();
+  Tensor loss_ = loss_on(problem_, x_);
+  TensorList g_ = gradient(loss_, problem_.network->parameters());
+  Statistics xi_ = rule_->initial_statistics(problem_.network->parameters());
   Hyperparameters phi_{rule_->hyperparameters(), 4};
   StepContext context_{0, problem_, *rule_, g_, xi_, x_, loss_};
   std::unique_ptr<Discrepancy> discrepancy_ = make_squared_euclidean({});
-  Batch x_tilde_ = problem_.next_discrepancy_batch();
+  Batch x_tilde_ = problem_.discrepancy_batches->next();
   PendingStep step_{problem_, *rule_, g_, xi_, x_, x_tilde_};
   ProximalObjective objective_{step_, *discrepancy_, {.lambda = 0.1}};
 };
@@ -66,19 +66,19 @@ TEST_P(RateSearchWith, ATinyRateSurvivesATrialAndAHugeOneDoesNot) {
 }
 
 TEST_P(RateSearchWith, ATrialLeavesTheRunUntouched) {
-  const TensorList theta = clone(problem_.parameters());
-  const TensorList buffers = clone(problem_.buffers());
+  const TensorList theta = clone(problem_.network->parameters());
+  const TensorList buffers = clone(problem_.network->buffers());
   const Statistics xi = clone(xi_);
   const TensorList g = clone(g_);
   survives(0.1);
   for (size_t i = 0; i < theta.size(); ++i) {
-    EXPECT_TRUE(at::equal(problem_.parameters()[i], theta[i]));
+    EXPECT_TRUE(at::equal(problem_.network->parameters()[i], theta[i]));
     EXPECT_TRUE(at::equal(g_[i], g[i]));
     for (size_t s = 0; s < xi.slots.size(); ++s) {
       EXPECT_TRUE(at::equal(xi_.slots[s][i], xi.slots[s][i]));
     }
   }
-  EXPECT_TRUE(at::equal(problem_.buffers()[0], buffers[0]));
+  EXPECT_TRUE(at::equal(problem_.network->buffers()[0], buffers[0]));
   EXPECT_EQ(to_double(xi_.updates), to_double(xi.updates));
   for (size_t b = 0; b < xi.blocks.size(); ++b) {
     EXPECT_TRUE(at::equal(xi_.blocks[b].inputs.moment, xi.blocks[b].inputs.moment));

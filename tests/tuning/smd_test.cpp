@@ -56,7 +56,7 @@ TEST_P(SmdByHand, FollowsThePapersRecurrences) {
     EXPECT_NEAR(run.rates()[t], std::sqrt(hand.p[0] * hand.p[1]), 1e-13) << t;
   }
   for (int i = 0; i < 2; ++i) {
-    EXPECT_NEAR(problem.parameters()[0][i].item<double>(), hand.theta[i], 1e-13) << i;
+    EXPECT_NEAR(problem.network->parameters()[0][i].item<double>(), hand.theta[i], 1e-13) << i;
   }
 }
 
@@ -97,7 +97,7 @@ TEST(Smd, WithMetaRateZeroEqualsAConstantRate) {
   const auto run = test::record(problem, *rule, *make_smd(options), {.steps = 20});
   const auto constant = test::record(twin, *rule, *make_constant({}), {.steps = 20});
   EXPECT_EQ(run.losses(), constant.losses());
-  EXPECT_TRUE(at::equal(problem.buffers()[0], twin.buffers()[0]));
+  EXPECT_TRUE(at::equal(problem.network->buffers()[0], twin.network->buffers()[0]));
   for (const double rate : run.rates()) EXPECT_NEAR(rate, 0.05, 1e-15);
 }
 

@@ -33,9 +33,11 @@ TEST_P(TunersWithRule, ApoWithMetaRateZeroEqualsAConstantRateBitForBit) {
     EXPECT_EQ(apo->trace.steps[t].learning_rate, 0.05);
   }
   for (size_t i = 0; i < 4; ++i) {
-    EXPECT_TRUE(at::equal(apo->problem.parameters()[i], constant->problem.parameters()[i]));
+    EXPECT_TRUE(at::equal(apo->problem.network->parameters()[i],
+                          constant->problem.network->parameters()[i]));
   }
-  EXPECT_TRUE(at::equal(apo->problem.buffers()[0], constant->problem.buffers()[0]));
+  EXPECT_TRUE(
+      at::equal(apo->problem.network->buffers()[0], constant->problem.network->buffers()[0]));
 }
 
 TEST_P(TunersWithRule, ApoMovesTheRateAtMetaStepsOnly) {

@@ -25,34 +25,40 @@ constexpr int64_t kIn = 4, kOut = 3, kBatch = 12;
 /// z = W x + b, ℓ = ½ ‖z − y‖² averaged: a Gaussian likelihood of unit variance. One batch is the
 /// whole data set. The drawn noise is a whole number of every √out · eₖ, so that its second moment
 /// is the likelihood's own, I, exactly.
-class LinearRegression : public test::TinyProblem {
- public:
-  LinearRegression() {
-    at::Generator generator = make_generator(3, RandomStream::model);
-    x_ = {at::randn({kBatch, kIn}, generator, at::kDouble),
-          at::randn({kBatch, kOut}, generator, at::kDouble)};
-    theta_ = {at::randn({kOut, kIn}, generator, at::kDouble).requires_grad_(),
-              at::randn({kOut}, generator, at::kDouble).requires_grad_()};
+struct LinearNetwork : Network {
+  explicit LinearNetwork(at::Generator generator)
+      : Network({{at::randn({kOut, kIn}, generator, at::kDouble).requires_grad_(),
+                  at::randn({kOut}, generator, at::kDouble).requires_grad_()},
+                 {"fc.weight", "fc.bias"}}) {}
+  Tensor forward(const Tensor& x) override {
+    Tensor z = at::linear(x, parameters()[0], parameters()[1]);
+    if (TapScope* scope = TapScope::open()) {
+      scope->add({parameters()[0], parameters()[1], x, z, {}, {}, {}});
+    }
+    return z;
   }
+};
 
-  TensorList& parameters() override { return theta_; }
-  Batch next_batch() override { return x_; }
-  Batch next_discrepancy_batch() override { return x_; }
-  Tensor outputs(const Batch& x) override { return at::linear(x.inputs, theta_[0], theta_[1]); }
-  Tensor loss(const Tensor& z, const Batch& x) override {
+struct GaussianLoss : Loss {
+  Tensor value(const Tensor& z, const Batch& x) const override {
     return (z - x.targets).square().sum() / (2 * kBatch);
   }
-  std::vector<LayerMoments> curvature(const Batch& x, const CurvatureOptions&, uint64_t) override {
-    const at::AutoGradMode with_gradients(true);
-    const Tensor z = outputs(x);
-    const Tensor noise = std::sqrt(kOut) * at::eye(kOut, at::kDouble).repeat({kBatch / kOut, 1});
-    const LayerTap tap{theta_[0], theta_[1], x.inputs, z, {}, {}, {}};
-    return layer_moments({tap}, loss(z, {x.inputs, z.detach() + noise}), theta_);
+  Tensor sampled_targets(const Tensor& z, at::Generator&) const override {
+    return z.detach() + std::sqrt(kOut) * at::eye(kOut, at::kDouble).repeat({kBatch / kOut, 1});
   }
+};
 
- private:
-  Batch x_;
-  TensorList theta_;
+struct LinearRegression : Problem {
+  LinearRegression() {
+    at::Generator generator = make_generator(3, RandomStream::model);
+    const Tensor inputs = at::randn({kBatch, kIn}, generator, at::kDouble);
+    const Batch all{inputs, at::randn({kBatch, kOut}, generator, at::kDouble)};
+    const Draw draw = [all](at::Generator&) { return all; };
+    network = std::make_unique<LinearNetwork>(generator);
+    loss = std::make_unique<GaussianLoss>();
+    batches = make_drawn(0, RandomStream::training_batches, draw);
+    discrepancy_batches = make_drawn(0, RandomStream::discrepancy_batches, draw);
+  }
 };
 
 /// The step's change of θ as one vector: per output the weights, then its bias, as K-FAC orders
@@ -64,12 +70,13 @@ Tensor joint_vector(const TensorList& theta) {
 /// Whatever a rule needs before it can propose a step on its problem's next batch.
 struct Prepared {
   explicit Prepared(const KfacOptions& options, const RuleSetting& setting = {.learning_rate = 1})
-      : rule(make_kfac(options, setting)), xi(rule->initial_statistics(problem.parameters())) {
+      : rule(make_kfac(options, setting)),
+        xi(rule->initial_statistics(problem.network->parameters())) {
     observe();
   }
   void observe() {
-    x = problem.next_batch();
-    g = gradient(problem.loss(problem.outputs(x), x), problem.parameters());
+    x = problem.batches->next();
+    g = gradient(loss_on(problem, x), problem.network->parameters());
     rule->observe_curvature(problem, x, xi);
     rule->observe(g, xi);
   }
@@ -80,7 +87,7 @@ struct Prepared {
   LinearRegression problem;
   std::unique_ptr<UpdateRule> rule;
   Statistics xi;
-  TensorList theta = detached(problem.parameters());
+  TensorList theta = detached(problem.network->parameters());
   Hyperparameters phi{rule->hyperparameters(), 2};
   Batch x;
   TensorList g;
@@ -90,12 +97,12 @@ TEST(Kfac, WithoutDampingItIsTheNaturalGradientStepOfALinearNetwork) {
   Prepared at({.damping = 1e-13});
   // Dense Gauss-Newton: G = Σ Jᵀ J / B with J the Jacobian of one example's outputs.
   Tensor gauss_newton = at::zeros({kOut * (kIn + 1), kOut * (kIn + 1)}, at::kDouble);
-  const Tensor z = at.problem.outputs(at.x);
+  const Tensor z = at.problem.network->forward(at.x.inputs);
   for (int64_t n = 0; n < kBatch; ++n) {
     TensorList rows;
     for (int64_t k = 0; k < kOut; ++k) {
-      rows.push_back(
-          joint_vector(torch::autograd::grad({z[n][k]}, at.problem.parameters(), {}, true)));
+      rows.push_back(joint_vector(
+          torch::autograd::grad({z[n][k]}, at.problem.network->parameters(), {}, true)));
     }
     const Tensor jacobian = at::stack(rows);
     gauss_newton += at::matmul(jacobian.t(), jacobian) / kBatch;
@@ -104,7 +111,7 @@ TEST(Kfac, WithoutDampingItIsTheNaturalGradientStepOfALinearNetwork) {
       joint_vector(at.theta) - at::linalg_solve(gauss_newton, joint_vector(at.g));
   EXPECT_LT((joint_vector(at.proposal()) - expected).abs().max().item<double>(), 1e-10);
   // The problem is quadratic with unit curvature in the outputs, so that step ends at the optimum.
-  at.rule->step(at.problem.parameters(), at.g, at.xi, at.phi.values());
+  at.rule->step(at.problem.network->parameters(), at.g, at.xi, at.phi.values());
   at.observe();
   EXPECT_LT(joint_vector(at.g).abs().max().item<double>(), 1e-10);
 }
@@ -152,15 +159,15 @@ TEST(Kfac, TheFactorsBeginAsTheMeanOfTheWarmUpBatches) {
   test::TinyProblem problem, twin;
   const auto rule =
       make_kfac({.fisher = "empirical", .factor_decay = 0.5, .warmup_batches = 3}, {});
-  Statistics xi = rule->initial_statistics(problem.parameters());
-  const Batch x = problem.next_batch();
+  Statistics xi = rule->initial_statistics(problem.network->parameters());
+  const Batch x = problem.batches->next();
   rule->observe_curvature(problem, x, xi);
   Tensor mean;
   for (int n = 0; n < 3; ++n) {
-    const auto moments = twin.curvature(twin.next_discrepancy_batch(), {Fisher::empirical}, 0);
+    const auto moments = curvature(twin, twin.discrepancy_batches->next(), {Fisher::empirical}, 0);
     mean = n == 0 ? moments[1].inputs : mean + moments[1].inputs;
   }
-  const Tensor of_x = twin.curvature(x, {Fisher::empirical}, 0)[1].inputs;
+  const Tensor of_x = curvature(twin, x, {Fisher::empirical}, 0)[1].inputs;
   const Tensor expected = 0.5 * mean / 3 + 0.5 * of_x;
   EXPECT_LT((xi.blocks[1].inputs.moment - expected).abs().max().item<double>(), 1e-14);
 }
@@ -169,12 +176,12 @@ TEST(Kfac, BetweenDecompositionsTheEigenvaluesAreTheCurvatureAlongTheOldBasis) {
   test::TinyProblem problem;
   const auto rule =
       make_kfac({.factor_interval = 1, .inverse_interval = 1, .basis_interval = 4}, {});
-  Statistics xi = rule->initial_statistics(problem.parameters());
+  Statistics xi = rule->initial_statistics(problem.network->parameters());
   xi.curvature_steps = 4;  // a multiple of 1 · 4
-  rule->observe_curvature(problem, problem.next_batch(), xi);
+  rule->observe_curvature(problem, problem.batches->next(), xi);
   const Tensor basis = xi.blocks[0].inputs.vectors.clone();
   xi.curvature_steps = 5;
-  rule->observe_curvature(problem, problem.next_batch(), xi);
+  rule->observe_curvature(problem, problem.batches->next(), xi);
   const KroneckerFactor& factor = xi.blocks[0].inputs;
   EXPECT_TRUE(at::equal(factor.vectors, basis));
   for (int64_t k = 0; k < basis.size(1); ++k) {
@@ -183,7 +190,7 @@ TEST(Kfac, BetweenDecompositionsTheEigenvaluesAreTheCurvatureAlongTheOldBasis) {
     EXPECT_NEAR(factor.values[k].item<double>(), expected, 1e-14);
   }
   xi.curvature_steps = 8;
-  rule->observe_curvature(problem, problem.next_batch(), xi);
+  rule->observe_curvature(problem, problem.batches->next(), xi);
   EXPECT_FALSE(at::equal(xi.blocks[0].inputs.vectors, basis));
 }
 

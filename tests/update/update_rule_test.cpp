@@ -122,9 +122,9 @@ TEST_P(UpdateRules, DeclareTheLearningRateFirst) {
 
 TEST_P(UpdateRules, ProposeChangesNoneOfItsArguments) {
   test::TinyProblem problem;
-  const Batch x = problem.next_batch();
-  const TensorList theta = detached(problem.parameters());
-  const TensorList g = gradient(problem.loss(problem.outputs(x), x), problem.parameters());
+  const Batch x = problem.batches->next();
+  const TensorList theta = detached(problem.network->parameters());
+  const TensorList g = gradient(loss_on(problem, x), problem.network->parameters());
   Statistics xi = rule_->initial_statistics(theta);
   rule_->observe_curvature(problem, x, xi);
   rule_->observe(g, xi);

@@ -35,23 +35,27 @@ class Recorder {
 /// With a recorder, calls with inputs of the first call's shapes are recorded after a few times and
 /// replayed from then on: results then lie where the recording left them, until the next call. All
 /// other calls, and all calls without a recorder, simply do the work.
-template <class Result>
+///
+/// Inputs: a struct of tensors, whose `visit_tensors(visit)` calls `visit` with each of them.
+template <class Inputs, class Result>
 class Replayed {
  public:
-  using Work = std::function<Result(const TensorList& inputs)>;
+  using Work = std::function<Result(const Inputs& inputs)>;
 
-  Result operator()(Recorder* recorder, const TensorList& inputs, const Work& work) {
+  Result operator()(Recorder* recorder, const Inputs& inputs, const Work& work) {
     if (recorder == nullptr || refused_) return work(inputs);
-    if (shapes_.empty()) shapes_ = shapes_of(inputs);
-    if (shapes_of(inputs) != shapes_) return work(inputs);
+    const TensorList now = tensors_of(inputs);
+    if (shapes_.empty()) shapes_ = shapes_of(now);
+    if (shapes_of(now) != shapes_) return work(inputs);
     if (calls_ < kCallsBefore) {
       ++calls_;
       return work(inputs);
     }
     if (!recording_) record(*recorder, inputs, work);
     if (refused_) return work(inputs);
-    for (size_t i = 0; i < inputs.size(); ++i) {
-      if (!inputs[i].is_same(inputs_[i])) inputs_[i].copy_(inputs[i]);
+    TensorList recorded = tensors_of(inputs_);
+    for (size_t i = 0; i < now.size(); ++i) {
+      if (!now[i].is_same(recorded[i])) recorded[i].copy_(now[i]);
     }
     recording_->replay();
     return result_;
@@ -64,6 +68,12 @@ class Replayed {
   /// The first calls choose algorithms and allocate what libraries keep.
   static constexpr int kCallsBefore = 3;
 
+  static TensorList tensors_of(const Inputs& inputs) {
+    TensorList tensors;
+    inputs.visit_tensors([&tensors](const Tensor& tensor) { tensors.push_back(tensor); });
+    return tensors;
+  }
+
   static std::vector<std::vector<int64_t>> shapes_of(const TensorList& tensors) {
     std::vector<std::vector<int64_t>> shapes;
     for (const Tensor& tensor : tensors) {
@@ -72,7 +82,7 @@ class Replayed {
     return shapes;
   }
 
-  void record(Recorder& recorder, const TensorList& inputs, const Work& work) {
+  void record(Recorder& recorder, const Inputs& inputs, const Work& work) {
     inputs_ = inputs;
     recording_ = recorder.record([&] { result_ = work(inputs_); });
     if (recording_) return;
@@ -83,8 +93,8 @@ class Replayed {
   std::vector<std::vector<int64_t>> shapes_;
   int calls_ = 0;
   bool refused_ = false;
-  TensorList inputs_;  ///< of the recording
-  Result result_;      ///< of the recording
+  Inputs inputs_;  ///< of the recording
+  Result result_;  ///< of the recording
   std::unique_ptr<Recording> recording_;
 };
 

@@ -30,9 +30,9 @@ Split read_split(const std::vector<fs::path>& paths,
   for (const fs::path& path : paths) {
     if (examples == limit) break;
     const Split part = read_cifar(path, format, limit - examples);
-    examples += part.labels.size(0);
-    images.push_back(part.images);
-    labels.push_back(part.labels);
+    examples += part.targets.size(0);
+    images.push_back(part.inputs);
+    labels.push_back(part.targets);
   }
   examples_to_read(asked, examples, paths.front().parent_path(), kind);
   if (images.size() == 1) return {images[0], labels[0]};
@@ -50,11 +50,10 @@ std::unique_ptr<Dataset> load(const FileSource& source,
   const fs::path test_path = paths.back();
   paths.pop_back();
 
-  auto dataset = std::make_unique<Dataset>();
-  dataset->train = read_split(paths, format, request.train_examples, "training");
-  dataset->test = read_split({test_path}, format, request.test_examples, "test");
-  dataset->classes = format.classes;
-  return dataset;
+  Split train = read_split(paths, format, request.train_examples, "training");
+  return dataset_of_pictures(std::move(train),
+                             read_split({test_path}, format, request.test_examples, "test"),
+                             format.classes);
 }
 
 }  // namespace

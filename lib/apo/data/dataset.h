@@ -13,17 +13,34 @@
 
 namespace apo {
 
-/// images: uint8 [N, C, H, W]; labels: int64 [N], each in [0, classes).
+/// Examples along the first dimension. inputs: [N, …] of any type, pictures uint8 [N, C, H, W];
+/// targets: as a loss compares with them, classes int64 [N], each in [0, classes).
 struct Split {
-  Tensor images;
-  Tensor labels;
+  Tensor inputs;
+  Tensor targets;
+  Tensor weights = {};  ///< ≥ 0, [N] or one per position; undefined: all are 1
 };
+
+/// Per-channel mean and standard deviation, as fractions of 1 (pixel value / 255). Of none: inputs
+/// are taken as they are.
+struct Normalisation {
+  std::vector<double> mean = {};
+  std::vector<double> deviation = {};
+};
+
+/// Exact statistics of pictures, by counting their 256 values. A constant channel gets deviation 1.
+/// images: uint8 [N, C, H, W] on the CPU.
+Normalisation channel_statistics(const Tensor& images);
 
 struct Dataset {
   Split train;
   Split test;
   int64_t classes = 0;
+  Normalisation normalisation = {};  ///< of the inputs, by those of the training set
 };
+
+/// With its normalisation: by the training pictures' channel statistics.
+std::unique_ptr<Dataset> dataset_of_pictures(Split train, Split test, int64_t classes);
 
 /// What is asked of a data set's files.
 struct DataRequest {

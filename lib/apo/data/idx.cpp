@@ -105,11 +105,9 @@ std::unique_ptr<Dataset> load(const FileSource& source, const DataRequest& reque
                                  "train-labels-idx1-ubyte",
                                  "t10k-images-idx3-ubyte",
                                  "t10k-labels-idx1-ubyte"});
-  auto dataset = std::make_unique<Dataset>();
-  dataset->train = read_idx(paths[0], paths[1], {"training", request.train_examples});
-  dataset->test = read_idx(paths[2], paths[3], {"test", request.test_examples});
-  dataset->classes = kClasses;
-  return dataset;
+  Split train = read_idx(paths[0], paths[1], {"training", request.train_examples});
+  return dataset_of_pictures(
+      std::move(train), read_idx(paths[2], paths[3], {"test", request.test_examples}), kClasses);
 }
 
 }  // namespace

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "apo/data/stream.h"
+#include "apo/data/dataset.h"
 
 namespace apo {
 
@@ -27,6 +27,12 @@ Normalisation channel_statistics(const Tensor& images) {
     result.deviation.push_back(deviation > 0 ? deviation / 255 : 1);
   }
   return result;
+}
+
+std::unique_ptr<Dataset> dataset_of_pictures(Split train, Split test, int64_t classes) {
+  Normalisation statistics = channel_statistics(train.inputs);
+  return std::make_unique<Dataset>(
+      Dataset{std::move(train), std::move(test), classes, std::move(statistics)});
 }
 
 }  // namespace apo

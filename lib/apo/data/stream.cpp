@@ -18,6 +18,7 @@ namespace {
 std::pair<Tensor, Tensor> scale_and_shift(const Normalisation& normalisation,
                                           at::Device device,
                                           at::ScalarType dtype) {
+  if (normalisation.mean.empty()) return {};
   std::vector<double> scale;
   std::vector<double> shift;
   for (size_t c = 0; c < normalisation.mean.size(); ++c) {
@@ -29,12 +30,14 @@ std::pair<Tensor, Tensor> scale_and_shift(const Normalisation& normalisation,
   return {at::tensor(scale, options).view({-1, 1, 1}), at::tensor(shift, options).view({-1, 1, 1})};
 }
 
-/// images · scale + shift, of type `dtype`: one kernel on a GPU, where loading converts.
-Tensor normalise(const Tensor& images,
+/// inputs · scale + shift, of type `dtype`: one kernel on a GPU, where loading converts. Without a
+/// scale real numbers get the type and others stay what they are.
+Tensor normalise(const Tensor& inputs,
                  const Tensor& scale,
                  const Tensor& shift,
                  at::ScalarType dtype) {
-  return at::addcmul(shift, images, scale).to(dtype);
+  if (!scale.defined()) return inputs.is_floating_point() ? inputs.to(dtype) : inputs;
+  return at::addcmul(shift, inputs, scale).to(dtype);
 }
 
 }  // namespace
@@ -43,12 +46,12 @@ BatchStream::BatchStream(Split split,
                          const Normalisation& normalisation,
                          const StreamOptions& options)
     : split_(std::move(split)), options_(options) {
-  std::tie(scale_, shift_) = scale_and_shift(normalisation, split_.images.device(), options_.dtype);
+  std::tie(scale_, shift_) = scale_and_shift(normalisation, split_.inputs.device(), options_.dtype);
   start_pass();
 }
 
 Batch BatchStream::next() {
-  const int64_t count = split_.labels.size(0);
+  const int64_t count = split_.targets.size(0);
   if (position_.examples >= count) {
     position_ = {.pass = position_.pass + 1, .examples = 0};
     start_pass();
@@ -58,15 +61,17 @@ Batch BatchStream::next() {
   position_.examples += size;
 
   const Tensor chosen = order_.narrow(0, begin, size);
-  Tensor images = split_.images.index_select(0, chosen);
+  Tensor inputs = split_.inputs.index_select(0, chosen);
   if (options_.augmentation == Augmentation::crop_flip) {
-    images = crop_and_flip(images, offsets_.narrow(0, begin, size), flips_.narrow(0, begin, size));
+    inputs = crop_and_flip(inputs, offsets_.narrow(0, begin, size), flips_.narrow(0, begin, size));
   }
-  return {normalise(images, scale_, shift_, options_.dtype), split_.labels.index_select(0, chosen)};
+  return {normalise(inputs, scale_, shift_, options_.dtype),
+          normalise(split_.targets.index_select(0, chosen), {}, {}, options_.dtype),
+          split_.weights.defined() ? split_.weights.index_select(0, chosen) : Tensor()};
 }
 
-int64_t BatchStream::batches_per_pass() const {
-  return (split_.labels.size(0) - 1) / options_.batch_size + 1;
+int64_t BatchStream::steps_per_pass() const {
+  return (split_.targets.size(0) - 1) / options_.batch_size + 1;
 }
 
 void BatchStream::visit_state(StateVisitor& visitor) {
@@ -77,8 +82,8 @@ void BatchStream::visit_state(StateVisitor& visitor) {
 
 /// On the CPU whatever the device, so that both see the same order.
 void BatchStream::start_pass() {
-  const int64_t count = split_.labels.size(0);
-  const at::Device device = split_.images.device();
+  const int64_t count = split_.targets.size(0);
+  const at::Device device = split_.inputs.device();
   at::Generator generator =
       make_generator(options_.seed, options_.stream, static_cast<uint64_t>(position_.pass));
   order_ = at::randperm(count, generator, at::kLong).to(device);
@@ -88,14 +93,12 @@ void BatchStream::start_pass() {
   }
 }
 
-Batch slice_batch(const Split& split,
-                  const Normalisation& normalisation,
-                  int64_t begin,
-                  int64_t end,
-                  at::ScalarType dtype) {
-  const auto [scale, shift] = scale_and_shift(normalisation, split.images.device(), dtype);
-  return {normalise(split.images.narrow(0, begin, end - begin), scale, shift, dtype),
-          split.labels.narrow(0, begin, end - begin)};
+Batch SplitInOrder::slice(int64_t begin, int64_t end) const {
+  const auto part = [&](const Tensor& t) { return t.narrow(0, begin, end - begin); };
+  const auto [scale, shift] = scale_and_shift(normalisation_, split_.inputs.device(), dtype_);
+  return {normalise(part(split_.inputs), scale, shift, dtype_),
+          normalise(part(split_.targets), {}, {}, dtype_),
+          split_.weights.defined() ? part(split_.weights) : Tensor()};
 }
 
 }  // namespace apo

@@ -2,29 +2,12 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "apo/base/random.h"
-#include "apo/base/state.h"
+#include "apo/data/batch.h"
 #include "apo/data/dataset.h"
 
 namespace apo {
-
-/// inputs: [B, C, H, W], normalised, of the model's type; targets: int64 [B].
-struct Batch {
-  Tensor inputs;
-  Tensor targets;
-};
-
-/// Per-channel mean and standard deviation, as fractions of 1 (pixel value / 255).
-struct Normalisation {
-  std::vector<double> mean;
-  std::vector<double> deviation;
-};
-
-/// Exact statistics of the pictures, by counting their 256 values. A constant channel gets
-/// deviation 1. images: uint8 [N, C, H, W] on the CPU.
-Normalisation channel_statistics(const Tensor& images);
 
 enum class Augmentation {
   none,
@@ -49,23 +32,23 @@ struct StreamPosition {
 /// Order and augmentation of pass e depend only on (seed, stream, e), drawn whole at its start, so
 /// no step works per example on the host and a position is two numbers. The last batch of a pass
 /// holds what is left.
-class BatchStream {
+class BatchStream : public Batches {
  public:
   /// split, normalisation: of the training set, on the training device.
   BatchStream(Split split, const Normalisation& normalisation, const StreamOptions& options);
 
-  Batch next();
-  int64_t batches_per_pass() const;
+  Batch next() override;
+  int64_t steps_per_pass() const override;
 
   /// A state fits streams of the same split and options.
-  void visit_state(StateVisitor& visitor);
+  void visit_state(StateVisitor& visitor) override;
 
  private:
   void start_pass();
 
   Split split_;
   StreamOptions options_;
-  Tensor scale_;  // [C, 1, 1]: 1 / (255 · deviation)
+  Tensor scale_;  // [C, 1, 1]: 1 / (255 · deviation); undefined where inputs are taken as they are
   Tensor shift_;  // [C, 1, 1]: −mean / deviation
   StreamPosition position_;
   // Of this pass, in the order in which it gives its examples, on the training device:
@@ -74,12 +57,19 @@ class BatchStream {
   Tensor flips_;    // bool [N], crop_flip only
 };
 
-/// Examples [begin, end) of a split in order, normalised, for evaluation.
-Batch slice_batch(const Split& split,
-                  const Normalisation& normalisation,
-                  int64_t begin,
-                  int64_t end,
-                  at::ScalarType dtype);
+/// A split in its order, normalised, for evaluation.
+class SplitInOrder : public Examples {
+ public:
+  SplitInOrder(Split split, Normalisation normalisation, at::ScalarType dtype)
+      : split_(std::move(split)), normalisation_(std::move(normalisation)), dtype_(dtype) {}
+  int64_t size() const override { return split_.targets.size(0); }
+  Batch slice(int64_t begin, int64_t end) const override;
+
+ private:
+  Split split_;
+  Normalisation normalisation_;
+  at::ScalarType dtype_;
+};
 
 /// crop_flip. images: uint8 [B, C, H, W]; offsets: int64 [B, 2], row and column of the crop in the
 /// picture padded by 4; flips: bool [B]. One gather on the images' device.

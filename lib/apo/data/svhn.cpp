@@ -124,11 +124,9 @@ std::unique_ptr<Dataset> load_svhn(const NoOptions&, const DataRequest& request)
       find_files({.name = "svhn", .folders = {"svhn", "SVHN"}, .archive = "", .package = ""},
                  request.root,
                  {"train_32x32.mat", "test_32x32.mat"});
-  auto dataset = std::make_unique<Dataset>();
-  dataset->train = read_svhn(paths[0], {"training", request.train_examples});
-  dataset->test = read_svhn(paths[1], {"test", request.test_examples});
-  dataset->classes = kClasses;
-  return dataset;
+  Split train = read_svhn(paths[0], {"training", request.train_examples});
+  return dataset_of_pictures(
+      std::move(train), read_svhn(paths[1], {"test", request.test_examples}), kClasses);
 }
 
 }  // namespace apo

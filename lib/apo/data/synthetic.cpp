@@ -38,17 +38,17 @@ std::unique_ptr<Dataset> make_synthetic(const SyntheticOptions& options,
   const auto generator = [&](uint64_t part) {
     return make_generator(request.seed, RandomStream::synthetic_data, part);
   };
-  const auto count = [](int64_t asked, int64_t all) { return asked > 0 ? asked : all; };
   const Tensor prototypes =
       at::rand({options.classes, options.channels, options.height, options.width},
                generator(0),
                at::kFloat) *
       255;
-  auto dataset = std::make_unique<Dataset>();
-  dataset->train = make_split(prototypes, count(request.train_examples, kTrain), generator(1));
-  dataset->test = make_split(prototypes, count(request.test_examples, kTest), generator(2));
-  dataset->classes = options.classes;
-  return dataset;
+  const auto split = [&](int64_t asked, int64_t all, uint64_t part) {
+    return make_split(prototypes, asked > 0 ? asked : all, generator(part));
+  };
+  return dataset_of_pictures(split(request.train_examples, kTrain, 1),
+                             split(request.test_examples, kTest, 2),
+                             options.classes);
 }
 
 }  // namespace apo

@@ -19,6 +19,10 @@ TapScope::~TapScope() {
   open_scope = outer_;
 }
 
+TapScope* TapScope::open() {
+  return open_scope;
+}
+
 Tensor tapped(torch::nn::Linear& layer, const Tensor& x) {
   const Tensor z = layer->forward(x);
   if (open_scope != nullptr)

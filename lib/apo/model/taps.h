@@ -11,8 +11,8 @@
 
 namespace apo {
 
-/// A linear layer: inputs [B, in], outputs [B, out]. A convolution: inputs [B, in, H, W], outputs
-/// [B, out, H′, W′]; it has a geometry.
+/// A linear layer: inputs [B, …, in], outputs [B, …, out]. A convolution: inputs [B, in, H, W],
+/// outputs [B, out, H′, W′]; it has a geometry.
 struct LayerTap {
   Tensor weight;
   Tensor bias;  ///< undefined where the layer has none
@@ -30,6 +30,9 @@ class TapScope {
   ~TapScope();
   TapScope(const TapScope&) = delete;
   TapScope& operator=(const TapScope&) = delete;
+
+  /// The innermost of this thread, or nullptr. Layers that are no modules add their taps to it.
+  static TapScope* open();
 
   const std::vector<LayerTap>& taps() const { return taps_; }
   void add(LayerTap tap) { taps_.push_back(std::move(tap)); }

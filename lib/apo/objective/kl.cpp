@@ -13,9 +13,9 @@ class Kl : public Discrepancy {
  public:
   bool needs_classes() const override { return true; }
 
-  Tensor operator()(const Tensor& z_next, const Tensor& z, const OutputLoss&) const override {
-    const Tensor log_next = z_next.log_softmax(1);
-    return (log_next.exp() * (log_next - z.log_softmax(1))).sum(1).mean();
+  Tensor operator()(const Tensor& z_next, const Tensor& z, const OutputLoss& loss) const override {
+    const Tensor log_next = z_next.log_softmax(-1);
+    return loss.mean((log_next.exp() * (log_next - z.log_softmax(-1))).sum(-1));
   }
 };
 

@@ -14,13 +14,14 @@ ProximalObjective::ProximalObjective(const PendingStep& step,
     : step_(step),
       discrepancy_(discrepancy),
       options_(options),
-      theta_(detached(step.problem.parameters())) {
+      theta_(detached(step.problem.network->parameters())) {
   const at::NoGradGuard no_grad;
-  const SwapGuard buffers(step_.problem.buffers(), clone(step_.problem.buffers()));
-  z_tilde_ = step_.problem.outputs(step_.x_tilde);
+  Network& network = *step_.problem.network;
+  const SwapGuard buffers = kept_buffers(network);
+  z_tilde_ = network.forward(step_.x_tilde.inputs);
   if (options_.loss_term == LossTerm::loss) return;
-  z_ = step_.problem.outputs(step_.x);
-  slope_ = output_gradient([&](const Tensor& z) { return step_.problem.loss(z, step_.x); }, z_);
+  z_ = network.forward(step_.x.inputs);
+  slope_ = output_gradient({*step_.problem.loss, step_.x}, z_);
 }
 
 TensorList ProximalObjective::propose(const HyperparameterValues& phi) const {
@@ -29,16 +30,15 @@ TensorList ProximalObjective::propose(const HyperparameterValues& phi) const {
 
 Tensor ProximalObjective::loss_term(const Tensor& z_next) const {
   if (options_.loss_term == LossTerm::linear) return (slope_ * (z_next - z_)).sum();
-  return step_.problem.loss(z_next, step_.x);
+  return step_.problem.loss->value(z_next, step_.x);
 }
 
 /// λ D + λ_w ½‖θ′ − θ‖², with D told to `terms`.
 Tensor ProximalObjective::proximal_term(const Tensor& z_tilde_next, ProximalTerms& terms) const {
-  const auto loss = [&](const Tensor& z) { return step_.problem.loss(z, step_.x_tilde); };
-  terms.discrepancy = discrepancy_(z_tilde_next, z_tilde_, loss);
+  terms.discrepancy = discrepancy_(z_tilde_next, z_tilde_, {*step_.problem.loss, step_.x_tilde});
   Tensor proximal = options_.lambda * terms.discrepancy;
   if (options_.weight_lambda == 0) return proximal;
-  const TensorList& theta_next = step_.problem.parameters();
+  const TensorList& theta_next = step_.problem.network->parameters();
   for (size_t i = 0; i < theta_.size(); ++i) {
     const Tensor moved = (theta_next[i] - theta_[i]).square().sum();
     proximal = proximal + options_.weight_lambda / 2 * moved;
@@ -55,28 +55,28 @@ ProximalTerms ProximalObjective::terms(const Tensor& z_next, const Tensor& z_til
 
 double ProximalObjective::value(const HyperparameterValues& phi) {
   const at::NoGradGuard no_grad;
-  Problem& problem = step_.problem;
-  const SwapGuard at_next(problem.parameters(), propose(phi));
-  const SwapGuard buffers(problem.buffers(), clone(problem.buffers()));
-  const auto [z, z_tilde] = problem.outputs_of_both(step_.x, step_.x_tilde);
+  Network& network = *step_.problem.network;
+  const SwapGuard at_next(network.parameters(), propose(phi));
+  const SwapGuard buffers = kept_buffers(network);
+  const auto [z, z_tilde] = network.forward_both(step_.x.inputs, step_.x_tilde.inputs);
   return to_double(terms(z, z_tilde).objective);
 }
 
 /// v = ∇_θ′ J, with J's terms. With batch statistics, for which batches pass apart anyway, one
 /// after the other is differentiated, so that only the activations of one are held.
 TensorList ProximalObjective::differentiate(ProximalTerms& of) {
-  Problem& problem = step_.problem;
-  const SwapGuard buffers(problem.buffers(), clone(problem.buffers()));
-  if (problem.buffers().empty()) {
-    const auto [z, z_tilde] = problem.outputs_of_both(step_.x, step_.x_tilde);
+  Network& network = *step_.problem.network;
+  const SwapGuard buffers = kept_buffers(network);
+  if (network.buffers().empty()) {
+    const auto [z, z_tilde] = network.forward_both(step_.x.inputs, step_.x_tilde.inputs);
     of = terms(z, z_tilde);
-    return apo::gradient(of.objective, problem.parameters());
+    return apo::gradient(of.objective, network.parameters());
   }
-  of.loss_term = loss_term(problem.outputs(step_.x));
-  TensorList v = apo::gradient(of.loss_term, problem.parameters());
-  const Tensor proximal = proximal_term(problem.outputs(step_.x_tilde), of);
+  of.loss_term = loss_term(network.forward(step_.x.inputs));
+  TensorList v = apo::gradient(of.loss_term, network.parameters());
+  const Tensor proximal = proximal_term(network.forward(step_.x_tilde.inputs), of);
   of.objective = of.loss_term + proximal;
-  at::_foreach_add_(v, apo::gradient(proximal, problem.parameters()));
+  at::_foreach_add_(v, apo::gradient(proximal, network.parameters()));
   return v;
 }
 
@@ -87,7 +87,7 @@ MetaGradient ProximalObjective::gradient(const Hyperparameters& phi) {
   MetaGradient meta;
   TensorList v;
   {
-    const SwapGuard at_next(step_.problem.parameters(), next.theta);
+    const SwapGuard at_next(step_.problem.network->parameters(), next.theta);
     v = differentiate(meta.terms);
   }
   meta.gradient = next.pull_back(v);

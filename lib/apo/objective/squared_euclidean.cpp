@@ -10,8 +10,8 @@ namespace {
 /// Source: APO paper, Eq. 7.
 class SquaredEuclidean : public Discrepancy {
  public:
-  Tensor operator()(const Tensor& z_next, const Tensor& z, const OutputLoss&) const override {
-    return (z_next - z).square().sum(1).mean();
+  Tensor operator()(const Tensor& z_next, const Tensor& z, const OutputLoss& loss) const override {
+    return loss.mean((z_next - z).square().sum(-1));
   }
 };
 

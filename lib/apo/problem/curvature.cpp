@@ -15,7 +15,7 @@ namespace {
 
 /// What the layer reads, one column per example and visited position: [in, B · T′].
 Tensor input_columns(const LayerTap& tap, int64_t position_stride) {
-  if (!tap.is_convolution()) return tap.inputs.t();
+  if (!tap.is_convolution()) return tap.inputs.flatten(0, -2).t();
   std::vector<int64_t> stride = tap.stride;
   for (int64_t& along_axis : stride) along_axis *= position_stride;
   const Tensor patches = at::im2col(tap.inputs,
@@ -28,7 +28,7 @@ Tensor input_columns(const LayerTap& tap, int64_t position_stride) {
 
 /// [out, B · T].
 Tensor output_columns(const LayerTap& tap, const Tensor& gradient) {
-  return tap.is_convolution() ? gradient.transpose(0, 1).flatten(1) : gradient.t();
+  return tap.is_convolution() ? gradient.transpose(0, 1).flatten(1) : gradient.flatten(0, -2).t();
 }
 
 /// scale · Σ a aᵀ over the columns, with a 1 behind each a where `with_one`.
@@ -60,9 +60,11 @@ std::vector<LayerMoments> layer_moments(const std::vector<LayerTap>& taps,
   std::vector<LayerMoments> moments;
   for (size_t i = 0; i < taps.size(); ++i) {
     const LayerTap& tap = taps[i];
-    const auto examples = static_cast<double>(tap.inputs.size(0));
-    const double positions = static_cast<double>(tap.outputs.numel()) /
-                             (examples * static_cast<double>(tap.outputs.size(1)));
+    // A position of a sequence counts as an example, as in its loss.
+    const int64_t channels = tap.is_convolution() ? tap.outputs.size(1) : tap.outputs.size(-1);
+    const int64_t all = tap.outputs.numel() / channels;
+    const auto examples = static_cast<double>(tap.is_convolution() ? tap.inputs.size(0) : all);
+    const double positions = static_cast<double>(all) / examples;
     LayerMoments of_layer;
     of_layer.weight = position_of(tap.weight, parameters);
     if (tap.bias.defined()) of_layer.bias = position_of(tap.bias, parameters);

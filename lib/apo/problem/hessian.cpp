@@ -9,9 +9,9 @@ namespace apo {
 
 TensorList hessian_vector_product(Problem& problem, const Batch& x, const TensorList& v) {
   const at::AutoGradMode with_gradients(true);
-  const SwapGuard buffers(problem.buffers(), clone(problem.buffers()));
-  const TensorList& theta = problem.parameters();
-  const Tensor loss = problem.loss(problem.outputs(x), x);
+  const SwapGuard buffers = kept_buffers(*problem.network);
+  const TensorList& theta = problem.network->parameters();
+  const Tensor loss = loss_on(problem, x);
   const TensorList g =
       torch::autograd::grad({loss}, theta, {}, /*retain_graph=*/true, /*create_graph=*/true);
   return torch::autograd::grad(g, theta, v);

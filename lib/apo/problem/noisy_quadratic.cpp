@@ -14,31 +14,18 @@ namespace {
 /// H diagonal, hᵢ evenly from lowest_curvature to 1; s = ½ halved, else 1, as the paper prints it.
 /// The outputs are the parameters, [1, n]. Evaluation reports f, steps f̃.
 /// Source: Schaul et al. 2013; Wu et al. 2018; APO paper, Appendix F.
-class NoisyQuadratic : public Toy {
+class NoisyQuadratic : public Loss {
  public:
-  NoisyQuadratic(const NoisyQuadraticOptions& options, const ProblemSetting& setting)
-      : Toy(setting, {"point"}, {at::full({options.dimension}, options.start, at::kDouble)}),
-        curvature_(at::linspace(options.lowest_curvature, 1, options.dimension, at::kDouble)
-                       .to(this->options())),
-        noise_(options.noise),
-        scale_(options.halved ? 0.5 : 1) {}
+  NoisyQuadratic(Tensor curvature, double scale)
+      : curvature_(std::move(curvature)), scale_(scale) {}
 
-  Tensor outputs(const Batch&) override { return parameters()[0].unsqueeze(0); }
-  Tensor loss(const Tensor& z, const Batch& x) override {
+  Tensor value(const Tensor& z, const Batch& x) const override {
     return scale_ * (curvature_ * (z - x.targets).square()).sum(1).mean();
   }
 
  private:
-  Batch draw(at::Generator& generator) override {
-    const int64_t n = curvature_.size(0);
-    if (!noise_) return {{}, at::zeros({1, n}, options())};
-    return {{}, at::randn({1, n}, generator, at::kDouble).to(options()) / curvature_.sqrt()};
-  }
-  Tensor objective() override { return scale_ * (curvature_ * parameters()[0].square()).sum(); }
-
   Tensor curvature_;  // h
-  bool noise_;
-  double scale_;  // s
+  double scale_;      // s
 };
 
 }  // namespace
@@ -56,7 +43,19 @@ void NoisyQuadraticOptions::visit(OptionVisitor& visitor) {
 
 std::unique_ptr<Problem> make_noisy_quadratic(const NoisyQuadraticOptions& options,
                                               const ProblemSetting& setting) {
-  return std::make_unique<NoisyQuadratic>(options, setting);
+  const at::TensorOptions as = tensor_options(setting);
+  const int64_t n = options.dimension;
+  const double s = options.halved ? 0.5 : 1;
+  const Tensor h = at::linspace(options.lowest_curvature, 1, n, at::kDouble).to(as);
+  const auto draw = [=, noise = options.noise](at::Generator& generator) -> Batch {
+    if (!noise) return {{}, at::zeros({1, n}, as)};
+    return {{}, at::randn({1, n}, generator, at::kDouble).to(as) / h.sqrt()};
+  };
+  return make_toy(setting,
+                  make_point(at::full({n}, options.start, at::kDouble).to(as)),
+                  std::make_unique<NoisyQuadratic>(h, s),
+                  draw,
+                  [=](const TensorList& theta) { return s * (h * theta[0].square()).sum(); });
 }
 
 }  // namespace apo

@@ -1,35 +1,138 @@
 #include "apo/problem/problem.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
 
 #include "apo/base/error.h"
+#include "apo/base/guards.h"
+#include "apo/model/taps.h"
 
 namespace apo {
+namespace {
 
-std::vector<LayerMoments> Problem::curvature(const Batch&, const CurvatureOptions&, uint64_t) {
-  throw Error(ErrorKind::config,
-              "optimizer.name = kfac: the problem has no linear or convolutional layers; accepted: "
-              "the other optimizers");
+void visit_named(const char* kind,
+                 const std::vector<std::string>& names,
+                 TensorList& tensors,
+                 StateVisitor& visitor) {
+  for (size_t i = 0; i < tensors.size(); ++i) visitor.shared(kind + names[i], tensors[i]);
+}
+
+/// The network in evaluation mode while it lives.
+class EvaluationMode {
+ public:
+  explicit EvaluationMode(Network& network) : network_(network) { network_.train(false); }
+  ~EvaluationMode() { network_.train(true); }
+  EvaluationMode(const EvaluationMode&) = delete;
+  EvaluationMode& operator=(const EvaluationMode&) = delete;
+
+ private:
+  Network& network_;
+};
+
+/// Sums over batches, on the device: nothing waits for it before the end.
+class MetricSums {
+ public:
+  MetricSums(const Loss& loss, at::Device device)
+      : loss_(loss),
+        loss_sum_(at::zeros({}, at::TensorOptions().dtype(at::kDouble).device(device))),
+        correct_sum_(at::zeros_like(loss_sum_)),
+        weight_sum_(at::zeros_like(loss_sum_)) {}
+
+  void add(const Tensor& z, const Batch& x) {
+    const Tensor value = loss_.value(z, x);
+    if (x.weights.defined()) {
+      const Tensor weight = x.weights.sum();
+      loss_sum_ += value * weight;
+      weight_sum_ += weight;
+    } else {
+      const auto count = static_cast<double>(z.size(0));
+      loss_sum_ += value * count;
+      plain_weight_ += count;
+    }
+    if (!loss_.has_classes()) return;
+    correct_sum_ += loss_.correct(z, x);
+    positions_ += z.numel() / z.size(-1);
+  }
+
+  Metrics means() const {
+    Metrics metrics{to_double(loss_sum_) / (to_double(weight_sum_) + plain_weight_), {}};
+    if (!loss_.has_classes()) return metrics;
+    metrics.accuracy = to_double(correct_sum_) / static_cast<double>(positions_);
+    return metrics;
+  }
+
+ private:
+  const Loss& loss_;
+  Tensor loss_sum_;
+  Tensor correct_sum_;
+  Tensor weight_sum_;
+  double plain_weight_ = 0;
+  int64_t positions_ = 0;
+};
+
+}  // namespace
+
+Tensor loss_on(Problem& problem, const Batch& x) {
+  return problem.loss->value(problem.network->forward(x.inputs), x);
 }
 
 TensorList gradient(const Tensor& scalar, const TensorList& parameters) {
   return torch::autograd::grad({scalar}, parameters);
 }
 
-std::vector<int64_t> layers_of(const std::vector<std::string>& parameter_names,
-                               std::vector<std::string>& layers) {
-  std::vector<int64_t> layer_of;
-  layers.clear();
-  for (const std::string& name : parameter_names) {
-    const size_t dot = name.rfind('.');
-    const std::string layer = dot == std::string::npos ? "" : name.substr(0, dot);
-    const auto found = std::find(layers.begin(), layers.end(), layer);
-    layer_of.push_back(found - layers.begin());
-    if (found == layers.end()) layers.push_back(layer);
+std::vector<LayerMoments> curvature(Problem& problem,
+                                    const Batch& x,
+                                    const CurvatureOptions& options,
+                                    uint64_t draw) {
+  Network& network = *problem.network;
+  const at::AutoGradMode with_gradients(true);
+  const SwapGuard buffers = kept_buffers(network);
+  const TapScope scope;
+  const Tensor z = network.forward(x.inputs);
+  if (scope.taps().empty()) {
+    throw Error(ErrorKind::config,
+                "optimizer.name = kfac: the problem has no linear or convolutional layers; "
+                "accepted: the other optimizers");
   }
-  return layer_of;
+  Batch seen = x;
+  if (options.fisher == Fisher::sampled) {
+    at::Generator generator = make_generator(problem.seed, RandomStream::fisher_targets, draw);
+    seen.targets = problem.loss->sampled_targets(z, generator);
+  }
+  const Tensor loss = problem.loss->value(z, seen);
+  return layer_moments(scope.taps(), loss, network.parameters(), options.position_stride);
+}
+
+void visit_state(Problem& problem, StateVisitor& visitor) {
+  Network& network = *problem.network;
+  visit_named("parameters/", network.parameter_names(), network.parameters(), visitor);
+  visit_named("buffers/", network.buffer_names(), network.buffers(), visitor);
+  visitor.section("batches", [&](StateVisitor& v) { problem.batches->visit_state(v); });
+  visitor.section("discrepancy_batches",
+                  [&](StateVisitor& v) { problem.discrepancy_batches->visit_state(v); });
+}
+
+std::optional<Metrics> evaluate(Problem& problem, Part part, const Poll& interrupted) {
+  const at::NoGradGuard no_grad;
+  Network& network = *problem.network;
+  if (problem.objective) {
+    return Metrics{to_double(problem.objective(network.parameters())), std::nullopt};
+  }
+  const Examples* examples = (part == Part::train ? problem.train : problem.test).get();
+  if (examples == nullptr) return std::nullopt;
+  const EvaluationMode mode(network);
+  MetricSums sums(*problem.loss, network.parameters().front().device());
+  for (int64_t begin = 0; begin < examples->size(); begin += kEvaluationBatch) {
+    if (interrupted()) return std::nullopt;
+    const Batch x = examples->slice(begin, std::min(begin + kEvaluationBatch, examples->size()));
+    sums.add(network.forward(x.inputs), x);
+  }
+  if (interrupted()) return std::nullopt;
+  return sums.means();
 }
 
 }  // namespace apo

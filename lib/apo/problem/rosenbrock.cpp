@@ -10,20 +10,13 @@ namespace {
 ///     f(x, y) = (1 − x)² + 100 (y − x²)²;  optimum: f(1, 1) = 0
 /// The outputs are the parameters, [1, 2]; every batch is the same.
 /// Source: Rosenbrock 1960; start and use: APO paper, section 5.1 and Appendices D and E.
-class Rosenbrock : public Toy {
+class Rosenbrock : public Loss {
  public:
-  Rosenbrock(const RosenbrockOptions& options, const ProblemSetting& setting)
-      : Toy(setting, {"point"}, {at::tensor(options.start, at::kDouble)}) {}
-
-  Tensor outputs(const Batch&) override { return parameters()[0].unsqueeze(0); }
-  Tensor loss(const Tensor& z, const Batch&) override {
-    const Tensor x = z.select(1, 0), y = z.select(1, 1);
+  Tensor value(const Tensor& z, const Batch&) const override {
+    const Tensor x = z.select(1, 0);
+    const Tensor y = z.select(1, 1);
     return ((1 - x).square() + 100 * (y - x.square()).square()).mean();
   }
-
- private:
-  Batch draw(at::Generator&) override { return {}; }
-  Tensor objective() override { return loss(outputs({}), {}); }
 };
 
 }  // namespace
@@ -35,7 +28,13 @@ void RosenbrockOptions::visit(OptionVisitor& visitor) {
 
 std::unique_ptr<Problem> make_rosenbrock(const RosenbrockOptions& options,
                                          const ProblemSetting& setting) {
-  return std::make_unique<Rosenbrock>(options, setting);
+  const Tensor start = at::tensor(options.start, at::kDouble).to(tensor_options(setting));
+  return make_toy(
+      setting,
+      make_point(start),
+      std::make_unique<Rosenbrock>(),
+      [](at::Generator&) { return Batch{}; },
+      [](const TensorList& theta) { return Rosenbrock().value(theta[0].unsqueeze(0), {}); });
 }
 
 }  // namespace apo

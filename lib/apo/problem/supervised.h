@@ -2,22 +2,15 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 
 #include "apo/data/dataset.h"
 #include "apo/data/stream.h"
+#include "apo/model/module_network.h"
 #include "apo/problem/problem.h"
 
 namespace apo {
 
 class Model;
-
-/// How numbers are held in training. bfloat16: forward passes under autocast, parameters and losses
-/// in float32.
-enum class Precision { float32, tf32, bfloat16, float64 };
-
-/// Examples in a batch of an evaluation, before each of which `interrupted` is polled.
-inline constexpr int64_t kEvaluationBatch = 500;
 
 struct SupervisedOptions {
   int64_t batch_size = 100;
@@ -26,12 +19,15 @@ struct SupervisedOptions {
   uint64_t seed = 0;
   Precision precision = Precision::float32;
   at::Device device = at::kCPU;
-  /// nullopt: by the training set's channel statistics.
-  std::optional<Normalisation> normalisation = {};
 };
 
-/// Takes the data set to the device whole and normalises it.
+/// Any network and loss on a data set, which goes to the device whole.
 /// Errors: none of its own; running out of memory is LibTorch's exception.
+std::unique_ptr<Problem> make_supervised(std::unique_ptr<Network> network,
+                                         std::unique_ptr<Loss> loss,
+                                         const Dataset& dataset,
+                                         const SupervisedOptions& options);
+/// A model with the softmax cross-entropy.
 std::unique_ptr<Problem> make_supervised(std::shared_ptr<Model> model,
                                          const Dataset& dataset,
                                          const SupervisedOptions& options);

@@ -25,46 +25,30 @@ struct ProblemSetting {
   std::function<std::unique_ptr<Problem>()> supervised = {};
 };
 
-/// A regression without classes. Batch number n of a stream depends only on (seed, stream, n).
-class Toy : public Problem {
- public:
-  /// Steps after which an epoch's record is written; a toy has no data set to pass over.
-  static constexpr int64_t kStepsPerEpoch = 1000;
+/// Steps after which an epoch's record is written; a toy has no data set to pass over.
+inline constexpr int64_t kToyStepsPerPass = 1000;
 
-  TensorList& parameters() override { return parameters_; }
-  const std::vector<std::string>& parameter_names() const override { return names_; }
-  TensorList& buffers() override { return buffers_; }
-  int64_t steps_per_epoch() const override { return kStepsPerEpoch; }
-  Batch next_batch() override { return next(RandomStream::training_batches, batches_++); }
-  Batch next_discrepancy_batch() override {
-    return next(RandomStream::discrepancy_batches, discrepancy_batches_++);
-  }
-  bool has_classes() const override { return false; }
-  Tensor correct(const Tensor&, const Batch&) override { return {}; }
-  /// The exact objective at θ, whatever the part.
-  std::optional<Metrics> evaluate(Part part, const Poll& interrupted) override;
-  void visit_state(StateVisitor& visitor) override;
+/// A batch from the generator's numbers.
+using Draw = std::function<Batch(at::Generator&)>;
 
- protected:
-  /// start: θ₀, one tensor per name.
-  Toy(const ProblemSetting& setting, std::vector<std::string> names, const TensorList& start);
+/// Batches that are drawn: number n depends only on (seed, stream, n).
+std::unique_ptr<Batches> make_drawn(uint64_t seed,
+                                    RandomStream stream,
+                                    Draw draw,
+                                    int64_t steps_per_pass = kToyStepsPerPass);
 
-  /// A batch from the generator's numbers, on the problem's device and of its type.
-  virtual Batch draw(at::Generator& generator) = 0;
-  /// The objective that evaluation reports, a scalar.
-  virtual Tensor objective() = 0;
-  at::TensorOptions options() const;
+/// A network without inputs, whose outputs are its parameters, [1, n].
+std::unique_ptr<Network> make_point(const Tensor& start);
 
- private:
-  Batch next(RandomStream stream, int64_t number);
+/// The type and the device of a toy's numbers.
+at::TensorOptions tensor_options(const ProblemSetting& setting);
 
-  ProblemSetting setting_;
-  std::vector<std::string> names_;
-  TensorList parameters_;
-  TensorList buffers_;
-  int64_t batches_ = 0;
-  int64_t discrepancy_batches_ = 0;
-};
+/// `objective` is what evaluation reports, whatever the part.
+std::unique_ptr<Problem> make_toy(const ProblemSetting& setting,
+                                  std::unique_ptr<Network> network,
+                                  std::unique_ptr<Loss> loss,
+                                  const Draw& draw,
+                                  std::function<Tensor(const TensorList& theta)> objective);
 
 struct RosenbrockOptions {
   std::vector<double> start = {1, -1.5};

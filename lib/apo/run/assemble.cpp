@@ -24,7 +24,7 @@ Precision to_precision(const std::string& word) {
 }
 
 ModelShape shape_of(const Dataset& dataset) {
-  const auto sizes = dataset.train.images.sizes();
+  const auto sizes = dataset.train.inputs.sizes();
   return {.channels = sizes[1], .height = sizes[2], .width = sizes[3], .classes = dataset.classes};
 }
 
@@ -43,14 +43,13 @@ SupervisedOptions problem_options(const Experiment& experiment, const Assembly& 
                                                                          : Augmentation::none,
           .seed = static_cast<uint64_t>(experiment.seed),
           .precision = to_precision(experiment.precision),
-          .device = assembly.device,
-          .normalisation = assembly.normalisation};
+          .device = assembly.device};
 }
 
 TrainOptions train_options(const Experiment& experiment, const Problem& problem) {
   TrainOptions options;
   const TrainSection& train = experiment.train;
-  options.steps = train.steps > 0 ? train.steps : train.epochs * problem.steps_per_epoch();
+  options.steps = train.steps > 0 ? train.steps : train.epochs * problem.batches->steps_per_pass();
   options.evaluate_every = train.evaluate_every;
   options.train_metrics =
       train.train_metrics == "full" ? TrainMetrics::full : TrainMetrics::running;
@@ -60,20 +59,20 @@ TrainOptions train_options(const Experiment& experiment, const Problem& problem)
 }
 
 int64_t bytes(const Split& split) {
-  return static_cast<int64_t>(split.images.nbytes() + split.labels.nbytes());
+  return static_cast<int64_t>(split.inputs.nbytes() + split.targets.nbytes());
 }
 
 int64_t checksum(const Split& split) {
   uint32_t sum = 0;
-  for (const Tensor& part : {split.images.contiguous(), split.labels.contiguous()}) {
+  for (const Tensor& part : {split.inputs.contiguous(), split.targets.contiguous()}) {
     sum = checksum_of({static_cast<const char*>(part.const_data_ptr()), part.nbytes()}, sum);
   }
   return sum;
 }
 
 DataMark mark_of(const Dataset& dataset) {
-  return {.train_examples = dataset.train.labels.size(0),
-          .test_examples = dataset.test.labels.size(0),
+  return {.train_examples = dataset.train.targets.size(0),
+          .test_examples = dataset.test.targets.size(0),
           .train_checksum = checksum(dataset.train),
           .test_checksum = checksum(dataset.test)};
 }
@@ -113,12 +112,12 @@ int64_t smallest_batch(int64_t examples, int64_t batch_size) {
 bool takes_one_example(const Dataset& dataset, const Assembly& assembly) {
   Problem& problem = *assembly.problem;
   const at::NoGradGuard no_grad;
-  const SwapGuard buffers(problem.buffers(), clone(problem.buffers()));
-  std::vector<int64_t> shape = dataset.train.images.sizes().vec();
+  const SwapGuard buffers = kept_buffers(*problem.network);
+  std::vector<int64_t> shape = dataset.train.inputs.sizes().vec();
   shape[0] = 1;
-  const Tensor one = at::zeros(shape, problem.parameters().front().options());
+  const Tensor one = at::zeros(shape, problem.network->parameters().front().options());
   try {
-    problem.outputs({one, {}});
+    problem.network->forward(one);
   } catch (const c10::Error&) {
     return false;
   }
@@ -129,8 +128,8 @@ bool takes_one_example(const Dataset& dataset, const Assembly& assembly) {
 void require_batch_statistics(const Experiment& experiment,
                               const Dataset& dataset,
                               const Assembly& assembly) {
-  if (assembly.problem->buffers().empty()) return;
-  const int64_t examples = dataset.train.labels.size(0);
+  if (assembly.problem->network->buffers().empty()) return;
+  const int64_t examples = dataset.train.targets.size(0);
   const int64_t size = experiment.dataset.batch_size;
   const int64_t own = assembly.tuner->discrepancy_batch_size();
   const int64_t batch = smallest_batch(examples, size);
@@ -161,11 +160,9 @@ struct Data {
   explicit Data(std::unique_ptr<Dataset> loaded) : dataset(std::move(loaded)) {
     if (dataset == nullptr) return;
     mark = mark_of(*dataset);
-    normalisation = channel_statistics(dataset->train.images);
   }
   std::unique_ptr<Dataset> dataset;
   DataMark mark;
-  Normalisation normalisation;
 };
 
 /// task_seed: of the experiment that this may be a member of.
@@ -178,7 +175,7 @@ Assembly assemble_on(const Data& data, const Experiment& experiment, int64_t tas
     assembly.data_bytes = bytes(dataset->train) + bytes(dataset->test);
     assembly.data = data.mark;
     assembly.shape = shape_of(*dataset);
-    assembly.normalisation = data.normalisation;
+    assembly.normalisation = dataset->normalisation;
   }
   assembly.rule = experiment.optimizer.choice.make(
       {.learning_rate = experiment.optimizer.learning_rate.value_or(1e-3),
@@ -186,7 +183,7 @@ Assembly assemble_on(const Data& data, const Experiment& experiment, int64_t tas
   assembly.tuner = experiment.tuner.make();
   assembly.problem = make_problem(experiment, dataset, task_seed, assembly);
   assembly.tuner->check(*assembly.problem);
-  for (const Tensor& parameter : assembly.problem->parameters()) {
+  for (const Tensor& parameter : assembly.problem->network->parameters()) {
     assembly.parameters += parameter.numel();
   }
   assembly.options = train_options(experiment, *assembly.problem);

@@ -152,7 +152,7 @@ double seconds_of_pass(Problem& problem, Part part, int64_t examples) {
     ++batches;
     return false;
   };
-  if (problem.evaluate(part, enough)) return clock.seconds();
+  if (evaluate(problem, part, enough)) return clock.seconds();
   const int64_t whole = (examples - 1) / kEvaluationBatch + 1;
   const auto all = static_cast<double>(whole);
   return clock.seconds() * all / static_cast<double>(std::max<int64_t>(batches, 1));
@@ -172,7 +172,7 @@ struct Counts {
 
 Counts counts_of(const Assembly& assembly) {
   const TrainOptions& options = assembly.options;
-  const int64_t epochs = ceiling(options.steps, assembly.problem->steps_per_epoch());
+  const int64_t epochs = ceiling(options.steps, assembly.problem->batches->steps_per_pass());
   const int64_t every = options.evaluate_every;
   const int64_t interval = assembly.tuner->interval();
   const bool full = every > 0 && options.train_metrics == TrainMetrics::full;
@@ -252,7 +252,8 @@ std::string dry_run(const Experiment& experiment, const Sharing& sharing) {
   add("data", fmt::format("{:.0f} MiB on the device", first.data_bytes / kMebibyte));
   add("memory",
       fmt::format("{:.0f} MiB at the most so far", peak_memory_bytes(first.device) / kMebibyte));
-  add("steps", fmt::format("{} ({} an epoch)", counts.steps, first.problem->steps_per_epoch()));
+  add("steps",
+      fmt::format("{} ({} an epoch)", counts.steps, first.problem->batches->steps_per_pass()));
   if (costs.search > costs.base_step) {  // else there was none
     add("rate search", duration(costs.search) + ", once");
   }

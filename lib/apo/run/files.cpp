@@ -67,8 +67,9 @@ std::vector<std::string> start_lines(const std::string& name,
   parts.push_back(named("tuner") + (tuner.contains("lambda")
                                         ? fmt::format(" (lambda {})", tuner["lambda"].dump())
                                         : ""));
-  parts.push_back(fmt::format(
-      "{} steps of {} an epoch", assembly.options.steps, assembly.problem->steps_per_epoch()));
+  parts.push_back(fmt::format("{} steps of {} an epoch",
+                              assembly.options.steps,
+                              assembly.problem->batches->steps_per_pass()));
   parts.push_back(fmt::format("{}, {} thread{}",
                               assembly.device.str(),
                               assembly.threads,
@@ -142,7 +143,7 @@ void write_model(const std::filesystem::path& folder,
                  const Json& config,
                  const Assembly& assembly) {
   const State state =
-      state_of([&](StateVisitor& visitor) { assembly.problem->visit_state(visitor); });
+      state_of([&](StateVisitor& visitor) { visit_state(*assembly.problem, visitor); });
   std::map<std::string, Tensor> model;
   for (const std::string prefix : {"parameters/", "buffers/"}) {
     for (const auto& [name, tensor] : state.tensors) {
@@ -168,7 +169,7 @@ RunFiles::RunFiles(const Experiment& experiment,
       lines_(open_lines(folder_, header_, trace_options(experiment, assembly), resumed)),
       console_({.live = settings.live,
                 .total_steps = assembly.options.steps,
-                .steps_per_epoch = assembly.problem->steps_per_epoch(),
+                .steps_per_epoch = assembly.problem->batches->steps_per_pass(),
                 .log = [this](const std::string& line) { log_.info(line); }}) {
   lines_.warn = [this](const std::string& line) { log_.warn(line); };
   const size_t columns = kStartColumns - (label.empty() ? 0 : label.size() + 2);

@@ -53,7 +53,7 @@ class Run {
   /// Not of what there is no way on from.
   void save() {
     if (trainer_.is_broken_off()) return;
-    for (const Tensor& parameter : assembly_.problem->parameters()) {
+    for (const Tensor& parameter : assembly_.problem->network->parameters()) {
       if (!parameter.isfinite().all().item<bool>()) return;
     }
     const bool best = trainer_.is_new_best();  // before the state, which remembers it

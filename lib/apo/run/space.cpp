@@ -25,7 +25,7 @@ Needed needed_by(const Experiment& experiment, Assembly& assembly) {
   Trainer trainer(
       *assembly.problem, *assembly.rule, *assembly.tuner, assembly.options, /*observers=*/{});
   const int64_t steps = assembly.options.steps;
-  const int64_t epochs = (steps - 1) / assembly.problem->steps_per_epoch() + 1;
+  const int64_t epochs = (steps - 1) / assembly.problem->batches->steps_per_pass() + 1;
   const State state = state_of([&](StateVisitor& visitor) { trainer.visit_state(visitor); });
   return {static_cast<double>(bytes_of(state)),
           trace_bytes(trace_options(experiment, assembly), steps, epochs, trainer.tuned())};

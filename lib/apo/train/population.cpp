@@ -69,7 +69,7 @@ class Population::Turns {
       trainers_.push_back(std::make_unique<Trainer>(
           member.problem, member.rule, member.tuner, train, std::move(observers)));
     }
-    const int64_t epoch = members.front().problem.steps_per_epoch();
+    const int64_t epoch = members.front().problem.batches->steps_per_pass();
     checkpoint_steps_ = options.train.checkpoint_every * epoch;
   }
 

@@ -24,7 +24,7 @@ constexpr double kRuinedRegression = 1000;
 
 Hyperparameters make_hyperparameters(const UpdateRule& rule, const Tuner& tuner, Problem& problem) {
   std::vector<std::string> layers;
-  std::vector<int64_t> group_of = layers_of(problem.parameter_names(), layers);
+  std::vector<int64_t> group_of = layers_of(problem.network->parameter_names(), layers);
   if (!tuner.per_layer()) std::fill(group_of.begin(), group_of.end(), 0);
   const int64_t groups = tuner.per_layer() ? static_cast<int64_t>(layers.size()) : 1;
   std::vector<HyperparameterSpec> specs = rule.hyperparameters();
@@ -33,14 +33,14 @@ Hyperparameters make_hyperparameters(const UpdateRule& rule, const Tuner& tuner,
       if (spec.name == name) spec.range = range;
     }
   }
-  const at::Device device = problem.parameters().front().device();
+  const at::Device device = problem.network->parameters().front().device();
   return {std::move(specs), tuner.tuned(), std::move(group_of), groups, device};
 }
 
 /// "<name>", or "<name>/<layer>" for each layer where there are groups: [k][group] in a row.
 std::vector<std::string> names_of_tuned(const Hyperparameters& phi, const Problem& problem) {
   std::vector<std::string> layers = {""};
-  if (phi.groups() > 1) layers_of(problem.parameter_names(), layers);
+  if (phi.groups() > 1) layers_of(problem.network->parameter_names(), layers);
   std::vector<std::string> names;
   for (const size_t h : phi.tuned()) {
     for (const std::string& layer : layers) {
@@ -68,12 +68,12 @@ Trainer::Trainer(Problem& problem,
       options_(options),
       observers_(std::move(observers)),
       phi_(make_hyperparameters(rule, tuner, problem)),
-      xi_(rule.initial_statistics(problem.parameters())),
+      xi_(rule.initial_statistics(problem.network->parameters())),
       log_(observers_,
            names_of_tuned(phi_, problem),
            phi_.groups(),
-           problem.parameters().front().is_cpu()),
-      meta_clock_(problem.parameters().front().device()) {
+           problem.network->parameters().front().is_cpu()),
+      meta_clock_(problem.network->parameters().front().device()) {
   if (!rule.is_recordable()) options_.recorder.reset();
 }
 
@@ -96,42 +96,44 @@ void Trainer::advance_to(int64_t end) {
 }
 
 bool Trainer::is_epoch_over() const {
-  const bool boundary = t_ % problem_.steps_per_epoch() == 0 || t_ == options_.steps;
+  const bool boundary = t_ % problem_.batches->steps_per_pass() == 0 || t_ == options_.steps;
   return boundary && t_ > recorded_;
 }
 
 /// The base step of the method, and where the tuner says so the meta step before it.
 bool Trainer::take_step() {
   Recorder* recorder = options_.recorder.get();
-  const Batch x = problem_.next_batch();
+  const Batch x = problem_.batches->next();
   const Gradient at =
-      differentiated_(recorder, {x.inputs, x.targets}, [this](const TensorList& inputs) {
-        return differentiate({inputs[0], inputs[1]});
-      });
+      differentiated_(recorder, x, [this](const Batch& batch) { return differentiate(batch); });
   if (!judged_) judge_by_chance(at);
   tune({t_, problem_, rule_, at.g, xi_, x, at.loss, recorder, options_.interrupted});
   // The search for the first rate takes long. Broken off, it has drawn batches that no step used.
   broken_off_ = t_ == 0 && tuner_.interval() > 0 && options_.interrupted();
   if (broken_off_) return false;
-  log_.push_step(t_, at.examples, update(at));
+  log_.push_step(t_, at.positions, update(at));
   return true;
 }
 
 /// Of classes, the loss of who knows nothing is ln C.
 void Trainer::judge_by_chance(const Gradient& at) {
   judged_ = true;
-  const bool classes = problem_.has_classes();
+  const bool classes = problem_.loss->has_classes();
   const double chance = classes ? std::log(static_cast<double>(at.outputs)) : 0;
-  const int64_t window = std::clamp<int64_t>(problem_.steps_per_epoch(), 10, 100);
+  const int64_t window = std::clamp<int64_t>(problem_.batches->steps_per_pass(), 10, 100);
   log_.judge_by(chance, classes ? kRuined : kRuinedRegression, window);
 }
 
 /// g, with ξ updated with it.
 Trainer::Gradient Trainer::differentiate(const Batch& x) {
-  const Tensor z = problem_.outputs(x);
-  const Tensor loss = problem_.loss(z, x);
+  const Tensor z = problem_.network->forward(x.inputs);
+  const Tensor loss = problem_.loss->value(z, x);
   TensorList g = observe(rule_, problem_, x, loss, xi_);
-  return {loss.detach(), problem_.correct(z, x), std::move(g), z.size(0), z.size(-1)};
+  return {loss.detach(),
+          problem_.loss->correct(z, x),
+          std::move(g),
+          z.numel() / z.size(-1),
+          z.size(-1)};
 }
 
 void Trainer::tune(const StepContext& context) {
@@ -164,13 +166,10 @@ void Trainer::begin_with(double rate) {
 
 /// θ ← θ′. What the log wants to know of the step.
 TensorList Trainer::update(const Gradient& at) {
-  TensorList inputs = {at.loss, at.correct};
-  inputs.insert(inputs.end(), at.g.begin(), at.g.end());
-  return updated_(options_.recorder.get(), inputs, [this](const TensorList& in) {
-    const TensorList g(in.begin() + 2, in.end());
-    rule_.step(theta(), g, xi_, phi_.values());
-    TensorList numbers = {in[0], rate()};
-    if (in[1].defined()) numbers.push_back(in[1]);
+  return updated_(options_.recorder.get(), at, [this](const Gradient& in) {
+    rule_.step(theta(), in.g, xi_, phi_.values());
+    TensorList numbers = {in.loss, rate()};
+    if (in.correct.defined()) numbers.push_back(in.correct);
     return packed(numbers);
   });
 }
@@ -180,8 +179,9 @@ void Trainer::end_epoch() {
   if (!log_.diverged()) log_.judge(t_ == options_.steps);
   if (log_.diverged()) return;
   clock_.stop();
-  if (t_ % problem_.steps_per_epoch() != 0) options_.on_cut_epoch();
-  const int64_t epoch = (t_ + problem_.steps_per_epoch() - 1) / problem_.steps_per_epoch();
+  const int64_t per_epoch = problem_.batches->steps_per_pass();
+  if (t_ % per_epoch != 0) options_.on_cut_epoch();
+  const int64_t epoch = (t_ + per_epoch - 1) / per_epoch;
   const int64_t every = options_.evaluate_every;
   const bool evaluated = every > 0 && (epoch % every == 0 || t_ == options_.steps);
   const bool full = options_.train_metrics == TrainMetrics::full && every > 0;
@@ -191,7 +191,7 @@ void Trainer::end_epoch() {
                      .test = {},
                      .learning_rate = learning_rate(),
                      .wall_seconds = clock_.seconds()};
-  const auto measured = [&](Part part) { return problem_.evaluate(part, options_.interrupted); };
+  const auto measured = [&](Part part) { return evaluate(problem_, part, options_.interrupted); };
   const std::optional<Metrics> whole = full ? measured(Part::train) : std::nullopt;
   if (evaluated) record.test = measured(Part::test);
   if (options_.interrupted()) return;  // the epoch ends again when the run goes on
@@ -205,7 +205,7 @@ void Trainer::end_epoch() {
 }
 
 bool Trainer::is_on_schedule() const {
-  const int64_t every = options_.checkpoint_every * problem_.steps_per_epoch();
+  const int64_t every = options_.checkpoint_every * problem_.batches->steps_per_pass();
   const bool due = every > 0 && t_ % every == 0 && t_ == recorded_;
   return t_ == 0 || (due && !log_.looks_ruined());
 }
@@ -227,7 +227,7 @@ std::string Trainer::reason(const StepRecord& bad) const {
       "optimizer.learning_rate{} or train.on_divergence=rollback",
       loss,
       bad.step,
-      bad.step / problem_.steps_per_epoch() + 1,
+      bad.step / problem_.batches->steps_per_pass() + 1,
       bad.learning_rate,
       remedy.empty() ? "" : ", " + remedy);
 }
@@ -259,8 +259,8 @@ RunSummary Trainer::conclude() {
 
 void Trainer::copy_from(const Trainer& other) {
   const at::NoGradGuard no_grad;
-  copy_values(other.problem_.parameters(), problem_.parameters());
-  copy_values(other.problem_.buffers(), problem_.buffers());
+  copy_values(other.problem_.network->parameters(), problem_.network->parameters());
+  copy_values(other.problem_.network->buffers(), problem_.network->buffers());
   xi_ = clone(other.xi_);
   phi_ = other.phi_;
   t_ = other.t_;
@@ -276,7 +276,7 @@ void Trainer::visit_state(StateVisitor& visitor) {
   meta_clock_.visit_state("meta_seconds", visitor);
   scores_.visit_state(visitor);
   visitor.section("log", [this](StateVisitor& v) { log_.visit_state(v); });
-  visitor.section("problem", [this](StateVisitor& v) { problem_.visit_state(v); });
+  visitor.section("problem", [this](StateVisitor& v) { apo::visit_state(problem_, v); });
   visitor.section("statistics", [this](StateVisitor& v) { apo::visit_state(xi_, v); });
   visitor.section("hyperparameters", [this](StateVisitor& v) { phi_.visit_state(v); });
   visitor.section("tuner", [this](StateVisitor& v) { tuner_.visit_state(v); });

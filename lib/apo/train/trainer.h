@@ -1,6 +1,7 @@
 // The training loop.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -85,8 +86,15 @@ class Trainer {
     Tensor loss;
     Tensor correct;
     TensorList g;
-    int64_t examples = 0;
-    int64_t outputs = 0;  ///< of an example
+    int64_t positions = 0;  ///< the examples, or what of a sequence counts as one
+    int64_t outputs = 0;    ///< of a position
+
+    template <class Visit>
+    void visit_tensors(const Visit& visit) const {
+      visit(loss);
+      visit(correct);
+      std::for_each(g.begin(), g.end(), visit);
+    }
   };
 
   /// False where it was interrupted before step 0, of which then nothing remains.
@@ -100,7 +108,7 @@ class Trainer {
   void forget_recordings();
   bool is_epoch_over() const;
   void end_epoch();
-  TensorList& theta() { return problem_.parameters(); }
+  TensorList& theta() { return problem_.network->parameters(); }
   Tensor rate() const;
 
   Problem& problem_;
@@ -112,8 +120,8 @@ class Trainer {
   Statistics xi_;
   StepLog log_;
   Scores scores_;
-  Replayed<Gradient> differentiated_;
-  Replayed<TensorList> updated_;
+  Replayed<Batch, Gradient> differentiated_;
+  Replayed<Gradient, TensorList> updated_;
   Stopwatch clock_;
   DeviceStopwatch meta_clock_;
   int64_t t_ = 0;         ///< base steps taken

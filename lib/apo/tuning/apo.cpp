@@ -69,7 +69,7 @@ class Apo : public Tuner {
   }
 
   void check(const Problem& problem) const override {
-    if (problem.has_classes() || !discrepancy_->needs_classes()) return;
+    if (problem.loss->has_classes() || !discrepancy_->needs_classes()) return;
     std::vector<std::string> accepted;
     for (const auto& member : discrepancies()) {
       if (!member.recipe()->make()->needs_classes()) accepted.push_back(member.name);
@@ -93,7 +93,7 @@ class Apo : public Tuner {
     const Batch x = enough_examples(problem, context.x);
     const Batch judge = has_enough_examples(context.x) ? Batch{} : x;
     const double untrained = judge.inputs.defined() ? loss_of(problem, x) : to_double(context.loss);
-    const Batch x_tilde = enough_examples(problem, problem.next_discrepancy_batch());
+    const Batch x_tilde = enough_examples(problem, problem.discrepancy_batches->next());
     const PendingStep pending = pending_step(context, context.g, x, x_tilde);
     ProximalObjective objective(pending, *discrepancy_, objective_);
     const double gain = context.rule.momentum_gain();
@@ -107,9 +107,9 @@ class Apo : public Tuner {
   std::optional<MetaStep> before_step(const StepContext& context, Hyperparameters& phi) override {
     if (context.step % options_.interval != 0) return std::nullopt;
     if (!untrained_loss_.defined()) untrained_loss_ = untrained_loss(context);
-    const Batch x_tilde = context.problem.next_discrepancy_batch();
-    MetaStep step =
-        meta_step_(context.recorder, inputs_of(context, x_tilde), [&](const TensorList& inputs) {
+    const Batch x_tilde = context.problem.discrepancy_batches->next();
+    MetaStep step = meta_step_(
+        context.recorder, {context.x, x_tilde, context.loss, context.g}, [&](const Inputs& inputs) {
           return take_meta_step(context, inputs, phi);
         });
     if (searches() && to_double(step.skipped) != 0) {
@@ -127,6 +127,22 @@ class Apo : public Tuner {
   }
 
  private:
+  /// What a meta step reads beside ξ and φ.
+  struct Inputs {
+    Batch x;
+    Batch x_tilde;
+    Tensor loss;
+    TensorList g;
+
+    template <class Visit>
+    void visit_tensors(const Visit& visit) const {
+      x.visit_tensors(visit);
+      x_tilde.visit_tensors(visit);
+      visit(loss);
+      std::for_each(g.begin(), g.end(), visit);
+    }
+  };
+
   /// Whether η may move at all: not where it is meant to stay.
   bool moves_rate() const {
     return options_.meta_learning_rate > 0 &&
@@ -148,7 +164,8 @@ class Apo : public Tuner {
   Batch seen(const Batch& batch) const {
     if (!options_.lean || !batch.inputs.defined()) return batch;
     const int64_t count = (batch.inputs.size(0) - 1) / kLeanShare + 1;
-    return {batch.inputs.narrow(0, 0, count), batch.targets.narrow(0, 0, count)};
+    const auto some = [&](const Tensor& t) { return t.defined() ? t.narrow(0, 0, count) : t; };
+    return {some(batch.inputs), some(batch.targets), some(batch.weights)};
   }
 
   static PendingStep pending_step(const StepContext& context,
@@ -158,25 +175,15 @@ class Apo : public Tuner {
     return {context.problem, context.rule, g, context.xi, x, x_tilde};
   }
 
-  static TensorList inputs_of(const StepContext& context, const Batch& x_tilde) {
-    const Batch& x = context.x;
-    TensorList inputs = {x.inputs, x.targets, x_tilde.inputs, x_tilde.targets, context.loss};
-    inputs.insert(inputs.end(), context.g.begin(), context.g.end());
-    return inputs;
-  }
-
   /// φ ← meta-optimizer(φ, ∇_φ J). A step that is too large leaves φ to a line search or, in the
   /// paper's form, shrinks the rate: η ← η · exp(−meta rate).
-  MetaStep take_meta_step(const StepContext& context,
-                          const TensorList& inputs,
-                          Hyperparameters& phi) {
-    const Batch x = seen({inputs[0], inputs[1]});
-    const Batch x_tilde = seen({inputs[2], inputs[3]});
-    const TensorList g(inputs.begin() + 5, inputs.end());
-    const PendingStep pending = pending_step(context, g, x, x_tilde);
+  MetaStep take_meta_step(const StepContext& context, const Inputs& inputs, Hyperparameters& phi) {
+    const Batch x = seen(inputs.x);
+    const Batch x_tilde = seen(inputs.x_tilde);
+    const PendingStep pending = pending_step(context, inputs.g, x, x_tilde);
     ProximalObjective objective(pending, *discrepancy_, objective_);
     const MetaGradient meta = objective.gradient(phi);
-    const Tensor skipped = is_too_large(meta, in_float64(inputs[4]));
+    const Tensor skipped = is_too_large(meta, in_float64(inputs.loss));
     meta_optimizer_.step(phi, meta.gradient, skipped);
     if (moves_rate() && !searches()) shrink_where(skipped, phi);
 
@@ -222,7 +229,7 @@ class Apo : public Tuner {
   ProximalOptions objective_;
   MetaOptimizer meta_optimizer_;
   Tensor untrained_loss_;
-  Replayed<MetaStep> meta_step_;
+  Replayed<Inputs, MetaStep> meta_step_;
 };
 
 }  // namespace

@@ -39,7 +39,7 @@ TensorList rate_derivative(const StepContext& context, const Hyperparameters& ph
   const size_t eta = phi.index("learning_rate");
   const Tensor& value = phi.value(eta);
   const Tensor dual = at::_make_dual(value, at::ones_like(value), level.index());
-  const TensorList theta = detached(context.problem.parameters());
+  const TensorList theta = detached(context.problem.network->parameters());
   const TensorList next =
       context.rule.propose({theta, context.g, context.xi}, phi.values_with({eta}, {dual}));
   TensorList u;

@@ -62,21 +62,20 @@ bool has_enough_examples(const Batch& x) {
 
 Batch enough_examples(Problem& problem, const Batch& x) {
   if (has_enough_examples(x)) return x;
-  TensorList inputs = {x.inputs};
-  TensorList targets = {x.targets};
-  for (int64_t count = x.inputs.size(0); count < kEnoughExamples;) {
-    const Batch more = problem.next_discrepancy_batch();
-    count += more.inputs.size(0);
-    inputs.push_back(more.inputs);
-    targets.push_back(more.targets);
+  Batch enough = x;
+  while (!has_enough_examples(enough)) {
+    const Batch more = problem.discrepancy_batches->next();
+    enough.inputs = at::cat({enough.inputs, more.inputs});
+    enough.targets = at::cat({enough.targets, more.targets});
+    if (x.weights.defined()) enough.weights = at::cat({enough.weights, more.weights});
   }
-  return {at::cat(inputs), at::cat(targets)};
+  return enough;
 }
 
 double loss_of(Problem& problem, const Batch& x) {
   const at::NoGradGuard no_grad;
-  const SwapGuard buffers(problem.buffers(), clone(problem.buffers()));
-  return to_double(problem.loss(problem.outputs(x), x));
+  const SwapGuard buffers = kept_buffers(*problem.network);
+  return to_double(loss_on(problem, x));
 }
 
 Tensor search_all_rates(ProximalObjective& objective,
@@ -112,15 +111,15 @@ bool survives_trial(const StepContext& context,
                     double limit,
                     const Batch& judge) {
   Problem& problem = context.problem;
-  TensorList& theta = problem.parameters();
+  TensorList& theta = problem.network->parameters();
   const SwapGuard parameters(theta, clone(theta));
-  const SwapGuard buffers(problem.buffers(), clone(problem.buffers()));
+  const SwapGuard buffers = kept_buffers(*problem.network);
   Statistics xi = clone(context.xi);
   TensorList g = context.g;
   for (int64_t t = 1;; ++t) {
     context.rule.step(theta, g, xi, phi.values());
-    const Batch x = problem.next_discrepancy_batch();
-    const Tensor loss = problem.loss(problem.outputs(x), x);
+    const Batch x = problem.discrepancy_batches->next();
+    const Tensor loss = loss_on(problem, x);
     const double found = judge.inputs.defined() ? loss_of(problem, judge) : to_double(loss);
     if (!(found <= limit)) return false;  // so is NaN
     if (t == steps || context.interrupted()) return true;

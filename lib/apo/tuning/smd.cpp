@@ -52,7 +52,7 @@ class Smd : public Tuner {
       return with_coupled_decay(
           v_, hessian_vector_product(context.problem, context.x, v_), context.rule.coupled_decay());
     }
-    v_ = zeros_like(context.problem.parameters());
+    v_ = zeros_like(context.problem.network->parameters());
     for (const Tensor& zero : v_) p_.push_back(at::full_like(zero, initial_rate));
     return v_;
   }

@@ -17,7 +17,8 @@ class StepDecay : public Tuner {
   std::optional<MetaStep> before_step(const StepContext& context, Hyperparameters& phi) override {
     const size_t eta = phi.index("learning_rate");
     const bool in_epochs = options_.unit == "epochs";
-    const int64_t now = in_epochs ? context.step / context.problem.steps_per_epoch() : context.step;
+    const int64_t now =
+        in_epochs ? context.step / context.problem.batches->steps_per_pass() : context.step;
     const int64_t decays = reached(now);
     if (decays != decays_) {
       const auto further = static_cast<double>(decays - decays_);

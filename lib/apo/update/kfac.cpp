@@ -64,7 +64,7 @@ class Kfac : public UpdateRule {
       const auto draw = static_cast<uint64_t>(options_.warmup_batches + t);
       const double mean = 1 - 1 / static_cast<double>(++xi.curvature_updates);
       const double decay = std::min(options_.factor_decay, mean);
-      accumulate(problem.curvature(x, curvature_, draw), decay, xi);
+      accumulate(curvature(problem, x, curvature_, draw), decay, xi);
     }
     const bool new_basis = is_due(t, options_.inverse_interval * options_.basis_interval);
     const bool new_values = is_due(t, options_.inverse_interval);
@@ -108,9 +108,9 @@ class Kfac : public UpdateRule {
   void warm_up(Problem& problem, Statistics& xi) const {
     if (options_.warmup_batches > 0) xi.curvature_updates = 1;  // all of them count as one
     for (int64_t n = 0; n < options_.warmup_batches; ++n) {
-      const Batch x = problem.next_discrepancy_batch();
+      const Batch x = problem.discrepancy_batches->next();
       const double decay = static_cast<double>(n) / static_cast<double>(n + 1);  // a plain mean
-      accumulate(problem.curvature(x, curvature_, static_cast<uint64_t>(n)), decay, xi);
+      accumulate(curvature(problem, x, curvature_, static_cast<uint64_t>(n)), decay, xi);
     }
   }
 

@@ -1,0 +1,34 @@
+// The family of losses ℓ(z): what the outputs of a batch cost.
+#pragma once
+
+#include <memory>
+
+#include "apo/base/random.h"
+#include "apo/data/batch.h"
+
+namespace apo {
+
+/// Outputs are z: [B, …, outputs]; what stands between is positions, which count as examples do.
+class Loss {
+ public:
+  virtual ~Loss() = default;
+  /// The mean over examples and positions, by their weights: a scalar of at least float32.
+  virtual Tensor value(const Tensor& z, const Batch& x) const = 0;
+  /// Whether z are un-normalised log-probabilities of classes.
+  virtual bool has_classes() const { return false; }
+  /// How many positions z classifies rightly, a scalar; undefined where there are no classes.
+  virtual Tensor correct(const Tensor&, const Batch&) const { return {}; }
+  /// Targets drawn from the network's own predictions, for the Fisher matrix. Of a regression they
+  /// are normal: those of ‖z − y‖².
+  virtual Tensor sampled_targets(const Tensor& z, at::Generator& generator) const;
+};
+
+/// Softmax cross-entropy. targets: int64, the shape of z without its last dimension.
+std::unique_ptr<Loss> make_cross_entropy();
+/// ‖z − y‖² over the outputs of a position. targets: the shape of z.
+std::unique_ptr<Loss> make_squared_error();
+
+/// The mean of what is given for each position [B, …], by the batch's weights.
+Tensor weighted_mean(const Tensor& values, const Tensor& weights);
+
+}  // namespace apo

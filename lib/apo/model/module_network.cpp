@@ -1,0 +1,126 @@
+#include "apo/model/module_network.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/autocast_mode.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty_like.h>
+#include <torch/nn/module.h>
+
+#include <algorithm>
+
+namespace apo {
+namespace {
+
+/// Autocast to bfloat16 while in scope, where asked for. The weight cache is off: θ changes under
+/// it.
+class AutocastScope {
+ public:
+  AutocastScope(bool wanted, at::DeviceType device) : device_(device) {
+    if (!wanted) return;
+    active_ = true;
+    was_enabled_ = at::autocast::is_autocast_enabled(device);
+    at::autocast::set_autocast_enabled(device, true);
+    at::autocast::set_autocast_dtype(device, at::kBFloat16);
+    at::autocast::set_autocast_cache_enabled(false);
+  }
+  ~AutocastScope() {
+    if (active_) at::autocast::set_autocast_enabled(device_, was_enabled_);
+  }
+  AutocastScope(const AutocastScope&) = delete;
+  AutocastScope& operator=(const AutocastScope&) = delete;
+
+ private:
+  at::DeviceType device_;
+  bool active_ = false;
+  bool was_enabled_ = false;
+};
+
+/// Whether the CPU's kernels for channels that lie side by side work for a filter: for 1 × 1
+/// filters they take eight channels at a time, and those of oneDNN for AVX2 write behind the
+/// gradient of fewer.
+bool fits_channels_last(const Tensor& filter) {
+  const bool point = filter.size(2) * filter.size(3) == 1;
+  return filter.size(0) % 8 == 0 && (!point || filter.size(1) % 8 == 0);
+}
+
+/// Whether convolutions are faster with the channels of a pixel side by side: on a GPU with the
+/// kernels of its tensor cores alone.
+bool wants_channels_last(const NetworkOptions& options) {
+  return options.device.is_cpu() || options.precision == Precision::bfloat16 ||
+         options.precision == Precision::tf32;
+}
+
+/// Lays out the filters of convolutions with the channels of a pixel side by side; the pictures
+/// that they filter follow.
+void order_channels_last(const torch::nn::Module& module) {
+  TensorList filters;
+  for (const Tensor& theta : module.parameters()) {
+    if (theta.dim() == 4) filters.push_back(theta);
+  }
+  if (!std::all_of(filters.begin(), filters.end(), fits_channels_last)) return;
+  for (Tensor& filter : filters) {
+    const Tensor values = filter.detach();
+    filter.set_data(at::empty_like(values, {}, at::MemoryFormat::ChannelsLast).copy_(values));
+  }
+}
+
+NamedTensors named(const torch::OrderedDict<std::string, Tensor>& items) {
+  NamedTensors named;
+  for (const auto& item : items) {
+    named.tensors.push_back(item.value());
+    named.names.push_back(item.key());
+  }
+  return named;
+}
+
+class ModuleNetwork : public Network {
+ public:
+  /// The module is prepared.
+  ModuleNetwork(std::shared_ptr<torch::nn::Module> module,
+                std::function<Tensor(const Tensor& x)> forward,
+                const NetworkOptions& options)
+      : Network(named(module->named_parameters()), named(module->named_buffers())),
+        module_(std::move(module)),
+        forward_(std::move(forward)),
+        options_(options),
+        dtype_(dtype_of(options.precision)) {}
+
+  Tensor forward(const Tensor& x) override {
+    const AutocastScope autocast(options_.precision == Precision::bfloat16, options_.device.type());
+    const Tensor z = forward_(x);
+    return z.scalar_type() == dtype_ ? z : z.to(dtype_);
+  }
+
+  /// Without batch statistics, which are what buffers are for.
+  std::pair<Tensor, Tensor> forward_both(const Tensor& x, const Tensor& x_tilde) override {
+    if (!buffers().empty()) return Network::forward_both(x, x_tilde);
+    const Tensor z = forward(at::cat({x, x_tilde}));
+    const int64_t count = x.size(0);
+    return {z.narrow(0, 0, count), z.narrow(0, count, z.size(0) - count)};
+  }
+
+  void train(bool on) override { module_->train(on); }
+
+ private:
+  std::shared_ptr<torch::nn::Module> module_;
+  std::function<Tensor(const Tensor& x)> forward_;
+  NetworkOptions options_;
+  at::ScalarType dtype_;
+};
+
+}  // namespace
+
+at::ScalarType dtype_of(Precision precision) {
+  return precision == Precision::float64 ? at::kDouble : at::kFloat;
+}
+
+std::unique_ptr<Network> network_of(std::shared_ptr<torch::nn::Module> module,
+                                    std::function<Tensor(const Tensor& x)> forward,
+                                    const NetworkOptions& options) {
+  module->to(options.device, dtype_of(options.precision));
+  if (wants_channels_last(options)) order_channels_last(*module);
+  module->train();
+  return std::make_unique<ModuleNetwork>(std::move(module), std::move(forward), options);
+}
+
+}  // namespace apo

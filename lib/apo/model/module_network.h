@@ -1,0 +1,45 @@
+// A module of LibTorch as a network.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <memory>
+
+#include "apo/model/network.h"
+
+namespace torch::nn {
+class Module;
+}
+
+namespace apo {
+
+/// How numbers are held in training. bfloat16: forward passes under autocast, parameters and
+/// outputs in float32.
+enum class Precision { float32, tf32, bfloat16, float64 };
+
+/// Of parameters and outputs.
+at::ScalarType dtype_of(Precision precision);
+
+struct NetworkOptions {
+  at::Device device = at::kCPU;
+  Precision precision = Precision::float32;
+};
+
+/// Moves the module to the device and the precision, and lays out its filters as its convolutions
+/// want them. `forward` calls it.
+std::unique_ptr<Network> network_of(std::shared_ptr<torch::nn::Module> module,
+                                    std::function<Tensor(const Tensor& x)> forward,
+                                    const NetworkOptions& options);
+
+/// Of any module with `Tensor forward(const Tensor&)`: network_of(std::make_shared<Mine>()), or
+/// network_of(holder.ptr()).
+template <class Module>
+std::unique_ptr<Network> network_of(std::shared_ptr<Module> module,
+                                    const NetworkOptions& options = {}) {
+  Module& own = *module;
+  return network_of(
+      std::move(module), [&own](const Tensor& x) { return own.forward(x); }, options);
+}
+
+}  // namespace apo

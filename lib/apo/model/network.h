@@ -1,0 +1,59 @@
+// A network z = f(x, θ), whoever wrote it.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "apo/base/guards.h"
+#include "apo/base/tensors.h"
+
+namespace apo {
+
+/// Tensors that have names, which are module paths.
+struct NamedTensors {
+  TensorList tensors;
+  std::vector<std::string> names;
+};
+
+class Network {
+ public:
+  virtual ~Network() = default;
+
+  /// θ: leaves that require gradients, whose storage the caller may exchange.
+  TensorList& parameters() { return parameters_.tensors; }
+  const std::vector<std::string>& parameter_names() const { return parameters_.names; }
+  /// What a forward pass in training mode changes beside its result: BatchNorm's statistics.
+  TensorList& buffers() { return buffers_.tensors; }
+  const std::vector<std::string>& buffer_names() const { return buffers_.names; }
+
+  /// z = f(x, θ): [B, …, outputs]. Notes its layers where a TapScope is open (model/taps.h).
+  virtual Tensor forward(const Tensor& x) = 0;
+  /// f(x, θ) and f(x̃, θ): in one pass where no example's output depends on the others.
+  virtual std::pair<Tensor, Tensor> forward_both(const Tensor& x, const Tensor& x_tilde) {
+    Tensor z = forward(x);
+    return {std::move(z), forward(x_tilde)};
+  }
+  /// To training mode, in which it begins, or to that of evaluation.
+  virtual void train(bool) {}
+
+ protected:
+  explicit Network(NamedTensors parameters, NamedTensors buffers = {})
+      : parameters_(std::move(parameters)), buffers_(std::move(buffers)) {}
+
+ private:
+  NamedTensors parameters_;
+  NamedTensors buffers_;
+};
+
+/// Whatever forward passes do to the buffers is undone when the result ends.
+inline SwapGuard kept_buffers(Network& network) {
+  return {network.buffers(), clone(network.buffers())};
+}
+
+/// The layer of each parameter: a layer is a module with parameters. Returns layer numbers in order
+/// of first appearance, one per name, and fills `layers` with the modules' paths.
+std::vector<int64_t> layers_of(const std::vector<std::string>& parameter_names,
+                               std::vector<std::string>& layers);
+
+}  // namespace apo
