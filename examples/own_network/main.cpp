@@ -28,8 +28,7 @@ int main() {
   const auto rule = apo::make_sgdm({}, {.learning_rate = 1e-4});
   const auto tuner = apo::make_apo({});
   const apo::RunSummary end = apo::train(*problem, *rule, *tuner, {.steps = 5000}, {});
-  std::printf("test loss %.5f, learning rate %.3g\n",
-              end.final_test->loss,
-              end.final_learning_rate);
+  std::printf(
+      "test loss %.5f, learning rate %.3g\n", end.final_test->loss, end.final_learning_rate);
   return end.final_test->loss < 0.01 ? 0 : 1;
 }

@@ -1,9 +1,11 @@
 #include "apo/hyper/hyperparameters.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/full_like.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -99,6 +101,36 @@ TEST(Hyperparameters, ElementsCanHaveValuesOfTheirOwnWhoseGeometricMeanIsTheValu
   EXPECT_NEAR(phi.value(0).item<double>(), 1, 1e-15);  // 1 · 2 · 4 / 8
   phi.set(0, 0.7);
   EXPECT_EQ(phi.values()[0][0].item<double>(), 0.7);
+}
+
+/// A matrix per layer that is as wide as its weight.
+std::vector<int64_t> square_of_width(const TensorList& layer) {
+  return {layer[0].size(1), layer[0].size(1)};
+}
+
+TEST(Hyperparameters, AValueWithAShapeIsAnArrayForEachLayerOfASizeThatTheLayerDetermines) {
+  const TensorList theta = {at::zeros({5, 2}), at::zeros({5}), at::zeros({3, 4})};
+  Hyperparameters phi({{"learning_rate", Transform::log, 0.1, Range::above(0)},
+                       {"matrix", Transform::identity, 0.5, Range::any(), square_of_width}},
+                      {"learning_rate", "matrix"},
+                      {0, 0, 0},
+                      1,  // the learning rate is global
+                      at::kCPU,
+                      {theta, {0, 0, 1}});
+  EXPECT_TRUE(phi.is_scalar(0));
+  EXPECT_FALSE(phi.is_scalar(1));
+  phi.move(1, phi.stored(1) + at::arange(20, at::kDouble));  // 2 · 2 and 4 · 4 elements
+  const TensorList& matrices = phi.values()[1];
+  EXPECT_EQ(matrices[0].sizes(), (std::vector<int64_t>{2, 2}));
+  EXPECT_EQ(matrices[1].sizes(), (std::vector<int64_t>{2, 2}));
+  EXPECT_EQ(matrices[2].sizes(), (std::vector<int64_t>{4, 4}));
+  EXPECT_EQ(matrices[0][1][0].item<double>(), 2.5);
+  EXPECT_EQ(matrices[2][1][2].item<double>(), 4 + 6 + 0.5);
+  EXPECT_EQ(phi.values()[0][2].item<double>(), 0.1);
+
+  const Hyperparameters copy = phi;
+  phi.set(1, 0);
+  EXPECT_EQ(copy.values()[1][2][1][2].item<double>(), 10.5);
 }
 
 }  // namespace

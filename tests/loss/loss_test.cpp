@@ -44,7 +44,8 @@ TEST_P(Losses, AreMeansOverThePositionsOfSequences) {
 
 TEST_P(Losses, WeighExamplesAndPositions) {
   const Tensor of_examples = at::tensor({1.0, 0.0, 2.0, 0.5}, at::kDouble);
-  const Tensor of_positions = at::randint(0, 3, {kBatch, kSteps}, generator_, at::kLong).to(at::kDouble);
+  const Tensor of_positions =
+      at::randint(0, 3, {kBatch, kSteps}, generator_, at::kLong).to(at::kDouble);
   for (const Tensor& weights : {of_examples, of_positions}) {
     double sum = 0;
     double total = 0;

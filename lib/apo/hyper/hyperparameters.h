@@ -1,6 +1,8 @@
-// φ: the optimizer's hyperparameters, stored transformed, one value per group of parameters.
+// φ: the optimizer's hyperparameters, stored transformed: one number per group of parameters or,
+// where a rule says so, one array per layer.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,16 +23,29 @@ enum class Transform {
   exponent,
 };
 
+/// The sizes of a layer's value, of the parameters of the layer.
+using ShapeOf = std::function<std::vector<int64_t>(const TensorList& parameters)>;
+
 /// What an update rule declares of one of its hyperparameters.
 struct HyperparameterSpec {
   std::string name;
   Transform transform = Transform::identity;
-  double initial = 0;
-  Range range;  ///< where the configured value may lie, and where a tuned one stays
+  double initial = 0;  ///< of all elements
+  Range range;         ///< where the configured value may lie, and where a tuned one stays
+  /// None: a number per group. What has a shape is an array per layer in either scope, tuned like a
+  /// number but not traced.
+  ShapeOf shape = {};
+};
+
+/// Parameters, and the layer of each: 0, 1…
+struct Layers {
+  TensorList theta = {};
+  std::vector<int64_t> layer_of = {};
 };
 
 /// φ as an update formula reads it: [h][i] is the value of hyperparameter h for parameter i, a
-/// 0-dim tensor, or one of the parameter's shape. h counts in the rule's declared order.
+/// 0-dim tensor or one of its declared shape; or one of the parameter's shape, where elements have
+/// values of their own. h counts in the rule's declared order.
 using HyperparameterValues = std::vector<TensorList>;
 
 /// The values of φ and their stored forms, in float64: the learning rate and the tuned ones on the
@@ -43,13 +58,15 @@ using HyperparameterValues = std::vector<TensorList>;
 class Hyperparameters {
  public:
   /// group_of[i] is the group of parameter i, in [0, groups). `tuned` names some of the specs.
+  /// layers: for specs with shapes.
   Hyperparameters(std::vector<HyperparameterSpec> specs,
                   const std::vector<std::string>& tuned,
                   std::vector<int64_t> group_of,
                   int64_t groups,
-                  at::Device device);
+                  at::Device device,
+                  const Layers& layers = {});
 
-  /// Nothing tuned, global scope, for a number of parameters.
+  /// Nothing tuned, global scope, for a number of parameters. Pre: no spec has a shape.
   Hyperparameters(std::vector<HyperparameterSpec> specs,
                   size_t parameters,
                   at::Device device = at::kCPU);
@@ -64,13 +81,16 @@ class Hyperparameters {
   const std::vector<HyperparameterSpec>& specs() const { return specs_; }
   /// Positions of the tuned ones among specs().
   const std::vector<size_t>& tuned() const { return tuned_; }
+  bool is_scalar(size_t h) const { return shapes_[h].empty(); }
   int64_t groups() const { return groups_; }
   /// Position among specs(). Pre: the rule declares it.
   size_t index(const std::string& name) const;
 
-  /// [groups], float64.
+  /// [groups], or the elements of all layers in a row; float64.
   const Tensor& value(size_t h) const { return values_[h]; }
   const Tensor& stored(size_t h) const { return stored_[h]; }
+
+  // Below, [groups] stands for either.
 
   /// Sets every group to one value.
   void set(size_t h, double value);
@@ -92,19 +112,21 @@ class Hyperparameters {
 
   /// d value / d stored at the current value, [groups].
   Tensor derivative(size_t h) const;
-  /// Sums over the parameters of each group: [parameters] → [groups].
+  /// Sums over the parameters of each group: [parameters] → [groups] of a scalar.
   Tensor sum_by_group(const Tensor& of_parameters) const;
 
   /// Leaves out what set_elementwise has set: who uses it sets it before every step.
   void visit_state(StateVisitor& visitor);
 
  private:
-  TensorList spread(const Tensor& groups) const;
+  TensorList spread(size_t h, const Tensor& value) const;
 
   std::vector<HyperparameterSpec> specs_;
   std::vector<size_t> tuned_;
   std::vector<int64_t> group_of_;
+  std::vector<int64_t> layer_of_;
   int64_t groups_;
+  std::vector<std::vector<std::vector<int64_t>>> shapes_;  // [h][layer]; of scalars none
   Tensor members_;  // [groups, parameters]: 1 where the parameter is in the group
   TensorList values_;
   TensorList stored_;

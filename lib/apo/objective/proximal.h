@@ -36,7 +36,7 @@ struct ProximalTerms {
 
 struct MetaGradient {
   ProximalTerms terms;
-  /// ∂J/∂(stored φ), one [groups] tensor per tuned hyperparameter.
+  /// ∂J/∂(stored φ), one tensor per tuned hyperparameter, of the shape of its stored form.
   TensorList gradient;
 };
 

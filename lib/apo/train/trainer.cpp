@@ -24,7 +24,8 @@ constexpr double kRuinedRegression = 1000;
 
 Hyperparameters make_hyperparameters(const UpdateRule& rule, const Tuner& tuner, Problem& problem) {
   std::vector<std::string> layers;
-  std::vector<int64_t> group_of = layers_of(problem.network->parameter_names(), layers);
+  const std::vector<int64_t> layer_of = layers_of(problem.network->parameter_names(), layers);
+  std::vector<int64_t> group_of = layer_of;
   if (!tuner.per_layer()) std::fill(group_of.begin(), group_of.end(), 0);
   const int64_t groups = tuner.per_layer() ? static_cast<int64_t>(layers.size()) : 1;
   std::vector<HyperparameterSpec> specs = rule.hyperparameters();
@@ -34,15 +35,22 @@ Hyperparameters make_hyperparameters(const UpdateRule& rule, const Tuner& tuner,
     }
   }
   const at::Device device = problem.network->parameters().front().device();
-  return {std::move(specs), tuner.tuned(), std::move(group_of), groups, device};
+  return {std::move(specs),
+          tuner.tuned(),
+          std::move(group_of),
+          groups,
+          device,
+          {problem.network->parameters(), layer_of}};
 }
 
-/// "<name>", or "<name>/<layer>" for each layer where there are groups: [k][group] in a row.
+/// "<name>", or "<name>/<layer>" for each layer where there are groups: [k][group] in a row, of
+/// those that are traced.
 std::vector<std::string> names_of_tuned(const Hyperparameters& phi, const Problem& problem) {
   std::vector<std::string> layers = {""};
   if (phi.groups() > 1) layers_of(problem.network->parameter_names(), layers);
   std::vector<std::string> names;
   for (const size_t h : phi.tuned()) {
+    if (!phi.is_scalar(h)) continue;
     for (const std::string& layer : layers) {
       names.push_back(phi.specs()[h].name + (phi.groups() > 1 ? "/" + layer : ""));
     }
@@ -152,7 +160,9 @@ void Trainer::tune(const StepContext& context) {
     for (Observer* observer : observers_) observer->on_search(record);
   }
   TensorList values;
-  for (const size_t h : phi_.tuned()) values.push_back(phi_.value(h));
+  for (const size_t h : phi_.tuned()) {
+    if (phi_.is_scalar(h)) values.push_back(phi_.value(h));
+  }
   log_.push_meta(t_, meta->numbers, values);
 }
 

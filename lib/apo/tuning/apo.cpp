@@ -189,7 +189,9 @@ class Apo : public Tuner {
 
     const ProximalTerms& terms = meta.terms;
     TensorList numbers = {terms.objective, terms.loss_term, terms.discrepancy, skipped};
-    numbers.insert(numbers.end(), meta.gradient.begin(), meta.gradient.end());
+    for (size_t k = 0; k < meta.gradient.size(); ++k) {
+      if (phi.is_scalar(phi.tuned()[k])) numbers.push_back(meta.gradient[k]);
+    }
     return {packed(numbers), skipped};
   }
 

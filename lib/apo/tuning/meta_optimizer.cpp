@@ -2,6 +2,8 @@
 
 #include <ATen/ops/where.h>
 
+#include <algorithm>
+
 namespace apo {
 namespace {
 
@@ -14,11 +16,18 @@ std::unique_ptr<UpdateRule> make_corrected_rmsprop(const CorrectedRmspropOptions
   return make_rmsprop(options, setting);
 }
 
+/// Whether a rule takes hyperparameters for its parameters: they have no layers.
+bool takes_hyperparameters(const UpdateRule& rule) {
+  const std::vector<HyperparameterSpec> specs = rule.hyperparameters();
+  const auto has_shape = [](const HyperparameterSpec& spec) { return spec.shape != nullptr; };
+  return !rule.needs_layers() && std::none_of(specs.begin(), specs.end(), has_shape);
+}
+
 /// Those of the update rules that look at gradients alone.
 UpdateRuleRegistry rules_of_gradients() {
   UpdateRuleRegistry rules;
   for (const auto& rule : update_rules()) {
-    if (!rule.recipe()->make(RuleSetting{})->needs_layers()) rules.push_back(rule);
+    if (takes_hyperparameters(*rule.recipe()->make(RuleSetting{}))) rules.push_back(rule);
   }
   return rules;
 }

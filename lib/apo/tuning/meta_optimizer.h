@@ -19,8 +19,8 @@ class MetaOptimizer {
  public:
   explicit MetaOptimizer(std::unique_ptr<UpdateRule> rule) : rule_(std::move(rule)) {}
 
-  /// gradient: ∂J/∂(stored φ), one [groups] tensor per tuned hyperparameter. Where `skipped`, a
-  /// scalar, is true, neither φ nor what the rule remembers of gradients changes.
+  /// gradient: ∂J/∂(stored φ), one tensor per tuned hyperparameter, of its shape. Where `skipped`,
+  /// a scalar, is true, neither φ nor what the rule remembers of gradients changes.
   void step(Hyperparameters& phi, const TensorList& gradient, const Tensor& skipped);
 
   void visit_state(StateVisitor& visitor) { apo::visit_state(xi_, visitor); }

@@ -66,8 +66,8 @@ struct StepInputs {
 /// θ′, and how it hangs on the tuned hyperparameters.
 struct Proposal {
   TensorList theta;  ///< θ′, without a graph
-  /// v, shaped like θ → vᵀ ∂θ′/∂φ, [groups] for each tuned hyperparameter. Called once at most,
-  /// while all that the proposal was made from exists.
+  /// v, shaped like θ → vᵀ ∂θ′/∂φ, shaped like the value of each tuned hyperparameter. Called once
+  /// at most, while all that the proposal was made from exists.
   std::function<TensorList(const TensorList& v)> pull_back;
 };
 
