@@ -1,5 +1,6 @@
 """Runs that are interrupted, killed, extended or diverge, and go on."""
 
+import fcntl
 import json
 import pathlib
 import random
@@ -103,6 +104,8 @@ class Resume(ApoTrainTest):
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.05)
         self.assertEqual(self.json("smoke", "tuner.lambda=0.1", "summary.json")["status"], "interrupted")
+        with open(self.folder / "runs/smoke/tuner.lambda=0.1/.lock", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # the run writes its report before it lets go
 
     def test_a_finished_run_is_left_alone_and_a_longer_one_extends_it(self):
         self.run_ok()
