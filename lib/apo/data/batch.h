@@ -15,6 +15,13 @@ struct Batch {
   Tensor targets;
   Tensor weights = {};  ///< ≥ 0, [B] or one per position; undefined: all are 1
 
+  /// With `map` of each tensor that is there.
+  template <class Map>
+  Batch mapped(const Map& map) const {
+    const auto of = [&](const Tensor& tensor) { return tensor.defined() ? map(tensor) : tensor; };
+    return {of(inputs), of(targets), of(weights)};
+  }
+
   template <class Visit>
   void visit_tensors(const Visit& visit) const {
     visit(inputs);

@@ -10,16 +10,13 @@
 #include "apo/base/options.h"
 #include "apo/base/registry.h"
 #include "apo/base/tensors.h"
+#include "apo/data/batch.h"
 
 namespace apo {
 
 /// Examples along the first dimension. inputs: [N, …] of any type, pictures uint8 [N, C, H, W];
 /// targets: as a loss compares with them, classes int64 [N], each in [0, classes).
-struct Split {
-  Tensor inputs;
-  Tensor targets;
-  Tensor weights = {};  ///< ≥ 0, [N] or one per position; undefined: all are 1
-};
+using Split = Batch;
 
 /// Per-channel mean and standard deviation, as fractions of 1 (pixel value / 255). Of none: inputs
 /// are taken as they are.

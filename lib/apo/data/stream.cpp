@@ -30,14 +30,18 @@ std::pair<Tensor, Tensor> scale_and_shift(const Normalisation& normalisation,
   return {at::tensor(scale, options).view({-1, 1, 1}), at::tensor(shift, options).view({-1, 1, 1})};
 }
 
-/// inputs · scale + shift, of type `dtype`: one kernel on a GPU, where loading converts. Without a
-/// scale real numbers get the type and others stay what they are.
-Tensor normalise(const Tensor& inputs,
-                 const Tensor& scale,
-                 const Tensor& shift,
-                 at::ScalarType dtype) {
-  if (!scale.defined()) return inputs.is_floating_point() ? inputs.to(dtype) : inputs;
-  return at::addcmul(shift, inputs, scale).to(dtype);
+/// Real numbers get the type; others stay what they are.
+Tensor of_type(const Tensor& numbers, at::ScalarType dtype) {
+  return numbers.is_floating_point() ? numbers.to(dtype) : numbers;
+}
+
+/// inputs · scale + shift, where there is a scale, and all of type `dtype`: one kernel on a GPU,
+/// where loading converts.
+Batch normalise(const Batch& x, const Tensor& scale, const Tensor& shift, at::ScalarType dtype) {
+  const bool scaled = scale.defined();
+  return {scaled ? at::addcmul(shift, x.inputs, scale).to(dtype) : of_type(x.inputs, dtype),
+          of_type(x.targets, dtype),
+          x.weights};
 }
 
 }  // namespace
@@ -61,13 +65,12 @@ Batch BatchStream::next() {
   position_.examples += size;
 
   const Tensor chosen = order_.narrow(0, begin, size);
-  Tensor inputs = split_.inputs.index_select(0, chosen);
+  Batch x = split_.mapped([&](const Tensor& t) { return t.index_select(0, chosen); });
   if (options_.augmentation == Augmentation::crop_flip) {
-    inputs = crop_and_flip(inputs, offsets_.narrow(0, begin, size), flips_.narrow(0, begin, size));
+    x.inputs =
+        crop_and_flip(x.inputs, offsets_.narrow(0, begin, size), flips_.narrow(0, begin, size));
   }
-  return {normalise(inputs, scale_, shift_, options_.dtype),
-          normalise(split_.targets.index_select(0, chosen), {}, {}, options_.dtype),
-          split_.weights.defined() ? split_.weights.index_select(0, chosen) : Tensor()};
+  return normalise(x, scale_, shift_, options_.dtype);
 }
 
 int64_t BatchStream::steps_per_pass() const {
@@ -93,12 +96,14 @@ void BatchStream::start_pass() {
   }
 }
 
+SplitInOrder::SplitInOrder(Split split, const Normalisation& normalisation, at::ScalarType dtype)
+    : split_(std::move(split)), dtype_(dtype) {
+  std::tie(scale_, shift_) = scale_and_shift(normalisation, split_.inputs.device(), dtype);
+}
+
 Batch SplitInOrder::slice(int64_t begin, int64_t end) const {
   const auto part = [&](const Tensor& t) { return t.narrow(0, begin, end - begin); };
-  const auto [scale, shift] = scale_and_shift(normalisation_, split_.inputs.device(), dtype_);
-  return {normalise(part(split_.inputs), scale, shift, dtype_),
-          normalise(part(split_.targets), {}, {}, dtype_),
-          split_.weights.defined() ? part(split_.weights) : Tensor()};
+  return normalise(split_.mapped(part), scale_, shift_, dtype_);
 }
 
 }  // namespace apo

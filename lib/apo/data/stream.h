@@ -60,15 +60,15 @@ class BatchStream : public Batches {
 /// A split in its order, normalised, for evaluation.
 class SplitInOrder : public Examples {
  public:
-  SplitInOrder(Split split, Normalisation normalisation, at::ScalarType dtype)
-      : split_(std::move(split)), normalisation_(std::move(normalisation)), dtype_(dtype) {}
+  SplitInOrder(Split split, const Normalisation& normalisation, at::ScalarType dtype);
   int64_t size() const override { return split_.targets.size(0); }
   Batch slice(int64_t begin, int64_t end) const override;
 
  private:
   Split split_;
-  Normalisation normalisation_;
   at::ScalarType dtype_;
+  Tensor scale_;  // as a stream's
+  Tensor shift_;
 };
 
 /// crop_flip. images: uint8 [B, C, H, W]; offsets: int64 [B, 2], row and column of the crop in the

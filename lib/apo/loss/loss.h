@@ -28,6 +28,11 @@ std::unique_ptr<Loss> make_cross_entropy();
 /// ‖z − y‖² over the outputs of a position. targets: the shape of z.
 std::unique_ptr<Loss> make_squared_error();
 
+/// How many positions there are in z.
+inline int64_t positions_of(const Tensor& z) {
+  return z.numel() / z.size(-1);
+}
+
 /// The mean of what is given for each position [B, …], by the batch's weights.
 Tensor weighted_mean(const Tensor& values, const Tensor& weights);
 

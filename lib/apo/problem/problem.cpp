@@ -45,32 +45,33 @@ class MetricSums {
   void add(const Tensor& z, const Batch& x) {
     const Tensor value = loss_.value(z, x);
     if (x.weights.defined()) {
-      const Tensor weight = x.weights.sum();
-      loss_sum_ += value * weight;
-      weight_sum_ += weight;
+      add(value, x.weights.sum());
     } else {
-      const auto count = static_cast<double>(z.size(0));
-      loss_sum_ += value * count;
-      plain_weight_ += count;
+      add(value, static_cast<double>(z.size(0)));
     }
     if (!loss_.has_classes()) return;
     correct_sum_ += loss_.correct(z, x);
-    positions_ += z.numel() / z.size(-1);
+    positions_ += positions_of(z);
   }
 
   Metrics means() const {
-    Metrics metrics{to_double(loss_sum_) / (to_double(weight_sum_) + plain_weight_), {}};
+    Metrics metrics{to_double(loss_sum_) / to_double(weight_sum_), {}};
     if (!loss_.has_classes()) return metrics;
     metrics.accuracy = to_double(correct_sum_) / static_cast<double>(positions_);
     return metrics;
   }
 
  private:
+  template <class Weight>
+  void add(const Tensor& value, const Weight& weight) {
+    loss_sum_ += value * weight;
+    weight_sum_ += weight;
+  }
+
   const Loss& loss_;
   Tensor loss_sum_;
   Tensor correct_sum_;
   Tensor weight_sum_;
-  double plain_weight_ = 0;
   int64_t positions_ = 0;
 };
 

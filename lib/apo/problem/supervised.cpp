@@ -5,11 +5,6 @@
 namespace apo {
 namespace {
 
-Split to_device(const Split& split, at::Device device) {
-  const auto moved = [&](const Tensor& t) { return t.defined() ? t.to(device) : t; };
-  return {moved(split.inputs), moved(split.targets), moved(split.weights)};
-}
-
 StreamOptions stream_options(const SupervisedOptions& options, RandomStream stream) {
   const bool own_size =
       stream == RandomStream::discrepancy_batches && options.discrepancy_batch_size > 0;
@@ -26,8 +21,9 @@ std::unique_ptr<Problem> make_supervised(std::unique_ptr<Network> network,
                                          std::unique_ptr<Loss> loss,
                                          const Dataset& dataset,
                                          const SupervisedOptions& options) {
-  const Split train = to_device(dataset.train, options.device);
-  const Split test = to_device(dataset.test, options.device);
+  const auto to_device = [&](const Tensor& t) { return t.to(options.device); };
+  const Split train = dataset.train.mapped(to_device);
+  const Split test = dataset.test.mapped(to_device);
   const Normalisation& statistics = dataset.normalisation;
   const auto stream = [&](RandomStream of) {
     return std::make_unique<BatchStream>(train, statistics, stream_options(options, of));

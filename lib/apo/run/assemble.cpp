@@ -59,14 +59,18 @@ TrainOptions train_options(const Experiment& experiment, const Problem& problem)
 }
 
 int64_t bytes(const Split& split) {
-  return static_cast<int64_t>(split.inputs.nbytes() + split.targets.nbytes());
+  size_t sum = 0;
+  split.visit_tensors([&](const Tensor& t) { sum += t.defined() ? t.nbytes() : 0; });
+  return static_cast<int64_t>(sum);
 }
 
 int64_t checksum(const Split& split) {
   uint32_t sum = 0;
-  for (const Tensor& part : {split.inputs.contiguous(), split.targets.contiguous()}) {
+  split.visit_tensors([&](const Tensor& t) {
+    if (!t.defined()) return;
+    const Tensor part = t.contiguous();
     sum = checksum_of({static_cast<const char*>(part.const_data_ptr()), part.nbytes()}, sum);
-  }
+  });
   return sum;
 }
 
@@ -91,15 +95,15 @@ std::unique_ptr<Problem> make_problem(const Experiment& experiment,
                                       const Dataset* dataset,
                                       int64_t task_seed,
                                       const Assembly& assembly) {
-  return experiment.problem.make(
-      {.seed = static_cast<uint64_t>(experiment.seed),
-       .task_seed = static_cast<uint64_t>(task_seed),
-       .dtype = experiment.precision == "float64" ? at::kDouble : at::kFloat,
-       .device = assembly.device,
-       .supervised = [&] {
-         return make_supervised(
-             make_model(experiment, *dataset), *dataset, problem_options(experiment, assembly));
-       }});
+  return experiment.problem.make({.seed = static_cast<uint64_t>(experiment.seed),
+                                  .task_seed = static_cast<uint64_t>(task_seed),
+                                  .dtype = dtype_of(to_precision(experiment.precision)),
+                                  .device = assembly.device,
+                                  .supervised = [&] {
+                                    return make_supervised(make_model(experiment, *dataset),
+                                                           *dataset,
+                                                           problem_options(experiment, assembly));
+                                  }});
 }
 
 /// Examples in the smallest batch of a stream.

@@ -137,11 +137,7 @@ Trainer::Gradient Trainer::differentiate(const Batch& x) {
   const Tensor z = problem_.network->forward(x.inputs);
   const Tensor loss = problem_.loss->value(z, x);
   TensorList g = observe(rule_, problem_, x, loss, xi_);
-  return {loss.detach(),
-          problem_.loss->correct(z, x),
-          std::move(g),
-          z.numel() / z.size(-1),
-          z.size(-1)};
+  return {loss.detach(), problem_.loss->correct(z, x), std::move(g), positions_of(z), z.size(-1)};
 }
 
 void Trainer::tune(const StepContext& context) {

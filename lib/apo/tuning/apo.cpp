@@ -164,8 +164,7 @@ class Apo : public Tuner {
   Batch seen(const Batch& batch) const {
     if (!options_.lean || !batch.inputs.defined()) return batch;
     const int64_t count = (batch.inputs.size(0) - 1) / kLeanShare + 1;
-    const auto some = [&](const Tensor& t) { return t.defined() ? t.narrow(0, 0, count) : t; };
-    return {some(batch.inputs), some(batch.targets), some(batch.weights)};
+    return batch.mapped([&](const Tensor& t) { return t.narrow(0, 0, count); });
   }
 
   static PendingStep pending_step(const StepContext& context,
