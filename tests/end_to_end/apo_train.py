@@ -24,6 +24,11 @@ threads: 1
 """
 
 
+def patience(seconds):
+    """So many seconds of waiting, more where a sanitizer slows what is waited for."""
+    return seconds * float(os.environ.get("APO_PATIENCE", 1))
+
+
 class ApoTrainTest(unittest.TestCase):
     """A test in an empty working folder, with `smoke.yaml` in it."""
 
@@ -48,7 +53,7 @@ class ApoTrainTest(unittest.TestCase):
     def start(self, *arguments, config="smoke.yaml"):
         return subprocess.run(
             self.command(*arguments, config=config),
-            cwd=self.folder, env=self.environment(), capture_output=True, text=True, timeout=120)
+            cwd=self.folder, env=self.environment(), capture_output=True, text=True, timeout=patience(120))
 
     def run_ok(self, *arguments, config="smoke.yaml"):
         result = self.start(*arguments, config=config)

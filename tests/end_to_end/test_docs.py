@@ -10,7 +10,7 @@ import sys
 import tempfile
 import unittest
 
-from apo_train import BINARY, ROOT, SMOKE, ApoTrainTest
+from apo_train import BINARY, ROOT, SMOKE, ApoTrainTest, patience
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 # Commands that are not run here, and why: they are parsed, the script must be there and its --help must name their options.
@@ -116,7 +116,7 @@ class CommandBlocks(ApoTrainTest):
 
     def bash(self, text):
         return subprocess.run(["bash", "-euc", text], cwd=self.folder, env=self.environment(), stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=120)
+                              capture_output=True, text=True, timeout=patience(120))
 
     def check(self, block):
         """What is wrong with a block of shell commands, or nothing."""
@@ -138,7 +138,7 @@ class CommandBlocks(ApoTrainTest):
         options = [word for word in shlex.split(line, comments=True)[1:] if word.startswith("--")]
         if not options:
             return ""
-        known = subprocess.run([script, "--help"], capture_output=True, text=True, timeout=20).stdout
+        known = subprocess.run([script, "--help"], capture_output=True, text=True, timeout=patience(20)).stdout
         return next((f"{line}: --help does not name {option}" for option in options if option not in known), "")
 
     def test_every_command_block_runs(self):
@@ -167,7 +167,7 @@ class CommandBlocks(ApoTrainTest):
                     continue
                 with self.subTest(page=page.name, block=block.splitlines()[0]):
                     compile(block, str(page), "exec")
-                    result = subprocess.run([sys.executable, "-c", block], cwd=self.folder, capture_output=True, text=True, timeout=60)
+                    result = subprocess.run([sys.executable, "-c", block], cwd=self.folder, capture_output=True, text=True, timeout=patience(60))
                     if "ModuleNotFoundError" in result.stderr:  # a library of the reader's; what the block opens must be there all the same
                         for path in re.findall(r'"(runs/[^"]+)"', block):
                             self.assertTrue((self.folder / path).exists(), path)
@@ -225,7 +225,7 @@ class Keys(unittest.TestCase):
 
     def known(self):
         """`section.key` and `section.inner.key`, read off the reference that the program prints."""
-        printed = subprocess.run([BINARY, "--list-markdown"], capture_output=True, text=True, timeout=20,
+        printed = subprocess.run([BINARY, "--list-markdown"], capture_output=True, text=True, timeout=patience(20),
                                  env={**os.environ, "OMP_WAIT_POLICY": "passive"}).stdout
         known, section = set(), ""
         for line in printed.splitlines():

@@ -8,7 +8,7 @@ import subprocess
 import time
 import unittest
 
-from apo_train import BINARY, ApoTrainTest, deterministic
+from apo_train import BINARY, ApoTrainTest, deterministic, patience
 
 FAULTS = BINARY.parents[1] / "tests" / "libapo-faults.so"
 # How many of the places of each kind; all the places are spread over the run.
@@ -21,7 +21,7 @@ class Faults(ApoTrainTest):
         environment = {**self.environment(), "LD_PRELOAD": str(FAULTS), "APO_FAULT_FOLDER": str(self.folder / "runs")}
         environment |= {"APO_FAULT_" + key.upper(): str(value) for key, value in fault.items()}
         # Through /proc/self/exe the program would start itself anew, and count twice.
-        return subprocess.run(self.command(*arguments), cwd=self.folder, env=environment, capture_output=True, text=True, timeout=120)
+        return subprocess.run(self.command(*arguments), cwd=self.folder, env=environment, capture_output=True, text=True, timeout=patience(120))
 
     def places(self, call):
         count = self.folder / "count"
@@ -82,7 +82,7 @@ class Faults(ApoTrainTest):
 
     def resident_pages_at(self, process, step):
         trace = self.folder / "runs/smoke/trace.jsonl"
-        deadline = time.monotonic() + 250
+        deadline = time.monotonic() + patience(250)
         while True:
             self.assertLess(time.monotonic(), deadline)
             self.assertIsNone(process.poll())

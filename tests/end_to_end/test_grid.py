@@ -8,7 +8,7 @@ import unittest
 
 import jsonschema
 
-from apo_train import ROOT, ApoTrainTest, deterministic
+from apo_train import ROOT, ApoTrainTest, deterministic, patience
 
 LAMBDAS = ("--set", "tuner.lambda=[0.1, 0.001]")
 
@@ -80,7 +80,7 @@ class Grid(ApoTrainTest):
         while not list(self.folder.glob("runs/smoke/*/trace.jsonl")):
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        said = process.communicate(timeout=60)[1]
+        said = process.communicate(timeout=patience(60))[1]
         self.assertEqual(process.returncode, 128 + signal.SIGINT)
         self.assertRegex(said, r"interrupted: \d of \d runs not started .*--resume")
 

@@ -5,7 +5,7 @@ import subprocess
 import time
 import unittest
 
-from apo_train import ApoTrainTest, deterministic
+from apo_train import ApoTrainTest, deterministic, patience
 
 CONSTANT = ("--set", "tuner={name: constant}")
 
@@ -65,7 +65,7 @@ class Search(ApoTrainTest):
         while not (self.folder / "runs/smoke/trace.jsonl").exists():
             time.sleep(0.01)
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=60)
+        process.wait(timeout=patience(60))
         self.assertEqual(process.returncode, 143)
         self.assertEqual(self.trace("smoke")["steps"]["step"], [])
         self.run_ok(*wide, "--resume")

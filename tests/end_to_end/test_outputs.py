@@ -9,7 +9,7 @@ import subprocess
 import time
 import unittest
 
-from apo_train import BINARY, ApoTrainTest, deterministic
+from apo_train import BINARY, ApoTrainTest, deterministic, patience
 
 LONG = ("--set", "train.epochs=100000", "--set", "train.evaluate_every=100", "--set", "train.checkpoint_every=1000")
 SEEDS = ("--set", "grid={seed: [1, 2]}")
@@ -22,7 +22,7 @@ class OutputsTest(ApoTrainTest):
         """The program with redirections of the shell's behind it."""
         command = ["bash", "-c", f'"$@" {words}', "bash", *self.command(*arguments, config=config)]
         return subprocess.run(command, cwd=self.folder, env=self.environment(), capture_output=True, text=True,
-                              timeout=120, **options)
+                              timeout=patience(120), **options)
 
     def begin(self, *arguments, command=None, **options):
         """A run in the background."""
@@ -34,7 +34,7 @@ class OutputsTest(ApoTrainTest):
 
     def wait_for_lines(self, process, folder="smoke"):
         trace = self.folder / "runs" / folder / "trace.jsonl"
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + patience(60)
         while not (trace.exists() and trace.read_text().count("\n") > 20):
             self.assertIsNone(process.poll(), "ended by itself")
             self.assertLess(time.monotonic(), deadline)
@@ -123,7 +123,7 @@ class Signals(OutputsTest):
                 process = self.begin("--overwrite", "--progress", "off", *LONG)
                 self.wait_for_lines(process)
                 process.send_signal(number)
-                self.assertEqual(process.wait(timeout=60), 128 + number)
+                self.assertEqual(process.wait(timeout=patience(60)), 128 + number)
                 self.assert_whole("smoke")
 
     def test_a_grid_passes_each_on(self):
@@ -133,7 +133,7 @@ class Signals(OutputsTest):
                 for seed in "12":
                     self.wait_for_lines(process, f"n{number:d}/seed={seed}")
                 process.send_signal(number)
-                self.assertEqual(process.wait(timeout=60), 128 + number)
+                self.assertEqual(process.wait(timeout=patience(60)), 128 + number)
                 self.assertEqual([run["exit_code"] for run in self.json(f"n{number:d}", "grid.json")["runs"]],
                                  [128 + number] * 2)
 
@@ -149,7 +149,7 @@ class Signals(OutputsTest):
                 time.sleep(0.3)
                 self.assertIsNone(process.poll())
                 process.send_signal(signal.SIGTERM)
-                self.assertEqual(process.wait(timeout=60), 128 + signal.SIGTERM)
+                self.assertEqual(process.wait(timeout=patience(60)), 128 + signal.SIGTERM)
                 self.assert_whole(folder)
 
     def test_ctrl_c_in_a_pipeline_saves_though_the_reader_dies_first(self):
@@ -161,7 +161,7 @@ class Signals(OutputsTest):
                 self.wait_for_lines(pipeline, folder)
                 os.killpg(pipeline.pid, signal.SIGINT)
                 # Bash ends by the signal itself, or writes the code of the run.
-                deadline = time.monotonic() + 60
+                deadline = time.monotonic() + patience(60)
                 while not (self.folder / "runs" / folder / "report.html").exists():
                     self.assertLess(time.monotonic(), deadline)
                     time.sleep(0.05)
@@ -175,12 +175,12 @@ class Signals(OutputsTest):
         self.wait_for_lines(process)
         time.sleep(3)  # more lines than the pipe holds
         process.send_signal(signal.SIGTERM)
-        self.assertEqual(process.wait(timeout=60), 128 + signal.SIGTERM)
+        self.assertEqual(process.wait(timeout=patience(60)), 128 + signal.SIGTERM)
         self.assert_whole("smoke")
 
     def test_the_end_of_the_processor_time_saves(self):
         process = self.begin(*LONG, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (3, 60)))
-        self.assertEqual(process.wait(timeout=100), 128 + signal.SIGXCPU)
+        self.assertEqual(process.wait(timeout=patience(100)), 128 + signal.SIGXCPU)
         self.assert_whole("smoke")
 
 

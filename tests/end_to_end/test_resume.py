@@ -13,7 +13,7 @@ import unittest
 
 import jsonschema
 
-from apo_train import ROOT, ApoTrainTest, deterministic
+from apo_train import ROOT, ApoTrainTest, deterministic, patience
 
 # Some seconds, so that a signal finds it training; few checkpoints, so that it is mostly between two.
 LONG = ("--set", "train.epochs=600", "--set", "train.checkpoint_every=50", "--set", "train.evaluate_every=7")
@@ -27,14 +27,14 @@ class Resume(ApoTrainTest):
         process = subprocess.Popen(self.command(*arguments, "--progress", "off"), cwd=self.folder, env=self.environment(),
                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         trace = self.folder / "runs" / folder / "trace.jsonl"
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + patience(60)
         while not (trace.exists() and trace.read_text().count('"step"') > 300):
             self.assertIsNone(process.poll(), "ended before the signal")
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.01)
         for _ in range(times):
             process.send_signal(number)
-        process.communicate(timeout=60)
+        process.communicate(timeout=patience(60))
         return process.returncode
 
     def assert_same_run(self, folder, other):
@@ -99,7 +99,7 @@ class Resume(ApoTrainTest):
 
     def test_the_runs_of_a_killed_grid_save_and_end(self):
         self.interrupt(signal.SIGKILL, *LONG, *LAMBDAS, folder="smoke/tuner.lambda=0.1")
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + patience(30)
         while not (self.folder / "runs/smoke/tuner.lambda=0.1/summary.json").exists():
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.05)
@@ -232,7 +232,7 @@ class Changed(ApoTrainTest):
         while not (path.exists() and path.stat().st_size > 1000):
             time.sleep(0.01)
         path.unlink()
-        _, errors = process.communicate(timeout=100)
+        _, errors = process.communicate(timeout=patience(100))
         self.assertEqual(process.returncode, 0, errors)
         self.assertIn("was removed by another program", errors)
         self.assertEqual(self.trace("smoke")["steps"]["step"], list(range(2400)))

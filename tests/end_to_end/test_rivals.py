@@ -8,7 +8,7 @@ import unittest
 
 import jsonschema
 
-from apo_train import ROOT, ApoTrainTest, deterministic
+from apo_train import ROOT, ApoTrainTest, deterministic, patience
 
 PBT = ("--set", "tuner={name: pbt, interval: 2}")
 
@@ -153,12 +153,12 @@ class Population(ApoTrainTest):
             self.command("--set", "tuner={name: pbt, interval: 50}", "--set", "train.epochs=100000"),
             cwd=self.folder, env=self.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         lines = self.folder / "runs/smoke/member=3/trace.jsonl"
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + patience(60)
         while not (lines.exists() and lines.read_text().count("\n") > 200):
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.05)
         process.send_signal(signal.SIGTERM)
-        self.assertEqual(process.wait(timeout=60), 128 + signal.SIGTERM)
+        self.assertEqual(process.wait(timeout=patience(60)), 128 + signal.SIGTERM)
         self.assertEqual({run["status"] for run in self.population("smoke")["runs"]}, {"interrupted"})
         jsonschema.validate(self.population("smoke"), schema("population"))
 

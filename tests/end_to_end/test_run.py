@@ -18,7 +18,7 @@ import zlib
 
 import jsonschema
 
-from apo_train import ROOT, SMOKE, ApoTrainTest, deterministic
+from apo_train import ROOT, SMOKE, ApoTrainTest, deterministic, patience
 
 
 def schema(name):
@@ -188,7 +188,7 @@ class Run(ApoTrainTest):
         self.run_ok("--set", "name=mnist_mlp", "--set", "dataset={name: mnist, root: data, batch_size: 50}", "--set", "model.hidden=[12, 11]", "--set", "train.epochs=5")
         page = (ROOT / "docs/trace.md").read_text().split("## model.safetensors", 1)[1]
         block = page.split("```python\n", 1)[1].split("```", 1)[0]
-        told = subprocess.run([sys.executable, "-c", block], cwd=self.folder, capture_output=True, text=True, timeout=60)
+        told = subprocess.run([sys.executable, "-c", block], cwd=self.folder, capture_output=True, text=True, timeout=patience(60))
         if "ModuleNotFoundError" in told.stderr:
             self.skipTest("without numpy")
         self.assertEqual(told.stderr, "")
@@ -265,7 +265,7 @@ class Run(ApoTrainTest):
                 while part := os.read(master, 65536):
                     said += part
             os.close(master)
-            self.assertEqual(process.wait(timeout=60), 0)
+            self.assertEqual(process.wait(timeout=patience(60)), 0)
             # What is drawn is followed by a return to its beginning; what is logged, by a new line.
             drawn = [line for line in said.decode().split("\r\x1b[K") if line and "\n" not in line]
             self.assertGreater(len(drawn), 3)
@@ -277,12 +277,12 @@ class Run(ApoTrainTest):
         process = subprocess.Popen(self.command("--set", "train.epochs=100000"), cwd=self.folder,
                                    env=self.environment(), stderr=subprocess.DEVNULL)
         lines = self.folder / "runs/smoke/trace.jsonl"
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + patience(60)
         while not (lines.exists() and lines.read_text().count("\n") > 20):
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.05)
         process.send_signal(signal.SIGTERM)
-        self.assertEqual(process.wait(timeout=60), 128 + signal.SIGTERM)
+        self.assertEqual(process.wait(timeout=patience(60)), 128 + signal.SIGTERM)
         trace = self.trace("smoke")
         self.assertEqual(self.json("smoke", "summary.json")["status"], "interrupted")
         self.assertEqual(self.report("smoke")["runs"][0]["status"], "interrupted")

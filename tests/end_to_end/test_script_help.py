@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import unittest
 
-from apo_train import ROOT, ApoTrainTest
+from apo_train import ROOT, ApoTrainTest, patience
 
 SCRIPTS = sorted(path for path in (ROOT / "scripts").iterdir() if (path.is_file() and os.access(path, os.X_OK)) or (path / "__main__.py").exists())
 # What they do not know themselves they hand to apo-train, which refuses it, but not before it was built or trained once.
@@ -16,7 +16,7 @@ class ScriptHelp(ApoTrainTest):
     def call(self, script, *words):
         command = [script] if script.is_file() else ["python3", script]
         return subprocess.run([*command, *words], cwd=self.folder, env=self.environment(), stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=20)
+                              capture_output=True, text=True, timeout=patience(20))
 
     def test_every_script_prints_its_usage_and_writes_nothing(self):
         self.assertGreater(len(SCRIPTS), 15)
@@ -64,7 +64,7 @@ class VerifyAll(ApoTrainTest):
 
     def verify(self, *words, fails="nothing"):
         return subprocess.run(["scripts/verify_all.sh", *words], cwd=self.folder, env={**self.environment(), "FAILS": fails},
-                              capture_output=True, text=True, timeout=20)
+                              capture_output=True, text=True, timeout=patience(20))
 
     def calls(self):
         return (self.folder / "calls").read_text().splitlines()

@@ -3,14 +3,14 @@
 import subprocess
 import unittest
 
-from apo_train import BINARY, ROOT, ApoTrainTest
+from apo_train import BINARY, ROOT, ApoTrainTest, patience
 
 
 class Scripts(ApoTrainTest):
     def script(self, *words):
         environment = {**self.environment(), "APO_TRAIN": str(BINARY)}
         return subprocess.run([ROOT / "scripts" / words[0], *words[1:]], cwd=self.folder, env=environment,
-                              capture_output=True, text=True, timeout=120)
+                              capture_output=True, text=True, timeout=patience(120))
 
     def test_every_smoke_configuration_trains(self):
         configs = sorted((ROOT / "configs/smoke").glob("*.yaml"))
