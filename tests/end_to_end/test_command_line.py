@@ -21,7 +21,7 @@ class CommandLine(ApoTrainTest):
     def test_list_names_every_family(self):
         listing = self.run_ok("--list", config=None).stdout
         for name in ("fashion_mnist", "cifar100", "svhn", "synthetic", "resnet34", "rmsprop", "adam",
-                     "step_decay", "hypergradient", "smd", "pbt", "squared_euclidean", "momentum", "lambda"):
+                     "step_decay", "hypergradient", "smd", "population", "squared_euclidean", "momentum", "lambda"):
             self.assertIn(name, listing)
 
     def test_lists_of_values_are_told_where_keys_are_looked_for(self):
@@ -70,7 +70,7 @@ class CommandLine(ApoTrainTest):
 
     def test_dry_run_counts_the_memory_of_every_member(self):
         def memory(members):
-            said = self.run_ok("--dry-run", "--set", f"tuner={{name: pbt, population: {members}}}",
+            said = self.run_ok("--dry-run", "--set", f"train.population.members={members}",
                                "--set", "model={name: mlp, hidden: [1000, 1000]}").stdout
             return int(re.search(r"memory +(\d+) MiB", said)[1])
         parameters = 4 * (64 * 1000 + 1000 * 1000 + 1000 * 10) / 2**20  # in MiB

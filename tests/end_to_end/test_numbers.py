@@ -105,7 +105,7 @@ class Settings(ApoTrainTest):
 
     def test_members_of_a_population_share_one_regression(self):
         self.write("toy.yaml", "problem: {name: ill_conditioned_regression, condition: 10}\noptimizer: {name: sgd, learning_rate: 0.01}\n"
-                   "tuner: {name: pbt, population: 2, interval: 5}\ntrain: {steps: 12}\nprecision: float64\n")
+                   "tuner: {name: constant}\ntrain: {steps: 12, population: {members: 2, interval: 5}}\nprecision: float64\n")
         self.run_ok(config="toy.yaml")
         events = self.json("toy", "population.json")["events"]
         event = events[-1]

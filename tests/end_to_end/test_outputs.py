@@ -75,7 +75,7 @@ class Words(OutputsTest):
                 self.assertEqual([run["status"] for run in self.json("smoke", "grid.json")["runs"]], ["finished"] * 2)
 
     def test_a_population_goes_on_though_nobody_reads(self):
-        pbt = ("--set", "tuner={name: pbt, population: 2, interval: 4}")
+        pbt = ("--set", "train.population={members: 2, interval: 4}")
         for words in (">/dev/full 2>&1", "<&- >&- 2>&-"):
             with self.subTest(words):
                 self.assertEqual(self.shell(words, *pbt, "--overwrite").returncode, 0)
@@ -203,7 +203,7 @@ class FileSizes(OutputsTest):
 
 
 class Folders(OutputsTest):
-    PBT = ("--set", "tuner={name: pbt, population: 2, interval: 4}")
+    PBT = ("--set", "train.population={members: 2, interval: 4}")
 
     def contents(self):
         files = sorted(path for path in (self.folder / "runs").rglob("*") if path.is_file())

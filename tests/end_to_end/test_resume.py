@@ -17,7 +17,8 @@ from apo_train import ROOT, ApoTrainTest, deterministic, patience
 
 # Some seconds, so that a signal finds it training; few checkpoints, so that it is mostly between two.
 LONG = ("--set", "train.epochs=600", "--set", "train.checkpoint_every=50", "--set", "train.evaluate_every=7")
-PBT = ("--set", "optimizer.name=rmsprop", "--set", "tuner={name: pbt, population: 3, interval: 90}")
+PBT = ("--set", "optimizer.name=rmsprop", "--set", "tuner.name=constant",
+       "--set", "train.population={members: 3, interval: 90}")
 LAMBDAS = ("--set", "tuner.lambda=[0.1, 0.01, 1e-3]")
 
 

@@ -10,7 +10,9 @@ import jsonschema
 
 from apo_train import ROOT, ApoTrainTest, deterministic, patience
 
-PBT = ("--set", "tuner={name: pbt, interval: 2}")
+PBT = ("--set", "tuner.name=constant", "--set", "train.population={members: 4, interval: 2}")
+
+SMD = ("--set", "tuner.name=constant", "--set", "optimizer.name=smd")
 
 
 def schema(name):
@@ -42,7 +44,7 @@ class Gradients(ApoTrainTest):
             self.assertIn(f"  rate: {rate}", printed)
 
     def test_smd_adapts_gains_and_matches_the_schemas(self):
-        self.run_ok("--set", "tuner={name: smd, meta_rate: 10}")
+        self.run_ok(*SMD)
         trace = self.trace("smoke")
         jsonschema.validate(trace, schema("trace"))
         self.assertGreater(len(set(trace["steps"]["learning_rate"])), 10)
@@ -51,20 +53,27 @@ class Gradients(ApoTrainTest):
         resnet = ("--set", "dataset={name: synthetic, channels: 3, height: 8, width: 8, train_examples: 60, "
                   "test_examples: 40, batch_size: 20}", "--set", "model={name: resnet18, width: 2}",
                   "--set", "optimizer.learning_rate=0.0625")  # a float32 as it stands
-        self.run_ok("--output", "runs/s", *resnet, "--set", "tuner={name: smd, meta_rate: 0}")
-        self.run_ok("--output", "runs/c", *resnet, "--set", "tuner={name: constant}")
+        self.run_ok("--output", "runs/s", *resnet, *SMD, "--set", "optimizer.meta_rate=0")
+        self.run_ok("--output", "runs/c", *resnet, "--set", "tuner.name=constant")
         self.assertEqual(self.trace("s", "smoke")["epochs"]["test_loss"],
                          self.trace("c", "smoke")["epochs"]["test_loss"])
 
-    def test_smd_is_for_sgd_alone(self):
+    def test_the_tuner_smd_of_older_configurations_is_the_optimizer(self):
+        said = self.run_ok("--print-config", "--set", "tuner={name: smd, meta_rate: 5, decay: 0.5}")
+        optimizer = (*SMD, "--set", "optimizer.meta_rate=5", "--set", "optimizer.decay=0.5")
+        self.assertEqual(said.stdout, self.run_ok("--print-config", *optimizer).stdout)
+        for word in ("tuner.name = smd has moved", "optimizer.name = smd", "optimizer.meta_rate for tuner.meta_rate"):
+            self.assertIn(word, said.stderr)
         for optimizer in ("sgdm", "adam", "kfac"):
             self.assert_fails(2, "--set", "tuner={name: smd}", "--set", f"optimizer.name={optimizer}",
                               says=[f"optimizer.name = '{optimizer}'", "smd", "accepted: sgd"])
 
     def test_options_are_checked(self):
         self.assert_fails(2, "--set", "tuner={name: hypergradient, form: fast}", says=["additive", "multiplicative"])
-        self.assert_fails(2, "--set", "tuner={name: smd, floor: 1}", says=["tuner.floor = 1", "< 1"])
-        self.assert_fails(2, "--set", "tuner={name: smd, decay: 1.5}", says=["tuner.decay = 1.5", "<= 1"])
+        self.assert_fails(2, "--set", "optimizer.name=smd", says=["tuner.name = 'apo'", "smd", "accepted: constant"])
+        self.assert_fails(2, *SMD, "--set", "train.population.members=2", says=["train.population.members = 2", "smd"])
+        self.assert_fails(2, *SMD, "--set", "optimizer.floor=1", says=["optimizer.floor = 1", "< 1"])
+        self.assert_fails(2, *SMD, "--set", "optimizer.decay=1.5", says=["optimizer.decay = 1.5", "<= 1"])
 
 
 class Population(ApoTrainTest):
@@ -120,7 +129,8 @@ class Population(ApoTrainTest):
         self.assertEqual(len(first_losses), 4)
 
     def test_a_member_that_diverges_late_is_a_failure_of_one(self):
-        result = self.start("--set", "tuner={name: pbt, population: 2, interval: 12, initial_range: [1e30, 1e30]}")
+        result = self.start("--set", "tuner.name=constant",
+                            "--set", "train.population={members: 2, interval: 12, initial_range: [1e30, 1e30]}")
         self.assertEqual(result.returncode, 5, result.stderr)
         runs = self.population("smoke")["runs"]
         self.assertEqual([run["status"] for run in runs], ["diverged"] * 2)
@@ -129,7 +139,7 @@ class Population(ApoTrainTest):
     def test_an_existing_population_is_replaced_only_by_overwrite_and_wholly(self):
         self.run_ok(*PBT)
         self.assert_fails(2, *PBT, says=["runs/smoke", "--overwrite"])
-        self.run_ok(*PBT, "--set", "tuner.population=3", "--overwrite")
+        self.run_ok(*PBT, "--set", "train.population.members=3", "--overwrite")
         self.assertFalse((self.folder / "runs/smoke/member=3").exists())
         self.assertEqual(len(self.population("smoke")["runs"]), 3)
 
@@ -150,7 +160,7 @@ class Population(ApoTrainTest):
 
     def test_a_signal_ends_all_members_with_whole_traces(self):
         process = subprocess.Popen(
-            self.command("--set", "tuner={name: pbt, interval: 50}", "--set", "train.epochs=100000"),
+            self.command("--set", *PBT[1:], "--set", "train.population.interval=50", "--set", "train.epochs=100000"),
             cwd=self.folder, env=self.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         lines = self.folder / "runs/smoke/member=3/trace.jsonl"
         deadline = time.monotonic() + patience(60)
@@ -162,13 +172,29 @@ class Population(ApoTrainTest):
         self.assertEqual({run["status"] for run in self.population("smoke")["runs"]}, {"interrupted"})
         jsonschema.validate(self.population("smoke"), schema("population"))
 
+    def test_the_tuner_pbt_of_older_configurations_is_a_population(self):
+        said = self.run_ok("--print-config", "--set", "tuner={name: pbt, interval: 2}")
+        self.assertEqual(said.stdout, self.run_ok("--print-config", *PBT).stdout)
+        for word in ("tuner.name = pbt has moved", "train.population.interval for tuner.interval"):
+            self.assertIn(word, said.stderr)
+        self.run_ok("--set", "tuner={name: pbt, interval: 2}", "--set", "grid={tuner.population: [1, 2]}")
+        runs = self.json("smoke", "grid.json")["runs"]
+        self.assertEqual({run["values"]["train.population.members"] for run in runs}, {1, 2})
+
+    def test_the_members_may_be_tuned(self):
+        self.run_ok("--set", "train.population={members: 3, interval: 4}")
+        for event in self.population("smoke")["events"]:
+            trace = self.trace("smoke", f"member={event['member']}")
+            self.assertNotEqual(trace["steps"]["learning_rate"][event["step"]], event["new_learning_rate"])  # a meta step
+
     def test_dry_run_counts_the_members(self):
         self.assertIn("population   4 runs", self.run_ok("--dry-run", *PBT).stdout)
 
     def test_options_are_checked(self):
-        self.assert_fails(2, "--set", "tuner={name: pbt, population: 1}", says=["tuner.population = 1", ">= 2"])
-        self.assert_fails(2, "--set", "tuner={name: pbt, initial_range: [1, 0.1]}", says=["lower <= upper"])
-        self.assert_fails(2, "--set", "tuner={name: pbt, factors: 0.8}", says=["[lower, upper]"])
+        self.assert_fails(2, "--set", "train.population.members=0", says=["train.population.members = 0", ">= 1"])
+        self.assert_fails(2, "--set", "train.population.initial_range=[1, 0.1]", says=["lower <= upper"])
+        self.assert_fails(2, "--set", "train.population.factors=0.8", says=["[lower, upper]"])
+        self.assert_fails(2, *PBT, "--set", "train.on_divergence=rollback", says=["train.on_divergence", "population"])
         self.assert_fails(2, *PBT, "--set", "optimizer.learning_rate=auto", says=["optimizer.learning_rate"])
 
 

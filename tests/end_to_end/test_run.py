@@ -227,11 +227,12 @@ class Run(ApoTrainTest):
         self.assertIsNone(run["loss"]["y"][-1])
         jsonschema.validate(self.trace("smoke"), schema("trace"))
 
-    def test_a_tuner_that_ruins_the_run_is_told_by_its_own_key(self):
-        for tuner, key in (("{name: hypergradient, rate: 1e6}", "tuner.rate"),
-                           ("{name: smd, meta_rate: 1e9}", "tuner.meta_rate")):
-            self.start("--overwrite", "--set", f"tuner={tuner}", "--set", "dataset.batch_size=10",
-                       "--set", "optimizer.learning_rate=10")
+    def test_what_ruins_the_run_is_told_by_its_own_key(self):
+        for tuner, optimizer, key in (("{name: hypergradient, rate: 1e6}", "sgd", "tuner.rate"),
+                                      ("{name: constant}", "{name: smd, meta_rate: 1e9}", "optimizer.meta_rate")):
+            name = "optimizer" if "{" in optimizer else "optimizer.name"
+            self.start("--overwrite", "--set", f"tuner={tuner}", "--set", f"{name}={optimizer}",
+                       "--set", "dataset.batch_size=10", "--set", "optimizer.learning_rate=10")
             message = self.json("smoke", "summary.json")["message"]
             self.assertIn("the loss became nan", message)
             self.assertNotIn("-nan", message)
@@ -248,7 +249,7 @@ class Run(ApoTrainTest):
                      "apo (lambda 0.001)", "12 steps of 4 an epoch", "cpu, 1 thread"):
             self.assertIn(word, start())
         start("--set", "optimizer={name: rmsprop, learning_rate: auto}", "--set", "dataset.train_examples=12345")
-        self.assertIn("pbt, 12 steps", start("--set", "tuner={name: pbt, population: 2}"))
+        self.assertIn("constant, a population of 2, 12 steps", start("--set", "tuner.name=constant", "--set", "train.population.members=2"))
         self.assertIn("smoke: rosenbrock, 2 parameters", start(
             "--set", "problem.name=rosenbrock", "--set", "train.steps=5", "--set", "optimizer.learning_rate=1e-4"))
 

@@ -93,16 +93,6 @@ TEST(Hyperparameters, EveryLayerCanBeSetAlone) {
   EXPECT_EQ(phi.values()[0][2].item<double>(), 0.7);
 }
 
-TEST(Hyperparameters, ElementsCanHaveValuesOfTheirOwnWhoseGeometricMeanIsTheValue) {
-  Hyperparameters phi(kSpecs, 2);
-  phi.set_elementwise(0,
-                      {at::tensor({1.0, 2.0, 4.0}, at::kDouble), at::tensor({0.125}, at::kDouble)});
-  EXPECT_DOUBLE_EQ(phi.values()[0][0][2].item<double>(), 4);
-  EXPECT_NEAR(phi.value(0).item<double>(), 1, 1e-15);  // 1 · 2 · 4 / 8
-  phi.set(0, 0.7);
-  EXPECT_EQ(phi.values()[0][0].item<double>(), 0.7);
-}
-
 /// A matrix per layer that is as wide as its weight.
 std::vector<int64_t> square_of_width(const TensorList& layer) {
   return {layer[0].size(1), layer[0].size(1)};

@@ -21,8 +21,8 @@ class Runs : public testing::TestWithParam<const char*> {
  protected:
   Runs() {
     const std::string text = std::string("{name: toy, device: cpu, problem: {name: rosenbrock}, ") +
-                             "optimizer: {name: sgdm, learning_rate: 1e-4}, train: {steps: 60}, " +
-                             "tuner: " + GetParam() + "}";
+                             "optimizer: {name: sgdm, learning_rate: 1e-4}, " +
+                             "tuner: {name: constant}, train: {steps: 60" + GetParam() + "}}";
     read_into(Document::parse(text, "toy.yaml"), experiment_);
   }
 
@@ -68,8 +68,9 @@ TEST_P(Runs, StartOnlyWhenAllIsChecked) {
   EXPECT_FALSE(started);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Run, Runs, testing::Values("{name: constant}", "{name: pbt, population: 3, interval: 10}"));
+INSTANTIATE_TEST_SUITE_P(Run,
+                         Runs,
+                         testing::Values("", ", population: {members: 3, interval: 10}"));
 
 }  // namespace
 }  // namespace apo

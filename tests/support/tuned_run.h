@@ -36,6 +36,15 @@ inline std::vector<double> rates(const Run& run) {
   return run.trace.rates();
 }
 
+/// The update rules that tuners are for.
+inline std::vector<std::string> tunable_rules() {
+  std::vector<std::string> names;
+  for (const auto& member : update_rules()) {
+    if (!member.recipe()->make({})->traits().own_rates) names.push_back(member.name);
+  }
+  return names;
+}
+
 inline const RuleSetting kSetting{.learning_rate = 0.05};
 
 /// The paper's form, as the configuration selects it.

@@ -53,14 +53,14 @@ std::unique_ptr<Tuner> make_papers_apo(const std::string& scope = "global") {
 std::vector<std::string> recordable_rules() {
   std::vector<std::string> names;
   for (const std::string& name : test::names(update_rules())) {
-    if (make_rule(name)->is_recordable()) names.push_back(name);
+    if (make_rule(name)->traits().recordable) names.push_back(name);
   }
   return names;
 }
 
 std::vector<std::string> tuner_names() {
   std::vector<std::string> names = {"constant", "apo", "apo_per_layer", "apo_robust"};
-  names.insert(names.end(), {"hypergradient", "smd", "step_decay"});
+  names.insert(names.end(), {"hypergradient", "step_decay"});
   return names;
 }
 
@@ -73,7 +73,6 @@ std::unique_ptr<Tuner> make_tuner(const std::string& name) {
     options.rate = 1e-6;  // the default ruins what RMSprop trains
     return make_hypergradient(options);
   }
-  if (name == "smd") return make_smd({});
   if (name == "step_decay") return make_step_decay({.every = 3, .milestones = {}, .unit = "steps"});
   return make_constant({});
 }

@@ -13,6 +13,7 @@
 #include "support/recorder.h"
 #include "support/registry_names.h"
 #include "support/tiny_problem.h"
+#include "support/tuned_run.h"
 
 namespace apo {
 namespace {
@@ -27,7 +28,7 @@ struct Trained {
   Trained(const std::vector<double>& rates,
           PopulationOptions options,
           const std::string& rule_name = "sgd")
-      : tuner(make_pbt({})) {
+      : tuner(make_constant({})) {
     std::vector<PopulationMember> members;
     for (size_t m = 0; m < rates.size(); ++m) {
       problems.push_back(std::make_unique<test::TinyProblem>(m));
@@ -173,7 +174,7 @@ TEST(Population, AnErrorInAThreadIsThrown) {
   } failing;
   test::TinyProblem first(0), second(1);
   const auto rule = make_sgd({}, {.learning_rate = 0.1});
-  const auto tuner = make_pbt({});
+  const auto tuner = make_constant({});
   PopulationOptions options = turns_of(10, 30);
   options.jobs = 2;
   EXPECT_THROW(
@@ -246,7 +247,7 @@ TEST_P(Copies, AreTheSameToTheBitAndGoOnAlike) {
         .make({.learning_rate = rate, .weight_decay = 0.01});
   };
   const auto rule = make(0.05), other_rule = make(0.2);
-  const auto tuner = make_pbt({});
+  const auto tuner = make_constant({});
   test::TinyProblem problem(1), other(2);
   test::StepRecorder trace, other_trace;
   Trainer trainer(problem, *rule, *tuner, {.steps = 100}, {&trace});
@@ -275,10 +276,7 @@ TEST_P(Copies, AreTheSameToTheBitAndGoOnAlike) {
   EXPECT_EQ(trace.steps.back().loss, other_trace.steps.back().loss);
 }
 
-INSTANTIATE_TEST_SUITE_P(All,
-                         Copies,
-                         testing::ValuesIn(test::names(update_rules())),
-                         test::test_name);
+INSTANTIATE_TEST_SUITE_P(All, Copies, testing::ValuesIn(test::tunable_rules()), test::test_name);
 
 TEST(Trainer, AdvancedByPartsIsTheSameRun) {
   test::TinyProblem whole, parts;

@@ -61,12 +61,13 @@ void carry_over(Part& from, Part& to) {
 
 using Pair = std::pair<std::string, std::string>;
 
-/// Each rule with each tuner; smd is for sgd alone.
+/// Each rule with each tuner that may be with it.
 std::vector<Pair> pairs() {
   std::vector<Pair> pairs;
   for (const std::string& rule : test::names(update_rules())) {
     for (const std::string& tuner : test::names(tuners())) {
-      if (rule == "sgd" || tuner != "smd") pairs.emplace_back(rule, tuner);
+      const bool own_rates = UpdateRuleChoice(update_rules(), rule).make({})->traits().own_rates;
+      if (!own_rates || tuner == "constant") pairs.emplace_back(rule, tuner);
     }
   }
   return pairs;
@@ -135,7 +136,7 @@ struct Members {
 
   int64_t stop_at;
   PopulationOptions options;
-  std::unique_ptr<Tuner> tuner = make_pbt({});
+  std::unique_ptr<Tuner> tuner = make_constant({});
   std::vector<std::unique_ptr<test::TinyProblem>> problems;
   std::vector<std::unique_ptr<UpdateRule>> rules;
   std::array<test::StepRecorder, 3> traces;

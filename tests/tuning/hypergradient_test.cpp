@@ -11,6 +11,7 @@
 #include "support/recorder.h"
 #include "support/registry_names.h"
 #include "support/tiny_problem.h"
+#include "support/tuned_run.h"
 
 namespace apo {
 namespace {
@@ -90,7 +91,7 @@ TEST(Hypergradient, AtTheOptimumNothingMoves) {
 class HypergradientWithRule : public testing::TestWithParam<std::string> {
  public:
   static std::vector<std::string> rules() {
-    std::vector<std::string> names = test::names(update_rules());
+    std::vector<std::string> names = test::tunable_rules();
     names.emplace_back("adamw");
     return names;
   }

@@ -1,6 +1,8 @@
 #include "apo/hyper/hyperparameters.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/amax.h>
+#include <ATen/ops/amin.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/clamp.h>
 #include <ATen/ops/eq.h>
@@ -16,7 +18,6 @@
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/unbind.h>
 #include <ATen/ops/where.h>
-#include <ATen/ops/zeros_like.h>
 #include <c10/util/accumulate.h>
 
 #include <algorithm>
@@ -154,9 +155,7 @@ Hyperparameters::Hyperparameters(const Hyperparameters& other)
       values_(clone(other.values_)),
       stored_(clone(other.stored_)) {
   for (size_t h = 0; h < specs_.size(); ++h) {
-    const TensorList& theirs = other.per_parameter_[h];
-    const bool elementwise = !theirs.empty() && !theirs.front().is_alias_of(other.values_[h]);
-    per_parameter_.push_back(elementwise ? clone(theirs) : spread(h, values_[h]));
+    per_parameter_.push_back(spread(h, values_[h]));
   }
 }
 
@@ -179,17 +178,6 @@ void Hyperparameters::set(size_t h, const Tensor& value) {
   values_[h].copy_(value);
   stored_[h].copy_(to_stored(specs_[h].transform, values_[h]));
   per_parameter_[h] = spread(h, values_[h]);
-}
-
-void Hyperparameters::set_elementwise(size_t h, TensorList values) {
-  Tensor sum_of_logs = at::zeros_like(values_[h]);
-  int64_t elements = 0;
-  for (const Tensor& value : values) {
-    sum_of_logs += value.log().sum(at::kDouble);
-    elements += value.numel();
-  }
-  set(h, (sum_of_logs / static_cast<double>(elements)).exp());
-  per_parameter_[h] = std::move(values);
 }
 
 void Hyperparameters::move(size_t h, const Tensor& target) {
@@ -220,6 +208,12 @@ Tensor Hyperparameters::derivative(size_t h) const {
       return at::full_like(value, 1 / kExponentScale);
   }
   throw std::logic_error("unknown transform");
+}
+
+Tensor Hyperparameters::mean(size_t h) const {
+  const Tensor& value = values_[h];
+  if (groups_ == 1) return value;
+  return value.log().mean().exp().clamp(value.amin(), value.amax());
 }
 
 Tensor Hyperparameters::sum_by_group(const Tensor& of_parameters) const {

@@ -44,8 +44,7 @@ struct Layers {
 };
 
 /// φ as an update formula reads it: [h][i] is the value of hyperparameter h for parameter i, a
-/// 0-dim tensor or one of its declared shape; or one of the parameter's shape, where elements have
-/// values of their own. h counts in the rule's declared order.
+/// 0-dim tensor or one of its declared shape. h counts in the rule's declared order.
 using HyperparameterValues = std::vector<TensorList>;
 
 /// The values of φ and their stored forms, in float64: the learning rate and the tuned ones on the
@@ -89,6 +88,9 @@ class Hyperparameters {
   /// [groups], or the elements of all layers in a row; float64.
   const Tensor& value(size_t h) const { return values_[h]; }
   const Tensor& stored(size_t h) const { return stored_[h]; }
+  /// The geometric mean of the groups' values, exactly theirs where all are equal; a scalar. Pre: h
+  /// is a positive number.
+  Tensor mean(size_t h) const;
 
   // Below, [groups] stands for either.
 
@@ -96,9 +98,6 @@ class Hyperparameters {
   void set(size_t h, double value);
   /// Sets the groups' values, [groups].
   void set(size_t h, const Tensor& value);
-  /// Gives every element of every parameter a value of its own: one tensor per parameter, of its
-  /// shape, which is kept. value(h) is then their geometric mean, in every group.
-  void set_elementwise(size_t h, TensorList values);
   /// Moves the stored form to `target`, [groups], or to the nearest of its range; where that equals
   /// the old one the value stays exactly.
   void move(size_t h, const Tensor& target);
@@ -115,7 +114,6 @@ class Hyperparameters {
   /// Sums over the parameters of each group: [parameters] → [groups] of a scalar.
   Tensor sum_by_group(const Tensor& of_parameters) const;
 
-  /// Leaves out what set_elementwise has set: who uses it sets it before every step.
   void visit_state(StateVisitor& visitor);
 
  private:

@@ -38,7 +38,7 @@ std::shared_ptr<Model> make_model(const Experiment& experiment, const Dataset& d
 
 SupervisedOptions problem_options(const Experiment& experiment, const Assembly& assembly) {
   return {.batch_size = experiment.dataset.batch_size,
-          .discrepancy_batch_size = assembly.tuner->discrepancy_batch_size(),
+          .discrepancy_batch_size = assembly.tuner->traits().discrepancy_batch_size,
           .augmentation = experiment.dataset.augmentation == "crop_flip" ? Augmentation::crop_flip
                                                                          : Augmentation::none,
           .seed = static_cast<uint64_t>(experiment.seed),
@@ -135,15 +135,15 @@ void require_batch_statistics(const Experiment& experiment,
   if (assembly.problem->network->buffers().empty()) return;
   const int64_t examples = dataset.train.targets.size(0);
   const int64_t size = experiment.dataset.batch_size;
-  const int64_t own = assembly.tuner->discrepancy_batch_size();
+  const int64_t own = assembly.tuner->traits().discrepancy_batch_size;
   const int64_t batch = smallest_batch(examples, size);
   const int64_t seen = own > 0 ? smallest_batch(examples, own) : batch;
-  const int64_t share = assembly.tuner->share();
+  const int64_t share = assembly.tuner->traits().share;
   std::string key;
   if (batch == 1) {
     key = fmt::format(
         "dataset.batch_size = {}: of {} training examples one batch has but one", size, examples);
-  } else if (assembly.tuner->interval() > 0 && seen == 1) {
+  } else if (assembly.tuner->traits().interval > 0 && seen == 1) {
     key = fmt::format(
         "tuner.discrepancy_batch_size = {}: of {} training examples one batch has but one",
         own,
@@ -244,18 +244,17 @@ at::Device resolve_device(const std::string& word) {
 
 Range initial_range(const Experiment& experiment) {
   const double rate = experiment.optimizer.learning_rate.value_or(1e-3);
-  return experiment.tuner.make()->population()->initial_range.value_or(
-      Range::between(rate / 10, rate * 10));
+  return experiment.train.population.initial_range.value_or(Range::between(rate / 10, rate * 10));
 }
 
 std::vector<PlannedMember> population_of(const Experiment& experiment) {
   std::vector<PlannedMember> planned;
-  const std::optional<PbtOptions> pbt = experiment.tuner.make()->population();
-  if (!pbt) return planned;
+  if (!experiment.is_population()) return planned;
+  const int64_t members = experiment.train.population.members;
   const auto seed = static_cast<uint64_t>(experiment.seed);
-  for (const double rate : initial_rates(pbt->population, initial_range(experiment), seed)) {
+  for (const double rate : initial_rates(members, initial_range(experiment), seed)) {
     // Populations of other seeds share no member's seed.
-    const uint64_t own = seed * static_cast<uint64_t>(pbt->population) + planned.size();
+    const uint64_t own = seed * static_cast<uint64_t>(members) + planned.size();
     planned.push_back({static_cast<int64_t>(own & INT64_MAX), rate});
   }
   return planned;

@@ -47,9 +47,9 @@ struct PlannedMember {
   double learning_rate = 0;
 };
 
-/// The members that the experiment's tuner asks for; none where it works on a single run.
+/// The members that the experiment asks for; none where it is a single run.
 std::vector<PlannedMember> population_of(const Experiment& experiment);
-/// From which the initial rates are drawn. Pre: the tuner has a population.
+/// From which the initial rates are drawn.
 Range initial_range(const Experiment& experiment);
 
 /// Loads the data, builds the model from the seed, makes the rest: for the run, or with one copy of

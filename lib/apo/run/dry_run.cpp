@@ -31,42 +31,36 @@ std::string duration(double seconds) {
   return fmt::format("{:.1f} h", seconds / 3600);
 }
 
-/// A tuner whose meta steps come when they are wanted, not at its interval, and whose search for
-/// the first rate is timed.
+/// A tuner whose meta steps come when they are wanted, not at its interval, and whose first is
+/// timed, with the search for the first rate.
 class TimedTuner : public Tuner {
  public:
-  TimedTuner(Tuner& tuner, at::Device device) : tuner_(tuner), search_(device) {}
+  TimedTuner(Tuner& tuner, at::Device device)
+      : Tuner(tuner.traits()), tuner_(tuner), first_(device) {}
 
   void take_meta_steps(bool wanted) { takes_meta_steps_ = wanted; }
-  double search_seconds() { return search_.seconds(); }
+  bool has_searched() const { return has_searched_; }
+  double first_seconds() { return first_.seconds(); }
 
-  std::vector<std::string> tuned() const override { return tuner_.tuned(); }
-  std::map<std::string, Range> bounds() const override { return tuner_.bounds(); }
-  bool per_layer() const override { return tuner_.per_layer(); }
-  int64_t interval() const override { return tuner_.interval(); }
-
-  std::optional<double> initial_learning_rate(const StepContext& context,
-                                              const Hyperparameters& phi,
-                                              bool given) override {
-    search_.start();
-    const auto found = tuner_.initial_learning_rate(context, phi, given);
-    search_.stop();
-    return found;
-  }
-
-  std::optional<MetaStep> before_step(const StepContext& context, Hyperparameters& phi) override {
-    if (interval() == 0) return tuner_.before_step(context, phi);
-    if (!takes_meta_steps_) return std::nullopt;
+  TunerReport before_step(const StepContext& context, Hyperparameters& phi) override {
+    const int64_t interval = traits().interval;
+    if (interval == 0) return tuner_.before_step(context, phi);
+    if (!takes_meta_steps_) return {};
     StepContext due = context;
-    due.step = 0;
-    return tuner_.before_step(due, phi);
+    if (context.step > 0) due.step = interval;
+    if (context.step == 0) first_.start();
+    TunerReport report = tuner_.before_step(due, phi);
+    if (context.step == 0) first_.stop();
+    for (const SearchRecord& search : report.searches) has_searched_ |= search.first;
+    return report;
   }
 
   void visit_state(StateVisitor& visitor) override { tuner_.visit_state(visitor); }
 
  private:
   Tuner& tuner_;
-  DeviceStopwatch search_;
+  DeviceStopwatch first_;
+  bool has_searched_ = false;
   bool takes_meta_steps_ = true;
 };
 
@@ -93,13 +87,14 @@ class Trial {
 
   /// Pre: begun.
   Costs measure() {
-    Costs costs{.search = tuner_.search_seconds()};
+    Costs costs{.search = tuner_.has_searched() ? tuner_.first_seconds() : 0};
     if (trainer_.diverged()) return costs;
     begun_ = state_of([this](StateVisitor& visitor) { trainer_.visit_state(visitor); });
-    const bool meta = tuner_.interval() > 0;
+    const bool meta = tuner_.traits().interval > 0;
     const double with_meta = meta ? seconds_of_step(true) : 0;
     costs.base_step = seconds_of_step(false);
     if (meta) costs.meta_step = std::max(0.0, with_meta - costs.base_step);
+    costs.search = std::max(0.0, costs.search - costs.meta_step);
     return costs;
   }
 
@@ -174,7 +169,7 @@ Counts counts_of(const Assembly& assembly) {
   const TrainOptions& options = assembly.options;
   const int64_t epochs = ceiling(options.steps, assembly.problem->batches->steps_per_pass());
   const int64_t every = options.evaluate_every;
-  const int64_t interval = assembly.tuner->interval();
+  const int64_t interval = assembly.tuner->traits().interval;
   const bool full = every > 0 && options.train_metrics == TrainMetrics::full;
   return {.steps = options.steps,
           .meta_steps = interval > 0 ? ceiling(options.steps, interval) : 0,
@@ -212,15 +207,10 @@ Costs measure(std::vector<Assembly>& members, const Experiment& experiment) {
   return costs;
 }
 
-/// The members of a population, or the one run.
-int64_t members_of(const Experiment& experiment) {
-  const auto population = experiment.tuner.make()->population();
-  return population ? population->population : 1;
-}
-
 /// The jobs are the grid's, if it is one.
 int64_t at_a_time(const Experiment& experiment, const Sharing& sharing) {
-  return std::min(sharing.jobs, sharing.runs > 1 ? sharing.runs : members_of(experiment));
+  return std::min(sharing.jobs,
+                  sharing.runs > 1 ? sharing.runs : experiment.train.population.members);
 }
 
 }  // namespace
@@ -260,7 +250,8 @@ std::string dry_run(const Experiment& experiment, const Sharing& sharing) {
   add("base step", fmt::format("{:.2f} ms", 1e3 * costs.base_step));
   if (counts.meta_steps > 0) {
     add("meta step",
-        fmt::format("{:.2f} ms, every {} steps", 1e3 * costs.meta_step, first.tuner->interval()));
+        fmt::format(
+            "{:.2f} ms, every {} steps", 1e3 * costs.meta_step, first.tuner->traits().interval));
   }
   if (experiment.is_population()) {
     add("population", fmt::format("{} runs, {} at a time", number, members_at_a_time));

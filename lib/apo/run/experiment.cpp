@@ -95,6 +95,9 @@ void TrainSection::visit(OptionVisitor& visitor) {
                cuda_graph,
                {"auto", "off"},
                "on a GPU, issue each part of a step with one call where it can be recorded");
+  visitor.section("population",
+                  "population-based training of the learning rate",
+                  [this](OptionVisitor& v) { population.visit(v); });
 }
 
 void TraceSection::visit(OptionVisitor& visitor) {
@@ -110,7 +113,7 @@ bool Experiment::is_supervised() const {
 }
 
 bool Experiment::is_population() const {
-  return tuner.make()->population().has_value();
+  return train.population.members > 1;
 }
 
 int64_t Experiment::threads_to_use() const {
@@ -122,7 +125,8 @@ std::string Experiment::not_tunable() const {
   for (const HyperparameterSpec& spec : optimizer.choice.make({})->hyperparameters()) {
     tunable.push_back(spec.name);
   }
-  for (const std::string& name : tuner.make()->tuned()) {
+  const std::vector<std::string> tuned = tuner.make()->traits().tuned;
+  for (const std::string& name : tuned) {
     if (std::count(tunable.begin(), tunable.end(), name) == 0) {
       return fmt::format(
           "{} has no '{}'; accepted: {}", optimizer.choice.name(), name, list_or(tunable));
@@ -133,11 +137,11 @@ std::string Experiment::not_tunable() const {
 
 std::string Experiment::bad_bounds() const {
   const std::unique_ptr<Tuner> made = tuner.make();
-  const std::vector<std::string> tuned = made->tuned();
+  const std::vector<std::string>& tuned = made->traits().tuned;
   const std::vector<HyperparameterSpec> specs =
       optimizer.choice.make({.learning_rate = optimizer.learning_rate.value_or(1)})
           ->hyperparameters();
-  for (const auto& [name, range] : made->bounds()) {
+  for (const auto& [name, range] : made->traits().bounds) {
     if (std::count(tuned.begin(), tuned.end(), name) == 0) {
       return fmt::format("'{}' is not tuned; accepted: {}", name, list_or(tuned));
     }
@@ -198,12 +202,15 @@ void Experiment::visit(OptionVisitor& visitor) {
   visitor.section("tuner", "what decides the hyperparameters", [this](OptionVisitor& v) {
     v.choice(tuner, "tuner");
   });
-  visitor.require(optimizer.learning_rate || tuner.name() == "apo",
+  visitor.require(optimizer.learning_rate || tuner.make()->traits().finds_first_rate,
                   "optimizer.learning_rate",
                   "auto needs tuner.name: apo, whose objective finds the rate; give a number");
-  visitor.require(optimizer.choice.name() == "sgd" || tuner.name() != "smd",
-                  "optimizer.name",
-                  "smd keeps a gain for every weight of plain gradient descent; accepted: sgd");
+  const bool own_rates = optimizer.choice.make({})->traits().own_rates;
+  visitor.require(!own_rates || tuner.name() == tuners().front().name,
+                  "tuner.name",
+                  fmt::format("{} moves the rates of its weights itself; accepted: {}",
+                              optimizer.choice.name(),
+                              tuners().front().name));
   const std::string missing = not_tunable();
   visitor.require(missing.empty(), "tuner.tune", missing);
   const std::string outside = bad_bounds();
@@ -212,9 +219,17 @@ void Experiment::visit(OptionVisitor& visitor) {
   visitor.section("train", "how long", [this](OptionVisitor& v) { train.visit(v); });
   visitor.section(
       "trace", "which records are written", [this](OptionVisitor& v) { trace.visit(v); });
-  visitor.require(tuner.name() != "pbt" || train.on_divergence == "stop",
+  visitor.require(!is_population() || train.on_divergence == "stop",
                   "train.on_divergence",
-                  "must be stop with tuner.name = pbt, whose diverged members copy others");
+                  "must be stop in a population, whose diverged members copy others");
+  visitor.require(!is_population() || !own_rates,
+                  "train.population.members",
+                  fmt::format("must be 1 with {}, whose rates are no single one to copy",
+                              optimizer.choice.name()));
+  visitor.require(!is_population() || optimizer.learning_rate,
+                  "optimizer.learning_rate",
+                  "auto is not for a population, whose members begin with rates of their own; give "
+                  "a number");
 }
 
 SectionDescription describe_experiment() {

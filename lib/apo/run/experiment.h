@@ -9,6 +9,7 @@
 #include "apo/data/dataset.h"
 #include "apo/model/model.h"
 #include "apo/problem/toy.h"
+#include "apo/train/population.h"
 #include "apo/tuning/tuner.h"
 #include "apo/update/update_rule.h"
 
@@ -44,6 +45,7 @@ struct TrainSection {
   double rollback_factor = 2;
   int64_t rollback_limit = 3;
   std::string cuda_graph = "auto";
+  PbtOptions population;
   void visit(OptionVisitor& visitor);
 };
 
@@ -72,7 +74,7 @@ struct Experiment {
   void visit(OptionVisitor& visitor);
   /// Whether `dataset` and `model` describe the problem.
   bool is_supervised() const;
-  /// Whether the tuner works on several runs of it at a time.
+  /// Whether it is several runs that copy each other.
   bool is_population() const;
   /// `threads`, or where that is 0 as many as there are cores.
   int64_t threads_to_use() const;

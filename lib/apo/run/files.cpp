@@ -67,6 +67,9 @@ std::vector<std::string> start_lines(const std::string& name,
   parts.push_back(named("tuner") + (tuner.contains("lambda")
                                         ? fmt::format(" (lambda {})", tuner["lambda"].dump())
                                         : ""));
+  if (const int64_t members = config.at("train").at("population").at("members"); members > 1) {
+    parts.push_back(fmt::format("a population of {}", members));
+  }
   parts.push_back(fmt::format("{} steps of {} an epoch",
                               assembly.options.steps,
                               assembly.problem->batches->steps_per_pass()));
@@ -128,7 +131,7 @@ JsonLines open_lines(const std::filesystem::path& folder,
 TraceOptions trace_options(const Experiment& experiment, const Assembly& assembly) {
   return {.every = experiment.trace.every,
           .meta_every = experiment.trace.meta_every,
-          .interval = assembly.tuner->interval()};
+          .interval = assembly.tuner->traits().interval};
 }
 
 void write_summary(const std::filesystem::path& folder,

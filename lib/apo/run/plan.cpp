@@ -5,6 +5,7 @@
 #include "apo/base/error.h"
 #include "apo/config/describe.h"
 #include "apo/config/grid.h"
+#include "apo/config/moved.h"
 #include "apo/config/parse.h"
 #include "apo/config/reader.h"
 #include "apo/config/supersede.h"
@@ -48,6 +49,35 @@ void name_after_file(Document& document, const std::filesystem::path& file) {
                                    "name=…)"});
 }
 
+/// What were tuners.
+const std::vector<MovedMember>& moved_members() {
+  static const std::vector<MovedMember> moved = {
+      {.key = "tuner.name",
+       .name = "pbt",
+       .now = {{"tuner.name", "constant", {"pbt"}}, {"train.population.members", "4"}},
+       .keys = {{"tuner.population", "train.population.members"},
+                {"tuner.interval", "train.population.interval"},
+                {"tuner.initial_range", "train.population.initial_range"},
+                {"tuner.factors", "train.population.factors"},
+                {"tuner.resample_probability", "train.population.resample_probability"}}},
+      {.key = "tuner.name",
+       .name = "smd",
+       .now = {{"optimizer.name", "smd", {"sgd", "smd"}}, {"tuner.name", "constant", {"smd"}}},
+       .keys = {{"tuner.meta_rate", "optimizer.meta_rate"},
+                {"tuner.decay", "optimizer.decay"},
+                {"tuner.floor", "optimizer.floor"}}},
+  };
+  return moved;
+}
+
+/// Old keys where they are now, and none that later words leave without a meaning.
+std::vector<std::string> settle(Document& document, const SectionDescription& keys) {
+  std::vector<std::string> notes = adopt_moved(document, moved_members());
+  const std::vector<std::string> dropped = drop_superseded(document, keys);
+  notes.insert(notes.end(), dropped.begin(), dropped.end());
+  return notes;
+}
+
 void add_notes(const std::vector<std::string>& lines, std::string& note) {
   for (const std::string& line : lines) {
     if (note.find(line) == std::string::npos) note += (note.empty() ? "" : "\n") + line;
@@ -68,13 +98,13 @@ Plan make_plan(Document document,
   Plan plan;
   plan.config_file = file.string();
   plan.axes = Json::object();
-  std::string dropped;
-  add_notes(drop_superseded(document, keys), dropped);
+  std::string notes;
+  add_notes(settle(document, keys), notes);
   for (const Axis& axis : grid_axes(document)) {
     for (const ConfigNode& value : axis.values) plan.axes[axis.key].push_back(to_json(value));
   }
   for (GridRun& run : expand_grid(document)) {
-    add_notes(drop_superseded(run.document, keys), dropped);
+    add_notes(settle(run.document, keys), notes);
     PlannedRun planned;
     planned.label = run.label;
     planned.values = Json::object();
@@ -83,7 +113,7 @@ Plan make_plan(Document document,
     planned.config = options_to_json(planned.experiment);
     plan.runs.push_back(std::move(planned));
   }
-  if (!run_index) plan.note = dropped;  // a grid says it once
+  if (!run_index) plan.note = notes;  // a grid says it once
   plan.name = plan.runs.front().experiment.name;
   const auto runs = static_cast<int64_t>(plan.runs.size());
   if (run_index && *run_index >= runs) {

@@ -23,7 +23,7 @@ struct PlannedRun {
 struct Plan {
   std::string name;
   std::string config_file;
-  std::string note;             ///< which keys later choices took away, a line for each
+  std::string note;  ///< which keys have moved and which later choices took away, a line for each
   nlohmann::ordered_json axes;  ///< key → values; empty for a single run
   std::vector<PlannedRun> runs;
 

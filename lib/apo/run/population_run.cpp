@@ -58,7 +58,7 @@ class PopulationRun {
     const Experiment& experiment = session_.experiment();
     const std::vector<Assembly>& assemblies = session_.assemblies();
     PopulationOptions options{
-        .pbt = *assemblies.front().tuner->population(),
+        .pbt = experiment.train.population,
         .initial_range = initial_range(experiment),
         .seed = static_cast<uint64_t>(experiment.seed),
         .train = assemblies.front().options,

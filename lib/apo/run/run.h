@@ -24,7 +24,7 @@ struct RunSettings {
   std::function<int()> signal = [] { return 0; };
 };
 
-/// Trains, and writes the folder's files. Where the experiment's tuner works on a population, that
+/// Trains, and writes the folder's files. Where the experiment is a population, that
 /// is a run folder for each member in the settings' folder, and what is said of all of them beside.
 /// `config` is the resolved configuration; the process is as process.h sets it up. Returns the exit
 /// code: a run's, or a grid's, which is 5 where some member diverged. Throws Error.

@@ -49,14 +49,6 @@ struct EpochRecord {
   double wall_seconds = 0;
 };
 
-/// A line search of the tuner has replaced η before step `step`.
-struct SearchRecord {
-  int64_t step = 0;
-  double old_rate = 0;
-  double new_rate = 0;
-  bool first = false;  ///< it was the one that the run was to begin with
-};
-
 /// The run diverged at step `step` and goes on from step `to_step`, with a smaller η.
 struct RollbackRecord {
   int64_t step = 0;

@@ -56,6 +56,24 @@ class TurnLoss : public Observer {
 
 }  // namespace
 
+void PbtOptions::visit(OptionVisitor& visitor) {
+  visitor.integer("members",
+                  members,
+                  Range::between(1, 1000),
+                  "runs that train in turns, the worse of which copy the better; 1: a single run");
+  visitor.integer("interval", interval, Range::at_least(1), "steps of each member in a turn");
+  visitor.interval(
+      "initial_range",
+      initial_range,
+      Range::above(0),
+      "of the initial rates, log-uniform; default: optimizer.learning_rate / 10 to · 10");
+  visitor.interval("factors", factors, Range::above(0), "by which a copied rate is multiplied");
+  visitor.real("resample_probability",
+               resample_probability,
+               Range::between(0, 1),
+               "of a new rate from initial_range instead");
+}
+
 class Population::Turns {
  public:
   Turns(const std::vector<PopulationMember>& members, const PopulationOptions& options)

@@ -4,11 +4,22 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "apo/train/trainer.h"
 
 namespace apo {
+
+/// How a population trains.
+struct PbtOptions {
+  int64_t members = 1;  ///< 1: a run of its own
+  int64_t interval = 500;
+  std::optional<Range> initial_range;
+  std::optional<Range> factors = Range::between(0.8, 1.2);
+  double resample_probability = 0;
+  void visit(OptionVisitor& visitor);
+};
 
 /// The initial learning rates of a population, log-uniform in `range`. Depends only on the
 /// arguments.

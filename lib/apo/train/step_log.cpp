@@ -19,60 +19,58 @@ double without_sign_of_nan(double value) {
 
 }  // namespace
 
-StepLog::StepLog(std::vector<Observer*> observers,
-                 std::vector<std::string> tuned,
-                 int64_t groups,
-                 bool on_host)
-    : observers_(std::move(observers)),
-      tuned_(std::move(tuned)),
-      groups_(static_cast<size_t>(groups)),
-      on_host_(on_host) {}
+StepLog::StepLog(std::vector<Observer*> observers, std::vector<std::string> tuned, bool on_host)
+    : observers_(std::move(observers)), tuned_(std::move(tuned)), on_host_(on_host) {}
 
-void StepLog::push_step(int64_t step, int64_t examples, const TensorList& numbers) {
-  push({step, examples, numbers});
+void StepLog::push_step(int64_t step, int64_t examples, const Packed<StepTerms>& terms) {
+  push(BaseStep{step, examples, on_host_ ? terms : terms.clone()});
 }
 
-void StepLog::push_meta(int64_t step, TensorList numbers, const TensorList& values) {
-  numbers.insert(numbers.end(), values.begin(), values.end());
-  push({step, 0, std::move(numbers)});
+void StepLog::push_meta(int64_t step, const Packed<MetaTerms>& terms, const TensorList& values) {
+  push(MetaStep{step, on_host_ ? terms : terms.clone(), on_host_ ? values : clone(values)});
 }
 
 void StepLog::push(Pending pending) {
-  if (!on_host_) pending.numbers = clone(pending.numbers);
   pending_.push_back(std::move(pending));
   if (on_host_ || pending_.size() >= kInFlight) fetch();
 }
 
+TensorList StepLog::tensors_of(const Pending& pending) {
+  if (const auto* base = std::get_if<BaseStep>(&pending)) return base->terms.tensors();
+  const auto& meta = std::get<MetaStep>(pending);
+  TensorList tensors = meta.terms.tensors();
+  tensors.insert(tensors.end(), meta.values.begin(), meta.values.end());
+  return tensors;
+}
+
 void StepLog::fetch() {
-  TensorList numbers;
-  std::vector<size_t> counts;
+  TensorList tensors;
   for (const Pending& pending : pending_) {
-    counts.push_back(0);
-    for (const Tensor& tensor : pending.numbers) counts.back() += tensor.numel();
-    numbers.insert(numbers.end(), pending.numbers.begin(), pending.numbers.end());
+    const TensorList more = tensors_of(pending);
+    tensors.insert(tensors.end(), more.begin(), more.end());
   }
-  const std::vector<double> values = to_doubles(numbers);
-  const double* next = values.data();
-  for (size_t i = 0; i < pending_.size() && !diverged_; next += counts[i], ++i) {
-    if (pending_[i].examples > 0) {
-      tell_step(pending_[i], next, counts[i]);
-    } else {
-      tell_meta(pending_[i].step, next);
-    }
+  const std::vector<double> numbers = to_doubles(tensors);
+  const double* next = numbers.data();
+  for (size_t i = 0; i < pending_.size() && !diverged_; ++i) {
+    std::visit([&](const auto& pending) { tell(pending, next); }, pending_[i]);
   }
   pending_.clear();
 }
 
-void StepLog::tell_step(const Pending& pending, const double* numbers, size_t count) {
-  const StepRecord record{
-      pending.step, without_sign_of_nan(numbers[0]), without_sign_of_nan(numbers[1])};
+void StepLog::tell(const BaseStep& base, const double*& next) {
+  const StepTerms<Numbers> terms = base.terms.read(next);
+  const StepRecord record{base.step,
+                          without_sign_of_nan(terms.loss.front()),
+                          without_sign_of_nan(terms.learning_rate.front())};
   for (Observer* observer : observers_) observer->on_step(record);
   if (!std::isfinite(record.loss)) {
     diverged_ = record;
     return;
   }
-  const bool has_classes = count > 2;
-  sum_up(record.loss, has_classes ? numbers[2] : 0, pending.examples, has_classes);
+  has_classes_ = terms.correct.has_value();
+  loss_sum_ += record.loss * static_cast<double>(base.examples);
+  correct_sum_ += has_classes_ ? terms.correct->front() : 0;
+  examples_ += base.examples;
   last_ = record;
   if (record.step == 0) untrained_loss_ = std::max(chance_, record.loss);
   const auto seen = static_cast<double>(std::min(record.step + 1, window_));
@@ -97,29 +95,20 @@ void StepLog::judge(bool at_end) {
   diverged_->loss = loss_sum_ / static_cast<double>(examples_);
 }
 
-void StepLog::tell_meta(int64_t step, const double* numbers) {
-  MetaRecord record{.step = step,
-                    .objective = numbers[0],
-                    .loss_term = numbers[1],
-                    .discrepancy = numbers[2],
+void StepLog::tell(const MetaStep& meta, const double*& next) {
+  const MetaTerms<Numbers> terms = meta.terms.read(next);
+  MetaRecord record{.step = meta.step,
+                    .objective = terms.objective.front(),
+                    .loss_term = terms.loss_term.front(),
+                    .discrepancy = terms.discrepancy.front(),
                     .gradient = {},
-                    .skipped = numbers[3] != 0};
+                    .skipped = terms.skipped.front() != 0};
   skipped_ += record.skipped;
-  const double* gradient = numbers + 4;
-  const double* value = gradient + tuned_.size();
+  for (const Numbers& of : terms.gradient) record.gradient.emplace_back(of.begin(), of.end());
   std::vector<HyperparameterRecord> values;
-  for (size_t i = 0; i < tuned_.size(); ++i) {
-    if (i % groups_ == 0) record.gradient.emplace_back(gradient + i, gradient + i + groups_);
-    values.push_back({tuned_[i], step, value[i]});
-  }
+  values.reserve(tuned_.size());
+  for (const std::string& name : tuned_) values.push_back({name, meta.step, *next++});
   for (Observer* observer : observers_) observer->on_meta(record, values);
-}
-
-void StepLog::sum_up(double loss, double correct, int64_t examples, bool has_classes) {
-  loss_sum_ += loss * static_cast<double>(examples);
-  correct_sum_ += correct;
-  examples_ += examples;
-  has_classes_ = has_classes;
 }
 
 void StepLog::visit_state(StateVisitor& visitor) {

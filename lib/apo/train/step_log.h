@@ -4,11 +4,28 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "apo/train/observer.h"
 
 namespace apo {
+
+/// What is told of a base step.
+template <class T>
+struct StepTerms {
+  T loss = {};                    ///< ℓ, before the step
+  T learning_rate = {};           ///< η, of the step
+  std::optional<T> correct = {};  ///< examples classified rightly, where there are classes
+
+  template <class F>
+  auto mapped(const F& f) const {
+    using U = decltype(f(loss));
+    StepTerms<U> terms{f(loss), f(learning_rate)};
+    if (correct) terms.correct = f(*correct);
+    return terms;
+  }
+};
 
 /// Holds steps back until their numbers are fetched, all in one copy: on the CPU at once, on a GPU,
 /// where every look waits for the device, after many. Sums up the running metrics of the epoch on
@@ -16,19 +33,15 @@ namespace apo {
 class StepLog {
  public:
   /// tuned: the names of the tuned hyperparameters' values, [k][group] in a row.
-  StepLog(std::vector<Observer*> observers,
-          std::vector<std::string> tuned,
-          int64_t groups,
-          bool on_host);
+  StepLog(std::vector<Observer*> observers, std::vector<std::string> tuned, bool on_host);
 
   const std::vector<std::string>& tuned() const { return tuned_; }
 
-  // Numbers as packed() gives them, valid until they are next computed.
+  // The numbers are valid until they are next computed.
 
-  /// ℓ, η and, where there are classes, how many examples were classified rightly.
-  void push_step(int64_t step, int64_t examples, const TensorList& numbers);
-  /// Those of a MetaStep, and the tuned values behind it.
-  void push_meta(int64_t step, TensorList numbers, const TensorList& values);
+  void push_step(int64_t step, int64_t examples, const Packed<StepTerms>& terms);
+  /// values: the tuned ones behind it, in the order of their names.
+  void push_meta(int64_t step, const Packed<MetaTerms>& terms, const TensorList& values);
   /// Hands what is pending to the observers, in order. Stops behind the first loss that is not
   /// finite.
   void fetch();
@@ -58,20 +71,26 @@ class StepLog {
   Metrics take_running_metrics();
 
  private:
-  struct Pending {
+  struct BaseStep {
     int64_t step;
-    int64_t examples;  ///< 0: a meta step
-    TensorList numbers;
+    int64_t examples;
+    Packed<StepTerms> terms;
   };
+  struct MetaStep {
+    int64_t step;
+    Packed<MetaTerms> terms;
+    TensorList values;
+  };
+  using Pending = std::variant<BaseStep, MetaStep>;
 
   void push(Pending pending);
-  void tell_step(const Pending& pending, const double* numbers, size_t count);
-  void tell_meta(int64_t step, const double* numbers);
-  void sum_up(double loss, double correct, int64_t examples, bool has_classes);
+  static TensorList tensors_of(const Pending& pending);
+  /// Tell what has been fetched to `next`, which goes on behind it.
+  void tell(const BaseStep& base, const double*& next);
+  void tell(const MetaStep& meta, const double*& next);
 
   std::vector<Observer*> observers_;
   std::vector<std::string> tuned_;
-  size_t groups_;
   bool on_host_;
   std::vector<Pending> pending_;
   std::optional<StepRecord> diverged_;

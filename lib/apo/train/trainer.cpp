@@ -2,10 +2,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/amax.h>
-#include <ATen/ops/amin.h>
-#include <ATen/ops/clamp.h>
-#include <ATen/ops/exp.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -26,17 +22,18 @@ Hyperparameters make_hyperparameters(const UpdateRule& rule, const Tuner& tuner,
   std::vector<std::string> layers;
   const std::vector<int64_t> layer_of = layers_of(problem.network->parameter_names(), layers);
   std::vector<int64_t> group_of = layer_of;
-  if (!tuner.per_layer()) std::fill(group_of.begin(), group_of.end(), 0);
-  const int64_t groups = tuner.per_layer() ? static_cast<int64_t>(layers.size()) : 1;
+  const TunerTraits& traits = tuner.traits();
+  if (!traits.per_layer) std::fill(group_of.begin(), group_of.end(), 0);
+  const int64_t groups = traits.per_layer ? static_cast<int64_t>(layers.size()) : 1;
   std::vector<HyperparameterSpec> specs = rule.hyperparameters();
-  for (const auto& [name, range] : tuner.bounds()) {
+  for (const auto& [name, range] : traits.bounds) {
     for (HyperparameterSpec& spec : specs) {
       if (spec.name == name) spec.range = range;
     }
   }
   const at::Device device = problem.network->parameters().front().device();
   return {std::move(specs),
-          tuner.tuned(),
+          traits.tuned,
           std::move(group_of),
           groups,
           device,
@@ -79,10 +76,9 @@ Trainer::Trainer(Problem& problem,
       xi_(rule.initial_statistics(problem.network->parameters())),
       log_(observers_,
            names_of_tuned(phi_, problem),
-           phi_.groups(),
            problem.network->parameters().front().is_cpu()),
       meta_clock_(problem.network->parameters().front().device()) {
-  if (!rule.is_recordable()) options_.recorder.reset();
+  if (!rule.traits().recordable) options_.recorder.reset();
 }
 
 void Trainer::advance_to(int64_t end) {
@@ -115,9 +111,19 @@ bool Trainer::take_step() {
   const Gradient at =
       differentiated_(recorder, x, [this](const Batch& batch) { return differentiate(batch); });
   if (!judged_) judge_by_chance(at);
-  tune({t_, problem_, rule_, at.g, xi_, x, at.loss, recorder, options_.interrupted});
+  tune({t_,
+        problem_,
+        rule_,
+        at.g,
+        xi_,
+        x,
+        at.loss,
+        recorder,
+        options_.interrupted,
+        options_.auto_learning_rate,
+        found_rate_scale_});
   // The search for the first rate takes long. Broken off, it has drawn batches that no step used.
-  broken_off_ = t_ == 0 && tuner_.interval() > 0 && options_.interrupted();
+  broken_off_ = t_ == 0 && tuner_.traits().interval > 0 && options_.interrupted();
   if (broken_off_) return false;
   log_.push_step(t_, at.positions, update(at));
   return true;
@@ -142,41 +148,27 @@ Trainer::Gradient Trainer::differentiate(const Batch& x) {
 
 void Trainer::tune(const StepContext& context) {
   meta_clock_.start();
-  if (t_ == 0) {
-    const bool given = !options_.auto_learning_rate;
-    const auto found = tuner_.initial_learning_rate(context, phi_, given);
-    if (options_.interrupted()) return meta_clock_.stop();
-    if (found) begin_with(*found * found_rate_scale_);
-  }
-  const std::optional<MetaStep> meta = tuner_.before_step(context, phi_);
+  const TunerReport report = tuner_.before_step(context, phi_);
   meta_clock_.stop();
-  if (!meta) return;
-  if (meta->searched_from) {
-    const SearchRecord record{t_, *meta->searched_from, learning_rate()};
-    for (Observer* observer : observers_) observer->on_search(record);
+  for (const SearchRecord& search : report.searches) {
+    if (search.first && options_.auto_learning_rate) continue;  // it replaced nothing
+    for (Observer* observer : observers_) observer->on_search(search);
   }
+  if (!report.meta) return;
   TensorList values;
   for (const size_t h : phi_.tuned()) {
     if (phi_.is_scalar(h)) values.push_back(phi_.value(h));
   }
-  log_.push_meta(t_, meta->numbers, values);
-}
-
-/// With a rate that the tuner has found. What was given is not replaced without a word.
-void Trainer::begin_with(double rate) {
-  const SearchRecord record{0, learning_rate(), rate, true};
-  set_learning_rate(rate);
-  if (options_.auto_learning_rate) return;
-  for (Observer* observer : observers_) observer->on_search(record);
+  log_.push_meta(t_, *report.meta, values);
 }
 
 /// θ ← θ′. What the log wants to know of the step.
-TensorList Trainer::update(const Gradient& at) {
+Packed<StepTerms> Trainer::update(const Gradient& at) {
   return updated_(options_.recorder.get(), at, [this](const Gradient& in) {
     rule_.step(theta(), in.g, xi_, phi_.values());
-    TensorList numbers = {in.loss, rate()};
-    if (in.correct.defined()) numbers.push_back(in.correct);
-    return packed(numbers);
+    StepTerms<Tensor> terms{in.loss, rate()};
+    if (in.correct.defined()) terms.correct = in.correct;
+    return Packed<StepTerms>(terms);
   });
 }
 
@@ -227,7 +219,10 @@ std::string Trainer::reason(const StepRecord& bad) const {
                         bad.loss,
                         log_.untrained_loss())
           : fmt::format("the loss became {}", bad.loss);
-  const std::string remedy = tuner_.remedy();
+  std::string remedies;
+  for (const std::string& remedy : {rule_.traits().remedy, tuner_.traits().remedy}) {
+    if (!remedy.empty()) remedies += ", " + remedy;
+  }
   return fmt::format(
       "{} at step {} (epoch {}), with learning rate {}; try a smaller "
       "optimizer.learning_rate{} or train.on_divergence=rollback",
@@ -235,7 +230,7 @@ std::string Trainer::reason(const StepRecord& bad) const {
       bad.step,
       bad.step / problem_.batches->steps_per_pass() + 1,
       bad.learning_rate,
-      remedy.empty() ? "" : ", " + remedy);
+      remedies);
 }
 
 RunSummary Trainer::conclude() {
@@ -269,6 +264,8 @@ void Trainer::copy_from(const Trainer& other) {
   copy_values(other.problem_.network->buffers(), problem_.network->buffers());
   xi_ = clone(other.xi_);
   phi_ = other.phi_;
+  const State tuner = state_of([&](StateVisitor& v) { other.tuner_.visit_state(v); });
+  restore(tuner, theta().front().device(), [this](StateVisitor& v) { tuner_.visit_state(v); });
   t_ = other.t_;
   recorded_ = other.recorded_;
   log_.forget_divergence();
@@ -310,9 +307,7 @@ void Trainer::scale_learning_rate(double factor) {
 }
 
 Tensor Trainer::rate() const {
-  const Tensor& value = phi_.value(phi_.index("learning_rate"));
-  if (phi_.groups() == 1) return value;
-  return value.log().mean().exp().clamp(value.amin(), value.amax());  // exact where all are equal
+  return rule_.mean_rate(phi_.mean(phi_.index("learning_rate")), xi_);
 }
 
 RunSummary train(Problem& problem,

@@ -76,8 +76,8 @@ class Trainer {
   void visit_state(StateVisitor& visitor);
 
   /// Goes on from where `other`, a run of the same kind, is: copies its parameters, buffers,
-  /// optimizer statistics, hyperparameters and step count. A divergence is forgotten; the stream of
-  /// batches stays its own.
+  /// optimizer statistics, hyperparameters, the tuner's state and step count. A divergence is
+  /// forgotten; the stream of batches stays its own.
   void copy_from(const Trainer& other);
 
  private:
@@ -102,9 +102,8 @@ class Trainer {
   Gradient differentiate(const Batch& x);
   void judge_by_chance(const Gradient& at);
   void tune(const StepContext& context);
-  void begin_with(double rate);
   std::string reason(const StepRecord& bad) const;
-  TensorList update(const Gradient& at);
+  Packed<StepTerms> update(const Gradient& at);
   void forget_recordings();
   bool is_epoch_over() const;
   void end_epoch();
@@ -121,7 +120,7 @@ class Trainer {
   StepLog log_;
   Scores scores_;
   Replayed<Batch, Gradient> differentiated_;
-  Replayed<Gradient, TensorList> updated_;
+  Replayed<Gradient, Packed<StepTerms>> updated_;
   Stopwatch clock_;
   DeviceStopwatch meta_clock_;
   int64_t t_ = 0;         ///< base steps taken

@@ -44,7 +44,8 @@ Tensor is_finite(const Tensor& x) {
 class Apo : public Tuner {
  public:
   explicit Apo(const ApoOptions& options)
-      : options_(options),
+      : Tuner(traits_of(options)),
+        options_(options),
         discrepancy_(ChoiceOf<Discrepancy>(discrepancies(), options.discrepancy).make()),
         objective_{.lambda = options.lambda,
                    .weight_lambda = options.weight_lambda,
@@ -52,21 +53,6 @@ class Apo : public Tuner {
                    .momentum = options.through_momentum ? Momentum::apply : Momentum::ignore},
         meta_optimizer_(
             options.meta_optimizer.make({.learning_rate = options.meta_learning_rate})) {}
-
-  std::vector<std::string> tuned() const override { return options_.tune; }
-  bool per_layer() const override { return options_.scope == "per_layer"; }
-  int64_t interval() const override { return options_.interval; }
-  int64_t discrepancy_batch_size() const override { return options_.discrepancy_batch_size; }
-  std::string remedy() const override { return "a larger tuner.lambda"; }
-  int64_t share() const override { return options_.lean ? kLeanShare : 1; }
-
-  std::map<std::string, Range> bounds() const override {
-    std::map<std::string, Range> given;
-    for (const auto& [name, range] : options_.bounds) {
-      if (range) given[name] = *range;
-    }
-    return given;
-  }
 
   void check(const Problem& problem) const override {
     if (problem.loss->has_classes() || !discrepancy_->needs_classes()) return;
@@ -81,43 +67,28 @@ class Apo : public Tuner {
                     list_or(accepted));
   }
 
-  /// J's minimiser on the first batch, unless a rate is given and near it, or the first below it
-  /// with which the base steps until the next meta step, of which J sees but one, do no harm. With
-  /// momentum the search is for the effective step η / (1 − μ), for one step does not show how much
-  /// momentum will add.
-  std::optional<double> initial_learning_rate(const StepContext& context,
-                                              const Hyperparameters& phi,
-                                              bool given) override {
-    if (given && !searches()) return std::nullopt;
-    Problem& problem = context.problem;
-    const Batch x = enough_examples(problem, context.x);
-    const Batch judge = has_enough_examples(context.x) ? Batch{} : x;
-    const double untrained = judge.inputs.defined() ? loss_of(problem, x) : to_double(context.loss);
-    const Batch x_tilde = enough_examples(problem, problem.discrepancy_batches->next());
-    const PendingStep pending = pending_step(context, context.g, x, x_tilde);
-    ProximalObjective objective(pending, *discrepancy_, objective_);
-    const double gain = context.rule.momentum_gain();
-    const Tensor effective = phi.value(phi.index("learning_rate")) * gain;
-    if (given && is_near_minimum(objective, phi, effective)) return std::nullopt;
-    const int64_t steps = std::min(options_.interval, kLongestTrial);
-    const double rate = to_double(search_all_rates(objective, phi, context.interrupted)[0]) / gain;
-    return harmless_rate(rate, context, phi, steps, kHarmed * untrained, judge);
-  }
-
-  std::optional<MetaStep> before_step(const StepContext& context, Hyperparameters& phi) override {
-    if (context.step % options_.interval != 0) return std::nullopt;
+  TunerReport before_step(const StepContext& context, Hyperparameters& phi) override {
+    TunerReport report;
+    if (context.step % options_.interval != 0) return report;
+    if (context.step == 0) {
+      const std::optional<double> found = first_rate(context, phi);
+      if (context.interrupted()) return report;
+      if (found) begin_with(*found * context.first_rate_scale, phi, report);
+    }
     if (!untrained_loss_.defined()) untrained_loss_ = untrained_loss(context);
     const Batch x_tilde = context.problem.discrepancy_batches->next();
-    MetaStep step = meta_step_(
+    const MetaStep step = meta_step_(
         context.recorder, {context.x, x_tilde, context.loss, context.g}, [&](const Inputs& inputs) {
           return take_meta_step(context, inputs, phi);
         });
+    report.meta = step.terms;
     if (searches() && to_double(step.skipped) != 0) {
-      const Tensor& eta = phi.value(phi.index("learning_rate"));
-      step.searched_from = to_double(phi.groups() == 1 ? eta : eta.log().mean().exp());
+      const double before = to_double(phi.mean(phi.index("learning_rate")));
       search_anew(context, x_tilde, phi);
+      const double now = to_double(phi.mean(phi.index("learning_rate")));
+      report.searches.push_back({context.step, before, now});
     }
-    return step;
+    return report;
   }
 
   void visit_state(StateVisitor& visitor) override {
@@ -142,6 +113,53 @@ class Apo : public Tuner {
       std::for_each(g.begin(), g.end(), visit);
     }
   };
+
+  struct MetaStep {
+    Packed<MetaTerms> terms;
+    Tensor skipped;  ///< a truth value
+  };
+
+  static TunerTraits traits_of(const ApoOptions& options) {
+    TunerTraits traits{.tuned = options.tune,
+                       .per_layer = options.scope == "per_layer",
+                       .interval = options.interval,
+                       .discrepancy_batch_size = options.discrepancy_batch_size,
+                       .share = options.lean ? kLeanShare : 1,
+                       .finds_first_rate = true,
+                       .remedy = "a larger tuner.lambda"};
+    for (const auto& [name, range] : options.bounds) {
+      if (range) traits.bounds[name] = *range;
+    }
+    return traits;
+  }
+
+  /// J's minimiser on the first batch, unless a rate is given and near it, or the first below it
+  /// with which the base steps until the next meta step, of which J sees but one, do no harm. With
+  /// momentum the search is for the effective step η / (1 − μ), for one step does not show how much
+  /// momentum will add. nullopt: φ's.
+  std::optional<double> first_rate(const StepContext& context, const Hyperparameters& phi) const {
+    const bool given = !context.auto_learning_rate;
+    if (given && !searches()) return std::nullopt;
+    Problem& problem = context.problem;
+    const Batch x = enough_examples(problem, context.x);
+    const Batch judge = has_enough_examples(context.x) ? Batch{} : x;
+    const double untrained = judge.inputs.defined() ? loss_of(problem, x) : to_double(context.loss);
+    const Batch x_tilde = enough_examples(problem, problem.discrepancy_batches->next());
+    const PendingStep pending = pending_step(context, context.g, x, x_tilde);
+    ProximalObjective objective(pending, *discrepancy_, objective_);
+    const double gain = context.rule.traits().momentum_gain;
+    const Tensor effective = phi.value(phi.index("learning_rate")) * gain;
+    if (given && is_near_minimum(objective, phi, effective)) return std::nullopt;
+    const int64_t steps = std::min(options_.interval, kLongestTrial);
+    const double rate = to_double(search_all_rates(objective, phi, context.interrupted)[0]) / gain;
+    return harmless_rate(rate, context, phi, steps, kHarmed * untrained, judge);
+  }
+
+  static void begin_with(double rate, Hyperparameters& phi, TunerReport& report) {
+    const size_t eta = phi.index("learning_rate");
+    report.searches.push_back({0, to_double(phi.mean(eta)), rate, /*first=*/true});
+    phi.set(eta, rate);
+  }
 
   /// Whether η may move at all: not where it is meant to stay.
   bool moves_rate() const {
@@ -186,12 +204,12 @@ class Apo : public Tuner {
     meta_optimizer_.step(phi, meta.gradient, skipped);
     if (moves_rate() && !searches()) shrink_where(skipped, phi);
 
-    const ProximalTerms& terms = meta.terms;
-    TensorList numbers = {terms.objective, terms.loss_term, terms.discrepancy, skipped};
+    MetaTerms<Tensor> terms{
+        meta.terms.objective, meta.terms.loss_term, meta.terms.discrepancy, skipped};
     for (size_t k = 0; k < meta.gradient.size(); ++k) {
-      if (phi.is_scalar(phi.tuned()[k])) numbers.push_back(meta.gradient[k]);
+      if (phi.is_scalar(phi.tuned()[k])) terms.gradient.push_back(meta.gradient[k]);
     }
-    return {packed(numbers), skipped};
+    return {Packed<MetaTerms>(terms), skipped};
   }
 
   /// Whether J or its gradient is not finite or the step would undo the training, a scalar.
@@ -220,7 +238,7 @@ class Apo : public Tuner {
     const PendingStep pending = pending_step(context, context.g, x_seen, x_tilde_seen);
     ProximalObjective objective(pending, *discrepancy_, objective_);
     const size_t eta = phi.index("learning_rate");
-    const double gain = context.rule.momentum_gain();
+    const double gain = context.rule.traits().momentum_gain;
     const Tensor rates = search_multiples(objective, phi, phi.value(eta) * gain);
     phi.move(eta, (rates / gain).log());
   }

@@ -5,9 +5,9 @@ namespace {
 
 class Constant : public Tuner {
  public:
-  std::optional<MetaStep> before_step(const StepContext&, Hyperparameters&) override {
-    return std::nullopt;
-  }
+  Constant() : Tuner({}) {}
+
+  TunerReport before_step(const StepContext&, Hyperparameters&) override { return {}; }
 };
 
 }  // namespace

@@ -65,17 +65,15 @@ Tensor inner_product(const TensorList& a, const TensorList& b) {
 /// Differs: η stays above 1e-12; with weight decay g is the decayed gradient.
 class Hypergradient : public Tuner {
  public:
-  explicit Hypergradient(const HypergradientOptions& options) : options_(options) {}
+  explicit Hypergradient(const HypergradientOptions& options)
+      : Tuner({.tuned = {"learning_rate"}, .remedy = "a smaller tuner.rate"}), options_(options) {}
 
-  std::vector<std::string> tuned() const override { return {"learning_rate"}; }
-  std::string remedy() const override { return "a smaller tuner.rate"; }
-
-  std::optional<MetaStep> before_step(const StepContext& context, Hyperparameters& phi) override {
+  TunerReport before_step(const StepContext& context, Hyperparameters& phi) override {
     const at::NoGradGuard no_grad;
     const size_t eta = phi.index("learning_rate");
     if (!u_.empty()) phi.set(eta, next_rate(phi.value(eta), context.g).clamp_min(kSmallestRate));
     u_ = rate_derivative(context, phi);
-    return std::nullopt;
+    return {};
   }
 
   void visit_state(StateVisitor& visitor) override { visitor.tensors("u", u_); }

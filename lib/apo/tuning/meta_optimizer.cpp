@@ -16,11 +16,11 @@ std::unique_ptr<UpdateRule> make_corrected_rmsprop(const CorrectedRmspropOptions
   return make_rmsprop(options, setting);
 }
 
-/// Whether a rule takes hyperparameters for its parameters: they have no layers.
+/// Whether a rule takes hyperparameters for its parameters: they have no layers and no Hessian.
 bool takes_hyperparameters(const UpdateRule& rule) {
   const std::vector<HyperparameterSpec> specs = rule.hyperparameters();
   const auto has_shape = [](const HyperparameterSpec& spec) { return spec.shape != nullptr; };
-  return !rule.needs_layers() && std::none_of(specs.begin(), specs.end(), has_shape);
+  return !rule.traits().needs_curvature && std::none_of(specs.begin(), specs.end(), has_shape);
 }
 
 /// Those of the update rules that look at gradients alone.

@@ -10,8 +10,6 @@ const Registry<Tuner>& tuners() {
       member("hypergradient",
              "hypergradient descent: the rate follows the last step's derivative",
              make_hypergradient),
-      member("smd", "stochastic meta-descent: a gain for every weight of sgd", make_smd),
-      member("pbt", "population-based training of the learning rate", make_pbt),
   };
   return registry;
 }

@@ -12,9 +12,9 @@ namespace {
 /// reached. A factor is applied to the rate that there is, which a rollback may have lowered.
 class StepDecay : public Tuner {
  public:
-  explicit StepDecay(const StepDecayOptions& options) : options_(options) {}
+  explicit StepDecay(const StepDecayOptions& options) : Tuner({}), options_(options) {}
 
-  std::optional<MetaStep> before_step(const StepContext& context, Hyperparameters& phi) override {
+  TunerReport before_step(const StepContext& context, Hyperparameters& phi) override {
     const size_t eta = phi.index("learning_rate");
     const bool in_epochs = options_.unit == "epochs";
     const int64_t now =
@@ -25,7 +25,7 @@ class StepDecay : public Tuner {
       decays_ = decays;
       phi.set(eta, phi.value(eta) * std::pow(options_.factor, further));
     }
-    return std::nullopt;
+    return {};
   }
 
   void visit_state(StateVisitor& visitor) override { visitor.integer("decays", decays_); }

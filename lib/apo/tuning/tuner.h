@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "apo/base/packed.h"
 #include "apo/base/registry.h"
 #include "apo/base/replay.h"
 #include "apo/hyper/hyperparameters.h"
@@ -15,6 +16,19 @@
 #include "apo/update/update_rule.h"
 
 namespace apo {
+
+/// What of φ a tuner moves, and what its meta steps look at.
+struct TunerTraits {
+  std::vector<std::string> tuned = {};       ///< hyperparameters that it moves by gradients
+  std::map<std::string, Range> bounds = {};  ///< where tuned ones stay, for those that have bounds
+  bool per_layer = false;                    ///< one value per layer instead of one for all
+  int64_t interval = 0;                      ///< base steps per meta step; 0: there are none
+  int64_t discrepancy_batch_size = 0;        ///< examples in x̃; 0: as many as in x
+  int64_t share = 1;                         ///< meta steps look at one example in so many
+  bool finds_first_rate = false;             ///< `learning_rate: auto` is enough for it
+  /// What of its own keys to change, and how, where a run diverged; "": they did not matter.
+  std::string remedy = {};
+};
 
 /// What a tuner may look at before base step t: g is this step's gradient, ξ holds it already.
 struct StepContext {
@@ -29,65 +43,60 @@ struct StepContext {
   /// Polled by what takes long before step 0; true: what is found is thrown away, so it may be
   /// anything.
   Poll interrupted = [] { return false; };
+  bool auto_learning_rate = false;  ///< φ's first rate means nothing: the tuner finds it
+  double first_rate_scale = 1;      ///< by which a first rate that is found is multiplied
 };
 
-/// One meta step, still on the device.
-struct MetaStep {
-  /// J, h, D; 1 where the step was skipped, for it counted as too large and the meta-optimizer did
-  /// not see the gradient; ∂J/∂(stored φ), [groups] of each tuned hyperparameter. As packed() gives
-  /// them.
-  TensorList numbers;
-  Tensor skipped;
-  /// η before a line search set it anew, where one did.
-  std::optional<double> searched_from = {};
+template <class T>
+struct MetaTerms {
+  T objective = {};              ///< J
+  T loss_term = {};              ///< h
+  T discrepancy = {};            ///< D
+  T skipped = {};                ///< 1 where the meta-optimizer did not see the gradient
+  std::vector<T> gradient = {};  ///< ∂J/∂(stored φ), [groups] of each tuned number
+
+  template <class F>
+  auto mapped(const F& f) const {
+    using U = decltype(f(objective));
+    MetaTerms<U> terms{f(objective), f(loss_term), f(discrepancy), f(skipped)};
+    for (const T& each : gradient) terms.gradient.push_back(f(each));
+    return terms;
+  }
 };
 
-struct PbtOptions {
-  int64_t population = 4;
-  int64_t interval = 500;
-  std::optional<Range> initial_range;
-  std::optional<Range> factors = Range::between(0.8, 1.2);
-  double resample_probability = 0;
-  void visit(OptionVisitor& visitor);
+/// A line search of the tuner has replaced η before step `step`.
+struct SearchRecord {
+  int64_t step = 0;
+  double old_rate = 0;
+  double new_rate = 0;
+  bool first = false;  ///< it was the one that the run was to begin with
 };
 
+/// What a tuner did before a step.
+struct TunerReport {
+  std::vector<SearchRecord> searches = {};
+  /// Of a meta step, still on the device.
+  std::optional<Packed<MetaTerms>> meta = {};
+};
+
+/// Decides φ.
 class Tuner {
  public:
+  explicit Tuner(TunerTraits traits) : traits_(std::move(traits)) {}
   virtual ~Tuner() = default;
+  Tuner(const Tuner&) = delete;
+  Tuner& operator=(const Tuner&) = delete;
 
-  /// Names of the hyperparameters that it moves by gradients.
-  virtual std::vector<std::string> tuned() const { return {}; }
-  /// Where the tuned ones stay, for those that have bounds.
-  virtual std::map<std::string, Range> bounds() const { return {}; }
-  /// True: one value per layer instead of one for all.
-  virtual bool per_layer() const { return false; }
-  /// Base steps per meta step; 0: there are no meta steps.
-  virtual int64_t interval() const { return 0; }
-  /// Given where this tuner works between the runs of a population: train/population.h.
-  virtual std::optional<PbtOptions> population() const { return std::nullopt; }
-  /// Examples in x̃; 0: as many as in x.
-  virtual int64_t discrepancy_batch_size() const { return 0; }
-  /// Meta steps look at one example in so many of x and of x̃.
-  virtual int64_t share() const { return 1; }
-
-  /// What of its own keys to change, and how, where a run diverged; "": they did not matter.
-  virtual std::string remedy() const { return ""; }
-
+  const TunerTraits& traits() const { return traits_; }
   /// Throws Error(config) where the problem cannot be tuned so.
   virtual void check(const Problem&) const {}
-  /// A better learning rate to begin with than φ's, which is `given` by the user or, for
-  /// `learning_rate: auto`, means nothing; called at step 0 before before_step. nullopt: φ's.
-  virtual std::optional<double> initial_learning_rate(const StepContext&,
-                                                      const Hyperparameters&,
-                                                      bool given) {
-    (void)given;
-    return std::nullopt;
-  }
-  /// Decides φ for the coming base step; what it returns goes to the trace.
-  virtual std::optional<MetaStep> before_step(const StepContext& context, Hyperparameters& phi) = 0;
-
+  /// Sets φ for the coming base step; at step 0, where it can, after a search for the first rate.
+  virtual TunerReport before_step(const StepContext& context, Hyperparameters& phi) = 0;
   /// What before_step has left for its next call.
   virtual void visit_state(StateVisitor&) {}
+
+ private:
+  TunerTraits traits_;
 };
 
 struct StepDecayOptions {
@@ -132,19 +141,10 @@ struct HypergradientOptions {
   std::string defaults_for_form_ = "additive";
 };
 
-struct SmdOptions {
-  double meta_rate = 10;
-  double decay = 0.99;
-  double floor = 0.5;
-  void visit(OptionVisitor& visitor);
-};
-
 std::unique_ptr<Tuner> make_constant(const NoOptions&);
 std::unique_ptr<Tuner> make_step_decay(const StepDecayOptions&);
 std::unique_ptr<Tuner> make_apo(const ApoOptions&);
 std::unique_ptr<Tuner> make_hypergradient(const HypergradientOptions&);
-std::unique_ptr<Tuner> make_smd(const SmdOptions&);
-std::unique_ptr<Tuner> make_pbt(const PbtOptions&);
 
 const Registry<Tuner>& tuners();
 

@@ -10,7 +10,10 @@ namespace apo {
 class ElementwiseRule : public UpdateRule {
  public:
   /// slots: lists of statistics, which begin at zero.
-  ElementwiseRule(size_t slots, const RuleSetting& setting) : UpdateRule(setting), slots_(slots) {}
+  ElementwiseRule(size_t slots,
+                  const RuleSetting& setting,
+                  RuleTraits traits = {.recordable = true})
+      : UpdateRule(setting, std::move(traits)), slots_(slots) {}
 
   Statistics initial_statistics(const TensorList& theta) const override;
   void observe(const TensorList& g, Statistics& xi) const override;
@@ -20,7 +23,6 @@ class ElementwiseRule : public UpdateRule {
             const TensorList& g,
             const Statistics& xi,
             const HyperparameterValues& phi) const override;
-  bool is_recordable() const override { return true; }
 
  protected:
   /// slots ← statistics updated with g, in place.

@@ -37,7 +37,7 @@ namespace {
 class Kfac : public UpdateRule {
  public:
   Kfac(const KfacOptions& options, const RuleSetting& setting)
-      : UpdateRule(setting),
+      : UpdateRule(setting, {.needs_curvature = true, .momentum_gain = 1 / (1 - options.momentum)}),
         options_(options),
         curvature_{options.fisher == "empirical" ? Fisher::empirical : Fisher::sampled,
                    options.position_stride} {}
@@ -45,9 +45,6 @@ class Kfac : public UpdateRule {
   std::vector<HyperparameterSpec> hyperparameters() const override {
     return {learning_rate(), {"damping", Transform::log, options_.damping, Range::above(0)}};
   }
-
-  bool needs_layers() const override { return true; }
-  double momentum_gain() const override { return 1 / (1 - options_.momentum); }
 
   Statistics initial_statistics(const TensorList& theta) const override {
     Statistics xi(theta);

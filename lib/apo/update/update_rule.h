@@ -77,26 +77,42 @@ struct RuleSetting {
   double weight_decay = 0;
 };
 
+/// What is so of a rule whatever it is applied to.
+struct RuleTraits {
+  /// It looks at more than gradients: at the problem, in observe_curvature.
+  bool needs_curvature = false;
+  /// observe and step change θ and ξ in place and look at no number on the host, so that what they
+  /// issue to a device can be recorded.
+  bool recordable = false;
+  /// Its weights have rates of their own, which it moves itself: a tuner beside it would not know
+  /// what it does.
+  bool own_rates = false;
+  /// The factor by which momentum lengthens a step in the long run: 1 / (1 − μ).
+  double momentum_gain = 1;
+  /// What of its own keys to change, and how, where a run diverged; "": they did not matter.
+  std::string remedy = {};
+};
+
 /// A rule is immutable: all that changes is in θ, ξ and φ, which are passed in.
 /// θ, g: one tensor per parameter, same shapes. Momentum-free rules take Momentum for the same
 /// step.
 class UpdateRule {
  public:
   /// setting.weight_decay: the w of g + w θ.
-  explicit UpdateRule(const RuleSetting& setting) : setting_(setting) {}
+  explicit UpdateRule(const RuleSetting& setting, RuleTraits traits = {})
+      : setting_(setting), traits_(std::move(traits)) {}
   virtual ~UpdateRule() = default;
   UpdateRule(const UpdateRule&) = delete;
   UpdateRule& operator=(const UpdateRule&) = delete;
 
+  const RuleTraits& traits() const { return traits_; }
   /// φ in the order in which formulas read it; the learning rate is the first.
   virtual std::vector<HyperparameterSpec> hyperparameters() const = 0;
   virtual Statistics initial_statistics(const TensorList& theta) const = 0;
 
   /// w: the rule takes g + w θ for the gradient.
   double coupled_decay() const { return setting_.weight_decay; }
-  /// Whether the rule estimates a curvature, for which the problem must have layers.
-  virtual bool needs_layers() const { return false; }
-  /// ξ ← curvature seen on batch x, for the rules that estimate it. Called before observe. Throws
+  /// ξ ← curvature seen on batch x, for the rules that look at it. Called before observe. Throws
   /// Error(config) where the problem has no layers to estimate it from.
   virtual void observe_curvature(Problem&, const Batch&, Statistics&) const {}
   /// ξ ← statistics updated with g.
@@ -111,11 +127,11 @@ class UpdateRule {
                     const TensorList& g,
                     const Statistics& xi,
                     const HyperparameterValues& phi) const;
-  /// Whether observe and step change θ and ξ in place and look at no number on the host, so that
-  /// what they issue to a device can be recorded.
-  virtual bool is_recordable() const { return false; }
-  /// The factor by which momentum lengthens a step in the long run: 1 / (1 − μ).
-  virtual double momentum_gain() const { return 1; }
+  /// η, a scalar, as traces show it: where weights have gains of their own, their geometric mean.
+  virtual Tensor mean_rate(const Tensor& eta, const Statistics& xi) const {
+    (void)xi;
+    return eta;
+  }
 
  protected:
   /// η, the first hyperparameter of every rule.
@@ -123,6 +139,7 @@ class UpdateRule {
 
  private:
   RuleSetting setting_;
+  RuleTraits traits_;
 };
 
 /// g + w θ, under no-grad; g itself for w = 0.
@@ -149,6 +166,13 @@ struct AdamOptions {
   void visit(OptionVisitor& visitor);
 };
 
+struct SmdOptions {
+  double meta_rate = 10;
+  double decay = 0.99;
+  double floor = 0.5;
+  void visit(OptionVisitor& visitor);
+};
+
 struct KfacOptions {
   double damping = 1e-3;
   std::string damping_style = "exact";
@@ -168,6 +192,7 @@ std::unique_ptr<UpdateRule> make_sgd(const NoOptions&, const RuleSetting&);
 std::unique_ptr<UpdateRule> make_sgdm(const SgdmOptions&, const RuleSetting&);
 std::unique_ptr<UpdateRule> make_rmsprop(const RmspropOptions&, const RuleSetting&);
 std::unique_ptr<UpdateRule> make_adam(const AdamOptions&, const RuleSetting&);
+std::unique_ptr<UpdateRule> make_smd(const SmdOptions&, const RuleSetting&);
 std::unique_ptr<UpdateRule> make_kfac(const KfacOptions&, const RuleSetting&);
 
 using UpdateRuleRegistry = Registry<UpdateRule, const RuleSetting&>;

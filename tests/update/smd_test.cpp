@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "apo/tuning/tuner.h"
+#include "apo/update/update_rule.h"
 #include "support/quadratic_problem.h"
 #include "support/recorder.h"
 #include "support/tiny_problem.h"
@@ -47,9 +48,8 @@ TEST_P(SmdByHand, FollowsThePapersRecurrences) {
   options.decay = hand.lambda;
   options.floor = hand.floor;
   test::QuadraticProblem problem(kHessian, kStart);
-  const auto tuner = make_smd(options);
-  const auto rule = make_sgd({}, {.learning_rate = 0.1, .weight_decay = hand.weight_decay});
-  const auto run = test::record(problem, *rule, *tuner, {.steps = 8});
+  const auto rule = make_smd(options, {.learning_rate = 0.1, .weight_decay = hand.weight_decay});
+  const auto run = test::record(problem, *rule, *make_constant({}), {.steps = 8});
   for (size_t t = 0; t < 8; ++t) {
     hand.step();
     // Roundings of 1e-16, a few hundred at most.
@@ -80,22 +80,22 @@ TEST(Smd, TheFirstTwoStepsOnAParabolaAreAsByHand) {
   SmdOptions options;
   options.meta_rate = 0.5;
   options.decay = 0.9;
-  const auto tuner = make_smd(options);
-  const auto run =
-      test::record(problem, *make_sgd({}, {.learning_rate = 0.1}), *tuner, {.steps = 3});
+  const auto rule = make_smd(options, {.learning_rate = 0.1});
+  const auto run = test::record(problem, *rule, *make_constant({}), {.steps = 3});
   EXPECT_NEAR(run.rates()[0], 0.1, 1e-15);
   EXPECT_NEAR(run.rates()[1], 0.116, 1e-15);
   EXPECT_NEAR(run.steps[2].loss, 0.6144 * 0.6144, 1e-15);
   EXPECT_NEAR(run.rates()[2], 0.116 * (1 + 0.5 * 1.2288 * 0.32384), 1e-15);
 }
 
-TEST(Smd, WithMetaRateZeroEqualsAConstantRate) {
+TEST(Smd, WithMetaRateZeroEqualsGradientDescent) {
   SmdOptions options;
   options.meta_rate = 0;
-  const auto rule = make_sgd({}, {.learning_rate = 0.05});
+  const RuleSetting setting{.learning_rate = 0.05};
+  const auto tuner = make_constant({});
   test::TinyProblem problem, twin;
-  const auto run = test::record(problem, *rule, *make_smd(options), {.steps = 20});
-  const auto constant = test::record(twin, *rule, *make_constant({}), {.steps = 20});
+  const auto run = test::record(problem, *make_smd(options, setting), *tuner, {.steps = 20});
+  const auto constant = test::record(twin, *make_sgd({}, setting), *tuner, {.steps = 20});
   EXPECT_EQ(run.losses(), constant.losses());
   EXPECT_TRUE(at::equal(problem.network->buffers()[0], twin.network->buffers()[0]));
   for (const double rate : run.rates()) EXPECT_NEAR(rate, 0.05, 1e-15);
@@ -104,10 +104,23 @@ TEST(Smd, WithMetaRateZeroEqualsAConstantRate) {
 TEST(Smd, GainsOfWeightsMoveApartAndRaiseATinyRate) {
   SmdOptions options;
   options.meta_rate = 10;
-  const auto tuner = make_smd(options);
-  const auto rule = make_sgd({}, {.learning_rate = 1e-3});
+  const auto rule = make_smd(options, {.learning_rate = 1e-3});
   test::TinyProblem problem;
-  EXPECT_GT(test::record(problem, *rule, *tuner, {.steps = 200}).rates().back(), 2e-3);
+  const auto run = test::record(problem, *rule, *make_constant({}), {.steps = 200});
+  EXPECT_GT(run.rates().back(), 2e-3);
+}
+
+TEST(Smd, ARateThatIsMovedScalesTheStepOfEveryWeight) {
+  const auto rule = make_smd({}, {.learning_rate = 0.1});
+  const TensorList theta = {at::tensor({1.0, -3.0}, at::kDouble)};
+  const TensorList g = {at::tensor({0.5, 2.0}, at::kDouble)};
+  Statistics xi = rule->initial_statistics(theta);
+  rule->observe(g, xi);
+  Hyperparameters phi(rule->hyperparameters(), 1);
+  phi.set(0, 0.02);
+  const Tensor moved = theta[0] - rule->propose({theta, g, xi}, phi.values())[0];
+  EXPECT_LT((moved - 0.02 * g[0]).abs().max().item<double>(), 1e-15);  // gains are still 0.1
+  EXPECT_NEAR(rule->mean_rate(phi.value(0), xi).item<double>(), 0.02, 1e-15);
 }
 
 }  // namespace
