@@ -30,7 +30,7 @@ TEST(Reader, AssignsEveryKindOfField) {
   EXPECT_EQ(workshop.name, "12");
   EXPECT_EQ(workshop.seed, 1000);
   EXPECT_TRUE(workshop.loud);
-  EXPECT_EQ(workshop.colour, "green");
+  EXPECT_EQ(workshop.colour, sample::Colour::green);
   EXPECT_THAT(workshop.tune, testing::ElementsAre("power", "rate"));
   EXPECT_EQ(workshop.rate, 1e-4);
   EXPECT_EQ(workshop.lambda, 5);

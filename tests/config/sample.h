@@ -36,11 +36,13 @@ inline const Registry<Tool>& tools() {
   return all;
 }
 
+enum class Colour { red, green, blue };
+
 struct Workshop {
   std::string name = "workshop";
   int64_t seed = 0;
   bool loud = false;
-  std::string colour = "red";
+  Colour colour = Colour::red;
   std::vector<std::string> tune = {"rate"};
   std::optional<double> rate;
   double lambda = 0.1;
@@ -53,7 +55,10 @@ struct Workshop {
     visitor.word("name", name, {}, "What it is called");
     visitor.integer("seed", seed, Range::at_least(0), "Seed of all randomness");
     visitor.flag("loud", loud, "Make noise");
-    visitor.word("colour", colour, {"red", "green", "blue"}, "Of the walls");
+    visitor.one_of("colour",
+                   colour,
+                   {{"red", Colour::red}, {"green", Colour::green}, {"blue", Colour::blue}},
+                   "Of the walls");
     visitor.section("tuner", "What is tuned", [this](OptionVisitor& fields) {
       fields.words("tune", tune, {"rate", "power"}, "The hyperparameters");
       fields.real_or_auto("rate", rate, Range::above(0), "The first rate");

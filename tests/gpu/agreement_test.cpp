@@ -21,10 +21,12 @@ class Gpu : public testing::TestWithParam<std::string> {
   }
 };
 
+using Scope = ApoOptions::Scope;
+
 struct Training {
   std::string model = "mlp";
   std::string rule = "sgd";
-  std::string scope = "global";
+  Scope scope = Scope::global;
   Precision precision = Precision::float64;
   std::shared_ptr<Recorder> recorder = {};
 };
@@ -85,7 +87,7 @@ TEST_P(GpuRule, TrainsWithApoAsOnTheCpu) {
 }
 
 TEST_P(GpuRule, TrainsWithCudaGraphsAsWithout) {
-  for (const std::string scope : {"global", "per_layer"}) {
+  for (const Scope scope : {Scope::global, Scope::per_layer}) {
     expect_graphs_change_nothing({.rule = GetParam(), .scope = scope});
   }
 }

@@ -50,7 +50,7 @@ inline const RuleSetting kSetting{.learning_rate = 0.05};
 /// The paper's form, as the configuration selects it.
 inline ApoOptions papers() {
   ApoOptions options;
-  options.form = "paper";
+  options.form = ApoOptions::Form::paper;
   options.meta_optimizer = UpdateRuleChoice(paper_meta_rules(), "rmsprop");
   return options;
 }

@@ -42,8 +42,10 @@ std::unique_ptr<UpdateRule> make_rule(const std::string& name) {
   return UpdateRuleChoice(update_rules(), name).make({.learning_rate = 1e-3, .weight_decay = 1e-3});
 }
 
+using Scope = ApoOptions::Scope;
+
 /// APO in the paper's form, which makes all its decisions on the device.
-std::unique_ptr<Tuner> make_papers_apo(const std::string& scope = "global") {
+std::unique_ptr<Tuner> make_papers_apo(Scope scope = Scope::global) {
   ApoOptions options = test::papers();
   options.scope = scope;
   options.interval = 2;
@@ -66,14 +68,16 @@ std::vector<std::string> tuner_names() {
 
 std::unique_ptr<Tuner> make_tuner(const std::string& name) {
   if (name == "apo") return make_papers_apo();
-  if (name == "apo_per_layer") return make_papers_apo("per_layer");
+  if (name == "apo_per_layer") return make_papers_apo(Scope::per_layer);
   if (name == "apo_robust") return make_apo({});
   if (name == "hypergradient") {
     HypergradientOptions options;
     options.rate = 1e-6;  // the default ruins what RMSprop trains
     return make_hypergradient(options);
   }
-  if (name == "step_decay") return make_step_decay({.every = 3, .milestones = {}, .unit = "steps"});
+  if (name == "step_decay") {
+    return make_step_decay({.every = 3, .milestones = {}, .unit = StepDecayOptions::Unit::steps});
+  }
   return make_constant({});
 }
 
@@ -92,7 +96,7 @@ class RecordableRules : public testing::TestWithParam<std::string> {};
 // Tensors of the meta device have shapes and no numbers: whoever looks at one gets an exception.
 // The log looks at the end, and not before.
 TEST_P(RecordableRules, LookAtNoNumberOnTheHost) {
-  for (const std::string scope : {"global", "per_layer"}) {
+  for (const Scope scope : {Scope::global, Scope::per_layer}) {
     test::TinyProblem problem(0, at::kMeta);
     const auto rule = make_rule(GetParam());
     const auto tuner = make_papers_apo(scope);

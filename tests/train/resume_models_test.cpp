@@ -46,7 +46,7 @@ struct Side {
 
   static std::unique_ptr<Tuner> papers() {
     ApoOptions options;
-    options.form = "paper";
+    options.form = ApoOptions::Form::paper;
     options.interval = 2;
     return make_apo(options);
   }

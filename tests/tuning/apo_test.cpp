@@ -63,7 +63,7 @@ TEST(ApoTuner, SgdAsMetaOptimizerIsAlgorithm1) {
 
 TEST(ApoTuner, PerLayerRatesMoveApartAndAreNamedByTheirModules) {
   ApoOptions options;
-  options.scope = "per_layer";
+  options.scope = ApoOptions::Scope::per_layer;
   struct Names : Observer {
     void on_meta(const MetaRecord&, const std::vector<HyperparameterRecord>& values) override {
       latest = values;

@@ -16,7 +16,9 @@
 namespace apo {
 namespace {
 
-std::unique_ptr<Tuner> hypergradient(const std::string& form, double rate) {
+using Form = HypergradientOptions::Form;
+
+std::unique_ptr<Tuner> hypergradient(Form form, double rate) {
   HypergradientOptions options;
   options.form = form;
   options.rate = rate;
@@ -38,7 +40,7 @@ TEST(Hypergradient, AdditiveOnAParabolaIsAsByHand) {
   test::QuadraticProblem problem = parabola();
   const auto run = test::record(problem,
                                 *make_sgd({}, {.learning_rate = 0.1}),
-                                *hypergradient("additive", 0.01),
+                                *hypergradient(Form::additive, 0.01),
                                 {.steps = 3});
   const std::vector<double> eta = run.rates();
   EXPECT_EQ(eta[0], 0.1);
@@ -55,7 +57,7 @@ TEST(Hypergradient, MultiplicativeInOneDimensionGrowsByBetaUntilTheGradientTurns
   test::QuadraticProblem slow = parabola();
   const auto growing = test::record(slow,
                                     *make_sgd({}, {.learning_rate = 0.1}),
-                                    *hypergradient("multiplicative", 0.25),
+                                    *hypergradient(Form::multiplicative, 0.25),
                                     {.steps = 4});
   const double growth[] = {0.1, 0.125, 0.15625, 0.1953125};
   for (size_t t = 0; t < 4; ++t) EXPECT_NEAR(growing.rates()[t], growth[t], 1e-15) << t;
@@ -63,7 +65,7 @@ TEST(Hypergradient, MultiplicativeInOneDimensionGrowsByBetaUntilTheGradientTurns
   test::QuadraticProblem fast = parabola();
   const auto shrinking = test::record(fast,
                                       *make_sgd({}, {.learning_rate = 0.9}),
-                                      *hypergradient("multiplicative", 0.25),
+                                      *hypergradient(Form::multiplicative, 0.25),
                                       {.steps = 3});
   const double decay[] = {0.9, 0.675, 0.50625};
   for (size_t t = 0; t < 3; ++t) EXPECT_NEAR(shrinking.rates()[t], decay[t], 1e-15) << t;
@@ -72,18 +74,20 @@ TEST(Hypergradient, MultiplicativeInOneDimensionGrowsByBetaUntilTheGradientTurns
 TEST(Hypergradient, StaysPositive) {
   // θ jumps from 1 to −2.6: h = 10.4, and the additive step would take η below 0.
   test::QuadraticProblem problem = parabola();
-  const auto run = test::record(
-      problem, *make_sgd({}, {.learning_rate = 1.8}), *hypergradient("additive", 1), {.steps = 2});
+  const auto run = test::record(problem,
+                                *make_sgd({}, {.learning_rate = 1.8}),
+                                *hypergradient(Form::additive, 1),
+                                {.steps = 2});
   EXPECT_EQ(run.rates()[1], 1e-12);
 }
 
 TEST(Hypergradient, AtTheOptimumNothingMoves) {
   test::QuadraticProblem problem(at::full({1, 1}, 2.0, at::kDouble),
                                  at::full({1}, 0.0, at::kDouble));
-  for (const char* form : {"additive", "multiplicative"}) {
+  for (const Form form : {Form::additive, Form::multiplicative}) {
     const auto run = test::record(
         problem, *make_sgd({}, {.learning_rate = 0.1}), *hypergradient(form, 0.5), {.steps = 4});
-    EXPECT_EQ(run.rates(), (std::vector<double>{0.1, 0.1, 0.1, 0.1})) << form;
+    EXPECT_EQ(run.rates(), (std::vector<double>{0.1, 0.1, 0.1, 0.1}));
   }
 }
 
@@ -110,7 +114,7 @@ TEST_P(HypergradientWithRule, FollowsTheDerivativeOfTheLossThroughTheRealUpdate)
   const double beta = 1e-3;
   test::TinyProblem problem;
   const std::vector<double> eta =
-      test::record(problem, *rule, *hypergradient("additive", beta), {.steps = 4}).rates();
+      test::record(problem, *rule, *hypergradient(Form::additive, beta), {.steps = 4}).rates();
 
   test::TinyProblem twin;
   Statistics xi = rule->initial_statistics(twin.network->parameters());
@@ -139,7 +143,7 @@ TEST_P(HypergradientWithRule, FollowsTheDerivativeOfTheLossThroughTheRealUpdate)
 
 TEST_P(HypergradientWithRule, WithRateZeroEqualsAConstantRateBitForBit) {
   const auto rule = make_rule(0.05, 0);
-  for (const char* form : {"additive", "multiplicative"}) {
+  for (const Form form : {Form::additive, Form::multiplicative}) {
     test::TinyProblem problem, twin;
     const auto run = test::record(problem, *rule, *hypergradient(form, 0), {.steps = 20});
     const auto constant = test::record(twin, *rule, *make_constant({}), {.steps = 20});
@@ -152,7 +156,7 @@ TEST_P(HypergradientWithRule, RaisesATinyRate) {
   const auto rule = make_rule(1e-6, 0);
   test::TinyProblem problem;
   const auto run =
-      test::record(problem, *rule, *hypergradient("multiplicative", 0.1), {.steps = 100});
+      test::record(problem, *rule, *hypergradient(Form::multiplicative, 0.1), {.steps = 100});
   EXPECT_GT(run.rates().back(), 5e-6);
 }
 

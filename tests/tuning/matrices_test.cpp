@@ -44,7 +44,7 @@ const Preconditioned kRule({.learning_rate = 0.05});
 
 ApoOptions tuned_by(const std::string& meta_rule, double meta_rate) {
   ApoOptions options;
-  options.form = "paper";
+  options.form = ApoOptions::Form::paper;
   options.interval = 1;
   options.lambda = 1e-3;
   options.tune = {"learning_rate", "preconditioner"};

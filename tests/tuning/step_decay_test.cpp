@@ -10,8 +10,8 @@ using test::rates;
 using test::run;
 
 TEST(StepDecay, DecaysAtEveryMultiple) {
-  const auto tuner =
-      make_step_decay({.factor = 0.5, .every = 3, .milestones = {}, .unit = "steps"});
+  const auto tuner = make_step_decay(
+      {.factor = 0.5, .every = 3, .milestones = {}, .unit = StepDecayOptions::Unit::steps});
   EXPECT_EQ(rates(*run(*tuner, *make_sgd({}, kSetting), {.steps = 7})),
             (std::vector<double>{0.05, 0.05, 0.05, 0.025, 0.025, 0.025, 0.0125}));
 }

@@ -71,13 +71,14 @@ TEST_P(TunersWithRule, ApoWorksWithEveryMetaOptimizer) {
 }
 
 TEST_P(TunersWithRule, AutoStartsFromARateThatLowersTheObjectiveInEitherScope) {
-  for (const char* scope : {"global", "per_layer"}) {
+  for (const auto scope : {ApoOptions::Scope::global, ApoOptions::Scope::per_layer}) {
     ApoOptions options;
+    SCOPED_TRACE(scope == ApoOptions::Scope::global ? "global" : "per layer");
     options.scope = scope;
     options.meta_learning_rate = 0;
     const auto found = run(*make_apo(options), *rule_, {.steps = 1, .auto_learning_rate = true});
-    EXPECT_LT(found->trace.metas[0].objective, found->trace.steps[0].loss) << scope;
-    EXPECT_NE(rates(*found)[0], 0.05) << scope;
+    EXPECT_LT(found->trace.metas[0].objective, found->trace.steps[0].loss);
+    EXPECT_NE(rates(*found)[0], 0.05);
   }
 }
 

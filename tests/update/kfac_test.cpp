@@ -118,18 +118,19 @@ TEST(Kfac, WithoutDampingItIsTheNaturalGradientStepOfALinearNetwork) {
 
 TEST(Kfac, DampedStepsSolveTheDenseSystem) {
   constexpr double kDamping = 0.3;
-  for (const std::string style : {"exact", "factored"}) {
+  using Style = KfacOptions::DampingStyle;
+  for (const Style style : {Style::exact, Style::factored}) {
+    const bool exact = style == Style::exact;
     const Prepared at({.damping = kDamping, .damping_style = style});
     const Tensor& inputs = at.xi.blocks[0].inputs.moment;
     const Tensor& gradients = at.xi.blocks[0].output_gradients.moment;
     const auto identity = [](int64_t n) { return at::eye(n, at::kDouble); };
     const double root = std::sqrt(kDamping);
     const Tensor dense =
-        style == "exact"
-            ? at::kron(gradients, inputs) + kDamping * identity(kOut * (kIn + 1))
-            : at::kron(gradients + root * identity(kOut), inputs + root * identity(kIn + 1));
+        exact ? at::kron(gradients, inputs) + kDamping * identity(kOut * (kIn + 1))
+              : at::kron(gradients + root * identity(kOut), inputs + root * identity(kIn + 1));
     const Tensor expected = joint_vector(at.theta) - at::linalg_solve(dense, joint_vector(at.g));
-    EXPECT_LT((joint_vector(at.proposal()) - expected).abs().max().item<double>(), 1e-12) << style;
+    EXPECT_LT((joint_vector(at.proposal()) - expected).abs().max().item<double>(), 1e-12) << exact;
   }
 }
 
@@ -158,7 +159,7 @@ TEST(Kfac, MomentumGathersGradientsAndMayBeIgnored) {
 TEST(Kfac, TheFactorsBeginAsTheMeanOfTheWarmUpBatches) {
   test::TinyProblem problem, twin;
   const auto rule =
-      make_kfac({.fisher = "empirical", .factor_decay = 0.5, .warmup_batches = 3}, {});
+      make_kfac({.fisher = Fisher::empirical, .factor_decay = 0.5, .warmup_batches = 3}, {});
   Statistics xi = rule->initial_statistics(problem.network->parameters());
   const Batch x = problem.batches->next();
   rule->observe_curvature(problem, x, xi);

@@ -7,6 +7,7 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace apo {
@@ -79,6 +80,25 @@ class OptionVisitor {
   /// A condition between fields. Where a reader finds it false, it is an error at `key`:
   /// *key: message*. The other visitors pass over it.
   virtual void require(bool holds, const char* key, const std::string& message) = 0;
+
+  /// A word that stands for a value of an enum. `words`: each value, `value` among them, with its
+  /// word, as they are listed.
+  template <class Enum>
+  void one_of(const char* key,
+              Enum& value,
+              const std::vector<std::pair<const char*, Enum>>& words,
+              const char* help) {
+    std::string word;
+    std::vector<std::string> accepted;
+    for (const auto& [name, meaning] : words) {
+      accepted.emplace_back(name);
+      if (meaning == value) word = name;
+    }
+    this->word(key, word, accepted, help);
+    for (const auto& [name, meaning] : words) {
+      if (word == name) value = meaning;
+    }
+  }
 };
 
 /// For members without options.

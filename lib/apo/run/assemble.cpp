@@ -17,12 +17,6 @@
 namespace apo {
 namespace {
 
-Precision to_precision(const std::string& word) {
-  if (word == "tf32") return Precision::tf32;
-  if (word == "bfloat16") return Precision::bfloat16;
-  return word == "float64" ? Precision::float64 : Precision::float32;
-}
-
 ModelShape shape_of(const Dataset& dataset) {
   const auto sizes = dataset.train.inputs.sizes();
   return {.channels = sizes[1], .height = sizes[2], .width = sizes[3], .classes = dataset.classes};
@@ -39,10 +33,9 @@ std::shared_ptr<Model> make_model(const Experiment& experiment, const Dataset& d
 SupervisedOptions problem_options(const Experiment& experiment, const Assembly& assembly) {
   return {.batch_size = experiment.dataset.batch_size,
           .discrepancy_batch_size = assembly.tuner->traits().discrepancy_batch_size,
-          .augmentation = experiment.dataset.augmentation == "crop_flip" ? Augmentation::crop_flip
-                                                                         : Augmentation::none,
+          .augmentation = experiment.dataset.augmentation,
           .seed = static_cast<uint64_t>(experiment.seed),
-          .precision = to_precision(experiment.precision),
+          .precision = experiment.precision,
           .device = assembly.device};
 }
 
@@ -51,8 +44,7 @@ TrainOptions train_options(const Experiment& experiment, const Problem& problem)
   const TrainSection& train = experiment.train;
   options.steps = train.steps > 0 ? train.steps : train.epochs * problem.batches->steps_per_pass();
   options.evaluate_every = train.evaluate_every;
-  options.train_metrics =
-      train.train_metrics == "full" ? TrainMetrics::full : TrainMetrics::running;
+  options.train_metrics = train.train_metrics;
   options.checkpoint_every = train.checkpoint_every;
   options.auto_learning_rate = !experiment.optimizer.learning_rate;
   return options;
@@ -97,7 +89,7 @@ std::unique_ptr<Problem> make_problem(const Experiment& experiment,
                                       const Assembly& assembly) {
   return experiment.problem.make({.seed = static_cast<uint64_t>(experiment.seed),
                                   .task_seed = static_cast<uint64_t>(task_seed),
-                                  .dtype = dtype_of(to_precision(experiment.precision)),
+                                  .dtype = dtype_of(experiment.precision),
                                   .device = assembly.device,
                                   .supervised = [&] {
                                     return make_supervised(make_model(experiment, *dataset),

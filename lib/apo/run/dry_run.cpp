@@ -191,7 +191,8 @@ double seconds_of_evaluation(const Costs& costs, const Counts& counts) {
 Costs measure(std::vector<Assembly>& members, const Experiment& experiment) {
   std::vector<std::unique_ptr<Trial>> trials;
   for (Assembly& member : members) {
-    trials.push_back(std::make_unique<Trial>(member, experiment.train.cuda_graph == "auto"));
+    trials.push_back(std::make_unique<Trial>(
+        member, experiment.train.cuda_graph == TrainSection::CudaGraph::automatic));
     trials.back()->begin();
   }
   Costs costs = trials.front()->measure();

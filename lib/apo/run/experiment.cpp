@@ -49,7 +49,10 @@ void DatasetSection::visit(OptionVisitor& visitor) {
                   "root",
                   "must be a path in UTF-8 without control characters");
   visitor.integer("batch_size", batch_size, kPositiveCount, "examples per step");
-  visitor.word("augmentation", augmentation, {"none", "crop_flip"}, "of training pictures");
+  visitor.one_of("augmentation",
+                 augmentation,
+                 {{"none", Augmentation::none}, {"crop_flip", Augmentation::crop_flip}},
+                 "of training pictures");
   visitor.integer("train_examples", train_examples, kCount, "the first n; 0: all");
   visitor.integer("test_examples", test_examples, kCount, "the first n; 0: all");
 }
@@ -69,10 +72,10 @@ void TrainSection::visit(OptionVisitor& visitor) {
   visitor.require(
       (epochs > 0) != (steps > 0), "epochs", "give either 'epochs' or 'steps', at least 1");
   visitor.integer("evaluate_every", evaluate_every, kPositiveCount, "epochs between evaluations");
-  visitor.word(
+  visitor.one_of(
       "train_metrics",
       train_metrics,
-      {"running", "full"},
+      {{"running", TrainMetrics::running}, {"full", TrainMetrics::full}},
       "mean over the epoch's steps, or a pass over the training set at its end, evaluated or not");
   visitor.integer("checkpoint_every",
                   checkpoint_every,
@@ -82,19 +85,19 @@ void TrainSection::visit(OptionVisitor& visitor) {
                   keep_checkpoints,
                   Range::at_least(1),
                   "how many of the newest; the best is kept beside them");
-  visitor.word("on_divergence",
-               on_divergence,
-               {"stop", "rollback"},
-               "end the run, or go on from the last checkpoint with a smaller learning rate");
+  visitor.one_of("on_divergence",
+                 on_divergence,
+                 {{"stop", OnDivergence::stop}, {"rollback", OnDivergence::rollback}},
+                 "end the run, or go on from the last checkpoint with a smaller learning rate");
   visitor.real("rollback_factor",
                rollback_factor,
                {.lower = 1, .lower_open = true},
                "what a rollback divides the learning rate by");
   visitor.integer("rollback_limit", rollback_limit, Range::at_least(1), "rollbacks of a run");
-  visitor.word("cuda_graph",
-               cuda_graph,
-               {"auto", "off"},
-               "on a GPU, issue each part of a step with one call where it can be recorded");
+  visitor.one_of("cuda_graph",
+                 cuda_graph,
+                 {{"auto", CudaGraph::automatic}, {"off", CudaGraph::off}},
+                 "on a GPU, issue each part of a step with one call where it can be recorded");
   visitor.section("population",
                   "population-based training of the learning rate",
                   [this](OptionVisitor& v) { population.visit(v); });
@@ -181,10 +184,13 @@ void Experiment::visit(OptionVisitor& visitor) {
                   "device",
                   "must be auto, cpu, cuda or cuda:N");
   visitor.integer("threads", threads, Range::between(0, 4096), "0: the cores this process may use");
-  visitor.word("precision",
-               precision,
-               {"float32", "tf32", "bfloat16", "float64"},
-               "of the forward and backward passes");
+  visitor.one_of("precision",
+                 precision,
+                 {{"float32", Precision::float32},
+                  {"tf32", Precision::tf32},
+                  {"bfloat16", Precision::bfloat16},
+                  {"float64", Precision::float64}},
+                 "of the forward and backward passes");
   visitor.flag(
       "deterministic",
       deterministic,
@@ -215,11 +221,11 @@ void Experiment::visit(OptionVisitor& visitor) {
   visitor.require(missing.empty(), "tuner.tune", missing);
   const std::string outside = bad_bounds();
   visitor.require(outside.empty(), "tuner.bounds", outside);
-  if (precision != "float64") require_float32(visitor);
+  if (precision != Precision::float64) require_float32(visitor);
   visitor.section("train", "how long", [this](OptionVisitor& v) { train.visit(v); });
   visitor.section(
       "trace", "which records are written", [this](OptionVisitor& v) { trace.visit(v); });
-  visitor.require(!is_population() || train.on_divergence == "stop",
+  visitor.require(!is_population() || train.on_divergence == TrainSection::OnDivergence::stop,
                   "train.on_divergence",
                   "must be stop in a population, whose diverged members copy others");
   visitor.require(!is_population() || !own_rates,

@@ -7,9 +7,12 @@
 
 #include "apo/config/describe.h"
 #include "apo/data/dataset.h"
+#include "apo/data/stream.h"
 #include "apo/model/model.h"
+#include "apo/model/module_network.h"
 #include "apo/problem/toy.h"
 #include "apo/train/population.h"
+#include "apo/train/trainer.h"
 #include "apo/tuning/tuner.h"
 #include "apo/update/update_rule.h"
 
@@ -20,7 +23,7 @@ struct DatasetSection {
   ChoiceOf<Dataset, const DataRequest&> choice;
   std::string root;  ///< default: $APO_DATA_ROOT, else "data"
   int64_t batch_size = 100;
-  std::string augmentation = "none";
+  Augmentation augmentation = Augmentation::none;
   int64_t train_examples = 0;
   int64_t test_examples = 0;
   void visit(OptionVisitor& visitor);
@@ -35,16 +38,18 @@ struct OptimizerSection {
 };
 
 struct TrainSection {
+  enum class OnDivergence { stop, rollback };
+  enum class CudaGraph { automatic, off };
   int64_t epochs = 0;
   int64_t steps = 0;
   int64_t evaluate_every = 1;
-  std::string train_metrics = "running";
+  TrainMetrics train_metrics = TrainMetrics::running;
   int64_t checkpoint_every = 1;
   int64_t keep_checkpoints = 2;
-  std::string on_divergence = "stop";
+  OnDivergence on_divergence = OnDivergence::stop;
   double rollback_factor = 2;
   int64_t rollback_limit = 3;
-  std::string cuda_graph = "auto";
+  CudaGraph cuda_graph = CudaGraph::automatic;
   PbtOptions population;
   void visit(OptionVisitor& visitor);
 };
@@ -62,7 +67,7 @@ struct Experiment {
   int64_t seed = 0;
   std::string device = "auto";
   int64_t threads = 0;
-  std::string precision = "float32";
+  Precision precision = Precision::float32;
   bool deterministic = false;
   ChoiceOf<Problem, const ProblemSetting&> problem;
   DatasetSection dataset;

@@ -23,7 +23,7 @@ void choose_algorithms(bool deterministic) {
 
 void set_up_process(const Experiment& experiment) {
   use_threads(experiment.threads_to_use());
-  const bool tf32 = experiment.precision == "tf32";
+  const bool tf32 = experiment.precision == Precision::tf32;
   at::globalContext().setAllowTF32CuBLAS(tf32);
   at::globalContext().setAllowTF32CuDNN(tf32);
   const bool on_gpu = experiment.device != "cpu" && at::Context::hasCUDA();

@@ -29,7 +29,7 @@ class Run {
   }
 
   RunSummary train() {
-    if (train_.on_divergence == "rollback" && trainer_.steps_taken() == 0) save();
+    if (rolls_back() && trainer_.steps_taken() == 0) save();
     do {
       trainer_.advance_to(options_.steps);
     } while (trainer_.diverged() && roll_back());
@@ -43,7 +43,7 @@ class Run {
     options.interrupted = session_.interrupted();
     options.on_checkpoint = [this] { save(); };
     options.on_cut_epoch = [this] { before_cut_ = session_.state(); };
-    if (train_.cuda_graph == "auto") {
+    if (train_.cuda_graph == TrainSection::CudaGraph::automatic) {
       const auto warn = [this](const std::string& why) { files_.log().warn(why); };
       options.recorder = make_cuda_recorder(assembly_.device, warn);
     }
@@ -70,11 +70,13 @@ class Run {
     visitor.section("trainer", [this](StateVisitor& v) { trainer_.visit_state(v); });
   }
 
+  bool rolls_back() const { return train_.on_divergence == TrainSection::OnDivergence::rollback; }
+
   /// Goes back to the last scheduled checkpoint with a smaller rate, the smaller the more often it
   /// was this one. False where that is not wanted, or has been done as often as allowed.
   bool roll_back() {
     const bool allowed = std::ssize(rollbacks_) < train_.rollback_limit;
-    if (train_.on_divergence != "rollback" || !allowed) return false;
+    if (!rolls_back() || !allowed) return false;
     const auto checkpoint = session_.checkpoints().newest_scheduled(
         [this](const std::string& damage) { files_.log().warn(damage); });
     if (!checkpoint) return false;

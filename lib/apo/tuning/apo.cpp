@@ -49,7 +49,7 @@ class Apo : public Tuner {
         discrepancy_(ChoiceOf<Discrepancy>(discrepancies(), options.discrepancy).make()),
         objective_{.lambda = options.lambda,
                    .weight_lambda = options.weight_lambda,
-                   .loss_term = options.loss_term == "linear" ? LossTerm::linear : LossTerm::loss,
+                   .loss_term = options.loss_term,
                    .momentum = options.through_momentum ? Momentum::apply : Momentum::ignore},
         meta_optimizer_(
             options.meta_optimizer.make({.learning_rate = options.meta_learning_rate})) {}
@@ -121,7 +121,7 @@ class Apo : public Tuner {
 
   static TunerTraits traits_of(const ApoOptions& options) {
     TunerTraits traits{.tuned = options.tune,
-                       .per_layer = options.scope == "per_layer",
+                       .per_layer = options.scope == ApoOptions::Scope::per_layer,
                        .interval = options.interval,
                        .discrepancy_batch_size = options.discrepancy_batch_size,
                        .share = options.lean ? kLeanShare : 1,
@@ -176,7 +176,7 @@ class Apo : public Tuner {
   }
 
   /// Whether line searches may move it.
-  bool searches() const { return options_.form == "robust" && moves_rate(); }
+  bool searches() const { return options_.form == ApoOptions::Form::robust && moves_rate(); }
 
   /// The part of a batch that a meta step looks at.
   Batch seen(const Batch& batch) const {
@@ -221,7 +221,7 @@ class Apo : public Tuner {
     }
     if (!searches()) return finite.bitwise_not();
     const Tensor unmoved =  // J of no step at all
-        options_.loss_term == "linear" ? at::zeros_like(loss) : loss;
+        options_.loss_term == LossTerm::linear ? at::zeros_like(loss) : loss;
     const Tensor undone = (loss + objective - unmoved).gt(kUndone * untrained_loss_);
     return finite.bitwise_not().bitwise_or(undone);
   }

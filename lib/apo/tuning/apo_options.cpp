@@ -32,11 +32,11 @@ ApoOptions::ApoOptions() : meta_optimizer(meta_rules(), "rmsprop") {}
 void ApoOptions::visit(OptionVisitor& visitor) {
   visitor.real(
       "lambda", lambda, Range::at_least(0), "λ, weight of the discrepancy; a list is a grid");
-  visitor.word("form",
-               form,
-               {"robust", "paper"},
-               "robust: line searches where the first rate is far off or a step would undo the "
-               "training, and a bias-corrected meta-optimizer; paper: neither");
+  visitor.one_of("form",
+                 form,
+                 {{"robust", Form::robust}, {"paper", Form::paper}},
+                 "robust: line searches where the first rate is far off or a step would undo the "
+                 "training, and a bias-corrected meta-optimizer; paper: neither");
   const bool other_form = form != defaults_for_form_;
   if (other_form) take_defaults_of_form();
   const std::vector<HyperparameterSpec> specs = tunable();
@@ -47,18 +47,20 @@ void ApoOptions::visit(OptionVisitor& visitor) {
       each.interval(spec.name.c_str(), bounds[spec.name], spec.range, "lower and upper bound");
     }
   });
-  visitor.word("scope",
-               scope,
-               {"global", "per_layer"},
-               "what shares a value: all, or a module's parameters");
+  visitor.one_of("scope",
+                 scope,
+                 {{"global", Scope::global}, {"per_layer", Scope::per_layer}},
+                 "what shares a value: all, or a module's parameters");
   if (other_form || scope != defaults_for_scope_) take_defaults_of_scope();
   visitor.integer(
       "interval", interval, Range::at_least(1), "K, base steps per meta step; per layer: 5");
   visitor.flag("through_momentum",
                through_momentum,
                "look through the real update; else tune as if there were no momentum");
-  visitor.word(
-      "loss_term", loss_term, {"loss", "linear"}, "h: the loss, or its Taylor term (Eq. 4)");
+  visitor.one_of("loss_term",
+                 loss_term,
+                 {{"loss", LossTerm::loss}, {"linear", LossTerm::linear}},
+                 "h: the loss, or its Taylor term (Eq. 4)");
   visitor.word("discrepancy",
                discrepancy,
                ChoiceOf<Discrepancy>(discrepancies(), discrepancies().front().name).names(),
@@ -82,15 +84,16 @@ void ApoOptions::visit(OptionVisitor& visitor) {
 
 void ApoOptions::take_defaults_of_form() {
   defaults_for_form_ = form;
-  meta_optimizer = UpdateRuleChoice(form == "paper" ? paper_meta_rules() : meta_rules(), "rmsprop");
+  meta_optimizer =
+      UpdateRuleChoice(form == Form::paper ? paper_meta_rules() : meta_rules(), "rmsprop");
 }
 
 /// Many values are a harder problem: smaller and more frequent meta steps. The paper's 0.001
 /// (Appendix C) hardly moves them in a few epochs.
 void ApoOptions::take_defaults_of_scope() {
   defaults_for_scope_ = scope;
-  interval = scope == "per_layer" ? 5 : 10;
-  meta_learning_rate = scope != "per_layer" ? 0.1 : form == "paper" ? 0.001 : 0.03;
+  interval = scope == Scope::per_layer ? 5 : 10;
+  meta_learning_rate = scope != Scope::per_layer ? 0.1 : form == Form::paper ? 0.001 : 0.03;
 }
 
 }  // namespace apo

@@ -81,7 +81,7 @@ class Hypergradient : public Tuner {
  private:
   Tensor next_rate(const Tensor& eta, const TensorList& g) const {
     const Tensor h = inner_product(g, u_);
-    if (options_.form == "additive") return eta - options_.rate * h;
+    if (options_.form == HypergradientOptions::Form::additive) return eta - options_.rate * h;
     const Tensor squares = inner_product(g, g) * inner_product(u_, u_);
     constexpr double kTiny = std::numeric_limits<double>::min();  // where g or u is 0, so is h
     return eta * (1 - options_.rate * h / squares.sqrt().clamp_min(kTiny));
@@ -94,13 +94,13 @@ class Hypergradient : public Tuner {
 }  // namespace
 
 void HypergradientOptions::visit(OptionVisitor& visitor) {
-  visitor.word("form",
-               form,
-               {"additive", "multiplicative"},
-               "η ← η − β h, or η ← η (1 − β h / (‖g‖ ‖u‖)), which knows no scale");
+  visitor.one_of("form",
+                 form,
+                 {{"additive", Form::additive}, {"multiplicative", Form::multiplicative}},
+                 "η ← η − β h, or η ← η (1 − β h / (‖g‖ ‖u‖)), which knows no scale");
   if (form != defaults_for_form_) {
     defaults_for_form_ = form;
-    rate = form == "multiplicative" ? 0.02 : 1e-3;
+    rate = form == Form::multiplicative ? 0.02 : 1e-3;
   }
   visitor.real(
       "rate",

@@ -16,7 +16,7 @@ class StepDecay : public Tuner {
 
   TunerReport before_step(const StepContext& context, Hyperparameters& phi) override {
     const size_t eta = phi.index("learning_rate");
-    const bool in_epochs = options_.unit == "epochs";
+    const bool in_epochs = options_.unit == StepDecayOptions::Unit::epochs;
     const int64_t now =
         in_epochs ? context.step / context.problem.batches->steps_per_pass() : context.step;
     const int64_t decays = reached(now);
@@ -49,7 +49,10 @@ void StepDecayOptions::visit(OptionVisitor& visitor) {
   visitor.integer(
       "every", every, Range::at_least(0), "decay at every multiple of this; 0: milestones");
   visitor.integers("milestones", milestones, Range::at_least(1), "when to decay");
-  visitor.word("unit", unit, {"epochs", "steps"}, "what `every` and `milestones` count");
+  visitor.one_of("unit",
+                 unit,
+                 {{"epochs", Unit::epochs}, {"steps", Unit::steps}},
+                 "what `every` and `milestones` count");
   visitor.require((every > 0) != !milestones.empty(),
                   "every",
                   "give either 'every' or 'milestones', one of the two");

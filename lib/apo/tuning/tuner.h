@@ -12,6 +12,7 @@
 #include "apo/base/registry.h"
 #include "apo/base/replay.h"
 #include "apo/hyper/hyperparameters.h"
+#include "apo/objective/proximal.h"
 #include "apo/problem/problem.h"
 #include "apo/update/update_rule.h"
 
@@ -100,23 +101,26 @@ class Tuner {
 };
 
 struct StepDecayOptions {
+  enum class Unit { epochs, steps };
   double factor = 0.1;
   int64_t every = 0;
   std::vector<int64_t> milestones;
-  std::string unit = "epochs";
+  Unit unit = Unit::epochs;
   void visit(OptionVisitor& visitor);
 };
 
 struct ApoOptions {
+  enum class Form { robust, paper };
+  enum class Scope { global, per_layer };
   ApoOptions();
-  std::string form = "robust";
+  Form form = Form::robust;
   double lambda = 1e-3;
   int64_t interval = 10;
   std::vector<std::string> tune = {"learning_rate"};
   std::map<std::string, std::optional<Range>> bounds;
-  std::string scope = "global";
+  Scope scope = Scope::global;
   bool through_momentum = false;
-  std::string loss_term = "loss";
+  LossTerm loss_term = LossTerm::loss;
   std::string discrepancy = "squared_euclidean";
   double weight_lambda = 0;
   int64_t discrepancy_batch_size = 0;
@@ -128,17 +132,18 @@ struct ApoOptions {
  private:
   void take_defaults_of_form();
   void take_defaults_of_scope();
-  std::string defaults_for_form_ = "robust";
-  std::string defaults_for_scope_ = "global";
+  Form defaults_for_form_ = Form::robust;
+  Scope defaults_for_scope_ = Scope::global;
 };
 
 struct HypergradientOptions {
-  std::string form = "additive";
+  enum class Form { additive, multiplicative };
+  Form form = Form::additive;
   double rate = 1e-3;
   void visit(OptionVisitor& visitor);
 
  private:
-  std::string defaults_for_form_ = "additive";
+  Form defaults_for_form_ = Form::additive;
 };
 
 std::unique_ptr<Tuner> make_constant(const NoOptions&);

@@ -39,8 +39,7 @@ class Kfac : public UpdateRule {
   Kfac(const KfacOptions& options, const RuleSetting& setting)
       : UpdateRule(setting, {.needs_curvature = true, .momentum_gain = 1 / (1 - options.momentum)}),
         options_(options),
-        curvature_{options.fisher == "empirical" ? Fisher::empirical : Fisher::sampled,
-                   options.position_stride} {}
+        curvature_{options.fisher, options.position_stride} {}
 
   std::vector<HyperparameterSpec> hyperparameters() const override {
     return {learning_rate(), {"damping", Transform::log, options_.damping, Range::above(0)}};
@@ -159,7 +158,8 @@ class Kfac : public UpdateRule {
   }
 
   Tensor denominator(const Tensor& a, const Tensor& b, const Tensor& damping) const {
-    if (options_.damping_style == "exact") return at::outer(b, a) + damping;
+    if (options_.damping_style == KfacOptions::DampingStyle::exact)
+      return at::outer(b, a) + damping;
     const Tensor root = damping.sqrt();
     return at::outer(b + root, a + root);
   }
@@ -201,14 +201,14 @@ class Kfac : public UpdateRule {
 
 void KfacOptions::visit(OptionVisitor& visitor) {
   visitor.real("damping", damping, Range::above(0), "γ, added to the Fisher matrix");
-  visitor.word("damping_style",
-               damping_style,
-               {"exact", "factored"},
-               "Ω ⊗ Γ + γ I, or (Ω + √γ I) ⊗ (Γ + √γ I)");
-  visitor.word("fisher",
-               fisher,
-               {"sampled", "empirical"},
-               "gradients of targets drawn from the predictions, or of the training targets");
+  visitor.one_of("damping_style",
+                 damping_style,
+                 {{"exact", DampingStyle::exact}, {"factored", DampingStyle::factored}},
+                 "Ω ⊗ Γ + γ I, or (Ω + √γ I) ⊗ (Γ + √γ I)");
+  visitor.one_of("fisher",
+                 fisher,
+                 {{"sampled", Fisher::sampled}, {"empirical", Fisher::empirical}},
+                 "gradients of targets drawn from the predictions, or of the training targets");
   visitor.real("factor_decay", factor_decay, Range::half_open(0, 1), "β, decay of the factors");
   visitor.integer(
       "factor_interval", factor_interval, Range::at_least(1), "steps between factor updates");

@@ -13,6 +13,7 @@
 #include "apo/base/state.h"
 #include "apo/base/tensors.h"
 #include "apo/hyper/hyperparameters.h"
+#include "apo/problem/curvature.h"
 
 namespace apo {
 
@@ -174,9 +175,10 @@ struct SmdOptions {
 };
 
 struct KfacOptions {
+  enum class DampingStyle { exact, factored };
   double damping = 1e-3;
-  std::string damping_style = "exact";
-  std::string fisher = "sampled";
+  DampingStyle damping_style = DampingStyle::exact;
+  Fisher fisher = Fisher::sampled;
   double factor_decay = 0.95;
   int64_t factor_interval = 10;
   int64_t inverse_interval = 20;
