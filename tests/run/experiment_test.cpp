@@ -82,6 +82,33 @@ TEST(Experiment, RefusesNumbersThatWouldOverflow) {
               HasSubstr("must be >= 1"));
 }
 
+TEST(Experiment, FormAndScopeDecideDefaultsWhereverTheyStandAndReadBackAlike) {
+  const auto tuner = [](const std::string& keys) {
+    return read({"tuner={" + keys + ", name: apo}"})["tuner"];
+  };
+  const auto papers = tuner("form: paper, scope: per_layer");
+  EXPECT_EQ(papers["interval"], 5);
+  EXPECT_EQ(papers["meta_optimizer"]["learning_rate"], 0.001);
+  EXPECT_EQ(papers["meta_optimizer"]["bias_correction"], false);
+  EXPECT_EQ(read({"tuner=" + papers.dump()})["tuner"], papers);
+
+  const auto given = tuner("meta_optimizer: {learning_rate: 0.5}, interval: 7, scope: per_layer");
+  EXPECT_EQ(given["interval"], 7);
+  EXPECT_EQ(given["meta_optimizer"]["learning_rate"], 0.5);
+  EXPECT_EQ(given["meta_optimizer"]["bias_correction"], true);
+  EXPECT_EQ(read({"tuner={name: hypergradient, form: multiplicative}"})["tuner"]["rate"], 0.02);
+}
+
+TEST(Experiment, PrintingOptionsThatAProgramHasFilledChangesNone) {
+  ApoOptions options;
+  options.scope = ApoOptions::Scope::per_layer;
+  options.interval = 3;
+  const auto printed = options_to_json(options);
+  EXPECT_EQ(printed["interval"], 3);
+  EXPECT_EQ(printed["scope"], "per_layer");
+  EXPECT_EQ(options_to_json(options), printed);
+}
+
 /// The fuzzer's seeds and what it found.
 TEST(Experiment, IsReadOrRefusedByAnErrorInOneLine) {
   for (const auto& entry : std::filesystem::directory_iterator(APO_CONFIG_CORPUS)) {

@@ -51,7 +51,7 @@ inline const RuleSetting kSetting{.learning_rate = 0.05};
 inline ApoOptions papers() {
   ApoOptions options;
   options.form = ApoOptions::Form::paper;
-  options.meta_optimizer = UpdateRuleChoice(paper_meta_rules(), "rmsprop");
+  options.take_defaults();
   return options;
 }
 

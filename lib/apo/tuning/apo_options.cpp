@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "apo/objective/discrepancy.h"
 #include "apo/tuning/meta_optimizer.h"
@@ -32,13 +33,12 @@ ApoOptions::ApoOptions() : meta_optimizer(meta_rules(), "rmsprop") {}
 void ApoOptions::visit(OptionVisitor& visitor) {
   visitor.real(
       "lambda", lambda, Range::at_least(0), "λ, weight of the discrepancy; a list is a grid");
+  const std::pair before(form, scope);
   visitor.one_of("form",
                  form,
                  {{"robust", Form::robust}, {"paper", Form::paper}},
                  "robust: line searches where the first rate is far off or a step would undo the "
                  "training, and a bias-corrected meta-optimizer; paper: neither");
-  const bool other_form = form != defaults_for_form_;
-  if (other_form) take_defaults_of_form();
   const std::vector<HyperparameterSpec> specs = tunable();
   visitor.words(
       "tune", tune, names_of(specs), "hyperparameters to tune, of those the optimizer has");
@@ -51,7 +51,7 @@ void ApoOptions::visit(OptionVisitor& visitor) {
                  scope,
                  {{"global", Scope::global}, {"per_layer", Scope::per_layer}},
                  "what shares a value: all, or a module's parameters");
-  if (other_form || scope != defaults_for_scope_) take_defaults_of_scope();
+  if (before != std::pair(form, scope)) take_defaults();
   visitor.integer(
       "interval", interval, Range::at_least(1), "K, base steps per meta step; per layer: 5");
   visitor.flag("through_momentum",
@@ -82,16 +82,11 @@ void ApoOptions::visit(OptionVisitor& visitor) {
   });
 }
 
-void ApoOptions::take_defaults_of_form() {
-  defaults_for_form_ = form;
-  meta_optimizer =
-      UpdateRuleChoice(form == Form::paper ? paper_meta_rules() : meta_rules(), "rmsprop");
-}
-
 /// Many values are a harder problem: smaller and more frequent meta steps. The paper's 0.001
 /// (Appendix C) hardly moves them in a few epochs.
-void ApoOptions::take_defaults_of_scope() {
-  defaults_for_scope_ = scope;
+void ApoOptions::take_defaults() {
+  meta_optimizer =
+      UpdateRuleChoice(form == Form::paper ? paper_meta_rules() : meta_rules(), "rmsprop");
   interval = scope == Scope::per_layer ? 5 : 10;
   meta_learning_rate = scope != Scope::per_layer ? 0.1 : form == Form::paper ? 0.001 : 0.03;
 }

@@ -94,14 +94,12 @@ class Hypergradient : public Tuner {
 }  // namespace
 
 void HypergradientOptions::visit(OptionVisitor& visitor) {
+  const Form before = form;
   visitor.one_of("form",
                  form,
                  {{"additive", Form::additive}, {"multiplicative", Form::multiplicative}},
                  "η ← η − β h, or η ← η (1 − β h / (‖g‖ ‖u‖)), which knows no scale");
-  if (form != defaults_for_form_) {
-    defaults_for_form_ = form;
-    rate = form == Form::multiplicative ? 0.02 : 1e-3;
-  }
+  if (form != before) rate = form == Form::multiplicative ? 0.02 : 1e-3;
   visitor.real(
       "rate",
       rate,

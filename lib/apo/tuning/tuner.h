@@ -128,22 +128,16 @@ struct ApoOptions {
   UpdateRuleChoice meta_optimizer;
   double meta_learning_rate = 0.1;
   void visit(OptionVisitor& visitor);
-
- private:
-  void take_defaults_of_form();
-  void take_defaults_of_scope();
-  Form defaults_for_form_ = Form::robust;
-  Scope defaults_for_scope_ = Scope::global;
+  /// Sets what depends on form and scope: the meta-optimizer, its rate and the interval. Reading
+  /// another form or scope does so, before those keys are read.
+  void take_defaults();
 };
 
 struct HypergradientOptions {
   enum class Form { additive, multiplicative };
   Form form = Form::additive;
-  double rate = 1e-3;
+  double rate = 1e-3;  ///< reading the multiplicative form: 0.02
   void visit(OptionVisitor& visitor);
-
- private:
-  Form defaults_for_form_ = Form::additive;
 };
 
 std::unique_ptr<Tuner> make_constant(const NoOptions&);
