@@ -1,4 +1,5 @@
 // Configurations: the text as a file, and as the words of --set.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <nlohmann/json.hpp>
@@ -19,9 +20,14 @@ nlohmann::ordered_json read(const Document& document) {
   return options_to_json(workshop);
 }
 
+/// Of a grid that are read: enough, and in no time.
+constexpr size_t kRuns = 100;
+
 /// Every run's label is fit for a folder; what is read can be written and read again.
 void read_runs(const Document& document) {
-  for (const GridRun& run : expand_grid(document)) {
+  const Grid grid(document);
+  for (size_t i = 0; i < std::min<size_t>(grid.size(), kRuns); ++i) {
+    const GridRun run = grid.run(i);
     require(run.label.find('/') == std::string::npos && run.label.size() < 256,
             "a label names a folder");
     const auto json = read(run.document);

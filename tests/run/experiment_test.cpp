@@ -115,9 +115,10 @@ TEST(Experiment, IsReadOrRefusedByAnErrorInOneLine) {
     const test::Bytes bytes = test::read_file(entry.path());
     const std::string message = error_of([&] {
       const std::string text(bytes.begin(), bytes.end());
-      for (const GridRun& run : expand_grid(Document::parse(text, "a.yaml"))) {
+      const Grid grid(Document::parse(text, "a.yaml"));
+      for (size_t i = 0; i < grid.size(); ++i) {
         Experiment experiment;
-        read_into(run.document, experiment);
+        read_into(grid.run(i).document, experiment);
       }
     });
     EXPECT_EQ(message.find('\n'), std::string::npos) << entry.path();

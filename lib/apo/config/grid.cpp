@@ -10,7 +10,6 @@
 #include <unordered_set>
 
 #include "apo/base/error.h"
-#include "apo/config/parse.h"
 #include "apo/config/scalar.h"
 #include "apo/config/writer.h"
 
@@ -50,16 +49,13 @@ void add_axis(std::vector<Axis>& axes, const std::string& key, const ConfigNode&
   if (list.items.size() > kMaximalGridRuns) {
     fail(list.where, fmt::format("more than {} runs", kMaximalGridRuns));
   }
-  if (axes.size() == kMaximalGridKeys) {
-    fail(list.where, fmt::format("grid: more than {} keys", kMaximalGridKeys));
-  }
   require_apart(axes, key, list);
   require_distinct(key, list.items);
   axes.push_back({key, list.items});
 }
 
 void collect_axes(const ConfigNode& mapping, const std::string& path, std::vector<Axis>& axes) {
-  for (const auto& [name, where, order, value] : mapping.entries) {
+  for (const auto& [name, where, rank, value] : mapping.entries) {
     const std::string key = path.empty() ? name : fmt::format("{}.{}", path, name);
     if (value.is_mapping() && !value.entries.empty()) {
       collect_axes(value, key, axes);
@@ -119,15 +115,6 @@ class Labels {
   std::unordered_map<std::string, int> suffixes_;  // the last one given to each
 };
 
-/// The next combination of indices, the last one fastest; false after the last combination.
-bool advance(std::vector<size_t>& index, const std::vector<Axis>& axes) {
-  for (size_t i = axes.size(); i-- > 0;) {
-    if (++index[i] < axes[i].values.size()) return true;
-    index[i] = 0;
-  }
-  return false;
-}
-
 std::string place_of_grid(const Document& document) {
   for (const char* key : {"grid", kLambda}) {
     if (const ConfigNode* node = document.find(key)) return node->where;
@@ -135,7 +122,7 @@ std::string place_of_grid(const Document& document) {
   return document.root().where;
 }
 
-void require_few_runs(const std::vector<Axis>& axes, const Document& document) {
+size_t number_of_runs(const std::vector<Axis>& axes, const Document& document) {
   size_t runs = 1;
   for (const Axis& axis : axes) {
     runs *= axis.values.size();
@@ -143,11 +130,10 @@ void require_few_runs(const std::vector<Axis>& axes, const Document& document) {
       fail(place_of_grid(document), fmt::format("more than {} runs", kMaximalGridRuns));
     }
   }
+  return runs;
 }
 
-}  // namespace
-
-std::vector<Axis> grid_axes(const Document& document) {
+std::vector<Axis> axes_of(const Document& document) {
   std::vector<Axis> axes;
   if (const ConfigNode* grid = document.find("grid"); grid != nullptr && !grid->is_null()) {
     if (!grid->is_mapping()) {
@@ -165,36 +151,40 @@ std::vector<Axis> grid_axes(const Document& document) {
   return axes;
 }
 
-std::vector<GridRun> expand_grid(const Document& document) {
-  const std::vector<Axis> axes = grid_axes(document);
-  require_few_runs(axes, document);
-  Document base = document;
-  base.remove("grid");
-  const ConfigNode* lambda = base.find(kLambda);
+}  // namespace
+
+Grid::Grid(const Document& document) : axes_(axes_of(document)), base_(document) {
+  const size_t runs = number_of_runs(axes_, document);
+  base_.remove("grid");
+  const ConfigNode* lambda = base_.find(kLambda);
   if (lambda != nullptr && lambda->is_sequence()) {
-    base.set(kLambda, ConfigNode(lambda->items.front()));
+    base_.set(kLambda, ConfigNode(lambda->items.front()));
   }
-  std::vector<GridRun> runs;
-  size_t nodes = 0;
   Labels labels;
-  std::vector<size_t> index(axes.size(), 0);
-  do {
-    GridRun run{.label = "", .values = {}, .document = base};
-    for (size_t i = 0; i < axes.size(); ++i) {
-      const ConfigNode& value = axes[i].values[index[i]];
-      run.document.set(axes[i].key, raised_to_grid(value));
-      run.values.emplace_back(axes[i].key, value);
-      run.label += fmt::format("{}{}={}", i > 0 ? "," : "", axes[i].key, text_of(value));
+  labels_.reserve(runs);
+  for (size_t index = 0; index < runs; ++index) {
+    std::string label;
+    for (const auto& [key, value] : values(index)) {
+      label += fmt::format("{}{}={}", label.empty() ? "" : ",", key, text_of(value));
     }
-    if (!axes.empty()) run.label = labels.unique(folder_safe(run.label));
-    nodes += count_nodes(run.document.root());
-    if (nodes > kMaximalGridNodes) {
-      fail(place_of_grid(document),
-           fmt::format("its runs hold more than {} values together", kMaximalGridNodes));
-    }
-    runs.push_back(std::move(run));
-  } while (advance(index, axes));
-  return runs;
+    labels_.push_back(axes_.empty() ? "" : labels.unique(folder_safe(label)));
+  }
+}
+
+std::vector<std::pair<std::string, ConfigNode>> Grid::values(size_t index) const {
+  std::vector<std::pair<std::string, ConfigNode>> values(axes_.size());
+  for (size_t i = axes_.size(); i-- > 0;) {
+    const Axis& axis = axes_[i];
+    values[i] = {axis.key, axis.values[index % axis.values.size()]};
+    index /= axis.values.size();
+  }
+  return values;
+}
+
+GridRun Grid::run(size_t index) const {
+  GridRun run{.label = labels_.at(index), .values = values(index), .document = base_};
+  for (const auto& [key, value] : run.values) run.document.set(key, raised_to_grid(value));
+  return run;
 }
 
 }  // namespace apo

@@ -25,18 +25,29 @@ struct GridRun {
   Document document;
 };
 
-/// The most keys of a grid.
-inline constexpr size_t kMaximalGridKeys = 100;
 /// The most runs of a grid.
 inline constexpr size_t kMaximalGridRuns = 10'000;
-/// The most values of all the runs of a grid together.
-inline constexpr size_t kMaximalGridNodes = 1'000'000;
-
-/// The axes under `grid`, in the file's order, and `tuner.lambda` last if it is a list of several.
-/// Errors (ErrorKind::config) name the place of what is no list, empty or given twice.
-std::vector<Axis> grid_axes(const Document& document);
 
 /// The cross product of the axes, the last one running fastest. Without axes: one run.
-std::vector<GridRun> expand_grid(const Document& document);
+class Grid {
+ public:
+  /// Errors (ErrorKind::config) name the place of what is no list, empty or given twice.
+  explicit Grid(const Document& document);
+
+  /// Those under `grid`, in the file's order, and `tuner.lambda` last if it is a list of several.
+  const std::vector<Axis>& axes() const { return axes_; }
+  /// The number of runs.
+  size_t size() const { return labels_.size(); }
+  /// An Error (ErrorKind::config) where a value has no place in the document. Pre: index < size().
+  GridRun run(size_t index) const;
+
+ private:
+  /// Of run `index`, in the order of the axes.
+  std::vector<std::pair<std::string, ConfigNode>> values(size_t index) const;
+
+  std::vector<Axis> axes_;
+  Document base_;  ///< without `grid`
+  std::vector<std::string> labels_;
+};
 
 }  // namespace apo

@@ -100,10 +100,12 @@ Plan make_plan(Document document,
   plan.axes = Json::object();
   std::string notes;
   add_notes(settle(document, keys), notes);
-  for (const Axis& axis : grid_axes(document)) {
+  const Grid grid(document);
+  for (const Axis& axis : grid.axes()) {
     for (const ConfigNode& value : axis.values) plan.axes[axis.key].push_back(to_json(value));
   }
-  for (GridRun& run : expand_grid(document)) {
+  for (size_t i = 0; i < grid.size(); ++i) {
+    GridRun run = grid.run(i);
     add_notes(settle(run.document, keys), notes);
     PlannedRun planned;
     planned.label = run.label;
