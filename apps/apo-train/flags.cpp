@@ -8,7 +8,7 @@
 #include "apo/base/error.h"
 #include "apo/base/options.h"
 #include "apo/base/text.h"
-#include "apo/config/parse.h"
+#include "apo/config/characters.h"
 #include "apo/config/scalar.h"
 
 namespace apo {

@@ -229,10 +229,11 @@ class Keys(unittest.TestCase):
                                  env={**os.environ, "OMP_WAIT_POLICY": "passive"}).stdout
         known, section = set(), ""
         for line in printed.splitlines():
-            head = re.match(r"## `?([\w.]+)`?", line)
+            head = re.match(r"##+ `?([\w.]+)`?$", line)
             group = re.match(r"#### `([\w.]+)` with", line)  # options of an option: tuner.bounds
             if head:
                 section = head[1]
+                known.add(section)
             if group:
                 known.add(group[1])
             row = re.match(r"\| `([\w.]+)` \|", line)

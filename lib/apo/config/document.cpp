@@ -9,6 +9,7 @@
 #include <iterator>
 
 #include "apo/base/error.h"
+#include "apo/config/characters.h"
 #include "apo/config/parse.h"
 
 namespace apo {
@@ -30,10 +31,8 @@ std::string read_text(const std::filesystem::path& file) {
   if (!std::filesystem::is_regular_file(status)) fail(place, "is no file; a YAML file is accepted");
   std::ifstream stream(file, std::ios::binary);
   if (!stream) fail(place, fmt::format("cannot be read: {}", std::strerror(errno)));
-  std::string text(Document::kMaximalBytes + 1, '\0');
-  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
+  std::string text(std::istreambuf_iterator<char>(stream), {});
   if (stream.bad()) fail(place, fmt::format("cannot be read: {}", std::strerror(errno)));
-  text.resize(static_cast<size_t>(stream.gcount()));
   return text;
 }
 
@@ -70,20 +69,15 @@ const ConfigNode::Entry* ConfigNode::find(const std::string& key) const {
   return find_in(entries, key);
 }
 
-Layer layer_of(size_t order) {
-  if (order < Document::kMaximalBytes) return Layer::file;
-  return order < 2 * Document::kMaximalBytes ? Layer::grid : Layer::command_line;
-}
-
 Layer latest_layer(const ConfigNode& node) {
-  Layer latest = layer_of(node.order);
+  Layer latest = node.rank.layer;
   for (const ConfigNode& item : node.items) latest = std::max(latest, latest_layer(item));
   for (const auto& entry : node.entries) latest = std::max(latest, latest_layer(entry.value));
   return latest;
 }
 
 ConfigNode raised_to_grid(ConfigNode node) {
-  if (layer_of(node.order) == Layer::file) node.order += Document::kMaximalBytes;
+  node.rank.layer = std::max(node.rank.layer, Layer::grid);
   for (ConfigNode& item : node.items) item = raised_to_grid(std::move(item));
   for (auto& entry : node.entries) entry.value = raised_to_grid(std::move(entry.value));
   return node;
@@ -101,11 +95,9 @@ Document Document::load(const std::filesystem::path& file) {
 }
 
 Document Document::parse(const std::string& text, const std::string& place) {
-  if (text.size() > kMaximalBytes) {
-    fail(place, fmt::format("larger than {} bytes", kMaximalBytes));
-  }
   Document document;
-  ConfigNode root = parse_yaml(text, place, Places::file, 0);
+  Rank first;
+  ConfigNode root = parse_yaml(text, place, first);
   if (root.is_mapping()) {
     document.root_ = std::move(root);
   } else if (!root.is_null()) {
@@ -120,7 +112,7 @@ void Document::set(const std::string& path, ConfigNode value) {
   ConfigNode* node = &root_;
   std::string above;
   for (const std::string& key : split_path(path, place)) {
-    if (node->is_null()) *node = {.kind = Kind::mapping, .where = place, .order = value.order};
+    if (node->is_null()) *node = {.kind = Kind::mapping, .where = place, .rank = value.rank};
     if (!node->is_mapping()) {
       fail(place,
            fmt::format("{} is {}, not a section ({})",
@@ -130,14 +122,14 @@ void Document::set(const std::string& path, ConfigNode value) {
     }
     ConfigNode::Entry* entry = find_in(node->entries, key);
     if (entry == nullptr) {
-      node->entries.push_back({.key = key, .where = place, .order = value.order});
+      node->entries.push_back({.key = key, .where = place, .rank = value.rank});
       entry = &node->entries.back();
     }
     if (above.size() + (above.empty() ? 0 : 1) + key.size() == path.size()) entry->where = place;
     node = &entry->value;
     above += (above.empty() ? "" : ".") + key;
   }
-  if (node->is_scalar() && layer_of(node->order) < layer_of(value.order)) {
+  if (node->is_scalar() && node->rank.layer < value.rank.layer) {
     value.replaced = node->replaced.empty() ? node->text : node->replaced;
   } else {
     value.replaced = node->replaced;
@@ -147,9 +139,8 @@ void Document::set(const std::string& path, ConfigNode value) {
 
 void Document::set(const std::string& path, const std::string& yaml, const std::string& place) {
   const std::string shown = in_one_line(place);
-  ConfigNode value = parse_yaml(yaml, shown, Places::override, next_order_);
-  if (value.where.empty()) value = {.where = shown, .order = next_order_};
-  next_order_ += kMaximalNodes;
+  ConfigNode value = parse_yaml(yaml, shown, last_);
+  if (value.where.empty()) value = {.where = shown, .rank = last_};
   set(path, std::move(value));
 }
 

@@ -1,6 +1,7 @@
 // A configuration file as a tree of values that know where they were written.
 #pragma once
 
+#include <compare>
 #include <cstddef>
 #include <filesystem>
 #include <string>
@@ -8,18 +9,25 @@
 
 namespace apo {
 
+/// Who gave a value; later ones outrank earlier ones.
+enum class Layer { file, grid, command_line };
+
+/// Ranks places: later in the file, or overridden later, is greater.
+struct Rank {
+  Layer layer = Layer::file;
+  size_t number = 0;
+  auto operator<=>(const Rank&) const = default;
+};
+
 /// A key of a mapping with its value. (A template, for clang wants it whole within ConfigNode.)
 template <class Node>
 struct ConfigEntry {
   std::string key;
   /// Where the key stands.
   std::string where;
-  size_t order = 0;
+  Rank rank = {};
   Node value = {};
 };
-
-/// Who gave a value; later ones outrank earlier ones.
-enum class Layer { file, grid, command_line };
 
 /// One value of a configuration: nothing, a scalar, a list or an ordered mapping.
 struct ConfigNode {
@@ -36,8 +44,7 @@ struct ConfigNode {
   /// "configs/a.yaml:14:18" (line and column from 1); for an override the words of the command
   /// line; for the whole document the file alone.
   std::string where = {};
-  /// Ranks places: later in the file, or overridden later, is greater.
-  size_t order = 0;
+  Rank rank = {};
   /// Of a scalar set over one of an earlier layer: the first one's text.
   std::string replaced = {};
 
@@ -52,8 +59,6 @@ struct ConfigNode {
 /// The value at a dotted key below `mapping`, or nullptr.
 const ConfigNode* find(const ConfigNode& mapping, const std::string& path);
 
-/// The layer of a place's rank.
-Layer layer_of(size_t order);
 /// The latest layer that gave a part of `node`.
 Layer latest_layer(const ConfigNode& node);
 /// The file's values as the grid's, which outrank them; what the command line gave stays its own.
@@ -64,10 +69,6 @@ class Document {
  public:
   /// Nesting that is accepted, in a file and in a dotted key.
   static constexpr size_t kMaximalDepth = 64;
-  /// Values that are accepted, aliases written out; a text counts once more for each 64 bytes.
-  static constexpr size_t kMaximalNodes = 100'000;
-  /// Of a file. The parser's time grows with their square at worst: to a second.
-  static constexpr size_t kMaximalBytes = 1 << 18;
 
   /// Errors (ErrorKind::config) for a file that cannot be read or is no such document.
   static Document load(const std::filesystem::path& file);
@@ -90,7 +91,7 @@ class Document {
 
  private:
   ConfigNode root_{.kind = ConfigNode::Kind::mapping};
-  size_t next_order_ = 2 * kMaximalBytes;  // behind the file and the grid
+  Rank last_{Layer::command_line, 0};
 };
 
 }  // namespace apo

@@ -8,7 +8,7 @@
 
 #include "apo/base/error.h"
 #include "apo/base/text.h"
-#include "apo/config/parse.h"
+#include "apo/config/characters.h"
 
 namespace apo {
 namespace {

@@ -1,11 +1,11 @@
 // What is wrong with a configuration, of which the user is told one thing.
 #pragma once
 
-#include <cstddef>
 #include <optional>
 #include <string>
 
 #include "apo/base/error.h"
+#include "apo/config/document.h"
 
 namespace apo {
 
@@ -13,9 +13,9 @@ namespace apo {
 /// the fields themselves are right.
 class Mistakes {
  public:
-  void add(size_t order, const std::string& message) { keep_first(of_fields_, order, message); }
-  void add_broken_condition(size_t order, const std::string& message) {
-    keep_first(of_conditions_, order, message);
+  void add(Rank rank, const std::string& message) { keep_first(of_fields_, rank, message); }
+  void add_broken_condition(Rank rank, const std::string& message) {
+    keep_first(of_conditions_, rank, message);
   }
   void throw_first() const {
     if (of_fields_) throw Error(ErrorKind::config, of_fields_->message);
@@ -24,11 +24,11 @@ class Mistakes {
 
  private:
   struct Mistake {
-    size_t order;
+    Rank rank;
     std::string message;
   };
-  static void keep_first(std::optional<Mistake>& first, size_t order, const std::string& message) {
-    if (!first || order < first->order) first = {order, message};
+  static void keep_first(std::optional<Mistake>& first, Rank rank, const std::string& message) {
+    if (!first || rank < first->rank) first = {rank, message};
   }
   std::optional<Mistake> of_fields_;
   std::optional<Mistake> of_conditions_;

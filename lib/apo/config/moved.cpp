@@ -69,7 +69,7 @@ std::vector<std::string> adopt_moved(Document& document, const std::vector<Moved
       words.push_back(fmt::format("{} = {}", choice.key, choice.value));
     }
     for (const auto& [from, to] : member.keys) {
-      const bool renamed = rename(document, from, to, layer_of(by.order));
+      const bool renamed = rename(document, from, to, by.rank.layer);
       const bool listed = rename(document, "grid." + from, "grid." + to, Layer::file);
       if (renamed || listed) words.push_back(fmt::format("{} for {}", to, from));
     }

@@ -12,26 +12,42 @@
 #include <utility>
 
 #include "apo/base/error.h"
+#include "apo/config/characters.h"
 
 namespace apo {
 namespace {
 
 using Kind = ConfigNode::Kind;
 
-size_t height(const ConfigNode& node) {
-  size_t below = 0;
-  for (const ConfigNode& item : node.items) below = std::max(below, height(item));
-  for (const auto& entry : node.entries) below = std::max(below, height(entry.value));
-  return below + 1;
+/// Values and bytes of text that aliases may write out: a few hundred bytes of aliases of aliases
+/// stand for more than any memory holds.
+constexpr size_t kMaximalByAliases = 100'000;
+
+struct Extent {
+  size_t size = 1;  ///< values and bytes of text
+  size_t height = 1;
+};
+
+Extent extent_of(const ConfigNode& node) {
+  Extent whole{.size = 1 + node.text.size()};
+  const auto add = [&whole](const ConfigNode& part) {
+    const Extent extent = extent_of(part);
+    whole.size += extent.size;
+    whole.height = std::max(whole.height, extent.height + 1);
+  };
+  for (const ConfigNode& item : node.items) add(item);
+  for (const auto& entry : node.entries) {
+    whole.size += entry.key.size();
+    add(entry.value);
+  }
+  return whole;
 }
 
-std::string odd_space_in(const std::string& text);
-
-/// Builds the tree from the parser's events, and stops the parser as soon as a limit is passed.
+/// Builds the tree from the parser's events: yaml-cpp's own tree is made without end of some texts
+/// that are no YAML, such as ",".
 class TreeBuilder : public YAML::EventHandler {
  public:
-  TreeBuilder(const std::string& place, Places places, size_t first_order)
-      : place_(place), places_(places), next_order_(first_order) {}
+  TreeBuilder(const std::string& place, Rank& last) : place_(place), last_(last) {}
 
   ConfigNode take() {
     if (!bad_key_.empty()) throw Error(ErrorKind::config, bad_key_);
@@ -39,7 +55,7 @@ class TreeBuilder : public YAML::EventHandler {
   }
 
   std::string at(const YAML::Mark& mark) const {
-    if (places_ == Places::override || mark.is_null()) return place_;
+    if (last_.layer != Layer::file || mark.is_null()) return place_;
     return fmt::format("{}:{}:{}", place_, mark.line + 1, mark.column + 1);
   }
 
@@ -69,8 +85,10 @@ class TreeBuilder : public YAML::EventHandler {
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     const auto found = anchors_.find(anchor);
     if (found == anchors_.end()) fail(mark, "an alias stands inside its own anchor");
-    count(count_nodes(found->second), mark);
-    if (open_.size() + height(found->second) > Document::kMaximalDepth) fail_too_deep(mark);
+    const auto [size, height] = extent_of(found->second);
+    if (open_.size() + height > Document::kMaximalDepth) fail_too_deep(mark);
+    if (size > room_for_aliases_) fail(mark, "the aliases, written out, are too much");
+    room_for_aliases_ -= size;
     add(found->second, mark, YAML::NullAnchor);
   }
 
@@ -129,16 +147,9 @@ class TreeBuilder : public YAML::EventHandler {
     if (bad_key_.empty()) bad_key_ = at(mark) + ": a key must be a single word";
   }
 
-  void count(size_t nodes, const YAML::Mark& mark) {
-    nodes_ += nodes;
-    if (nodes_ > Document::kMaximalNodes) {
-      fail(mark, fmt::format("more than {} values, aliases included", Document::kMaximalNodes));
-    }
-  }
-
   ConfigNode make(Kind kind, const YAML::Mark& mark) {
-    count(1, mark);
-    return {.kind = kind, .where = at(mark), .order = next_order_++};
+    ++last_.number;
+    return {.kind = kind, .where = at(mark), .rank = last_};
   }
 
   void open(Kind kind, const YAML::Mark& mark, YAML::anchor_t anchor) {
@@ -158,10 +169,7 @@ class TreeBuilder : public YAML::EventHandler {
   }
 
   void add(ConfigNode node, const YAML::Mark& mark, YAML::anchor_t anchor) {
-    if (anchor != YAML::NullAnchor) {
-      count(count_nodes(node), mark);
-      anchors_[anchor] = node;
-    }
+    if (anchor != YAML::NullAnchor) anchors_[anchor] = node;
     if (open_.empty()) {
       root_ = std::move(node);
     } else if (open_.back().node.is_sequence()) {
@@ -186,14 +194,13 @@ class TreeBuilder : public YAML::EventHandler {
       fail(mark,
            fmt::format("duplicate key '{}'; first at {}", in_one_line(key.text), first->second));
     }
-    mapping.node.entries.push_back({.key = key.text, .where = at(mark), .order = key.order});
+    mapping.node.entries.push_back({.key = key.text, .where = at(mark), .rank = key.rank});
     mapping.has_key = true;
   }
 
   const std::string& place_;
-  Places places_;
-  size_t next_order_;
-  size_t nodes_ = 0;
+  Rank& last_;
+  size_t room_for_aliases_ = kMaximalByAliases;
   int documents_ = 0;
   ConfigNode root_;
   std::string bad_key_;
@@ -201,75 +208,12 @@ class TreeBuilder : public YAML::EventHandler {
   std::unordered_map<YAML::anchor_t, ConfigNode> anchors_;
 };
 
-/// The length of the UTF-8 sequence at text[i], or 0 where there is none (overlong forms,
-/// surrogates and NUL count as none).
-size_t utf8_length(const std::string& text, size_t i) {
-  const auto byte = [&](size_t k) -> uint32_t {
-    return i + k < text.size() ? static_cast<unsigned char>(text[i + k]) : 0;
-  };
-  const uint32_t lead = byte(0);
-  if (lead < 0x80) return lead == 0 ? 0 : 1;
-  if (lead < 0xC2 || lead > 0xF4) return 0;
-  const size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
-  uint32_t point = lead & (0xFFu >> (length + 1));
-  for (size_t k = 1; k < length; ++k) {
-    if ((byte(k) & 0xC0) != 0x80) return 0;
-    point = (point << 6) | (byte(k) & 0x3F);
-  }
-  const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-  const bool surrogate = point >= 0xD800 && point <= 0xDFFF;
-  return point < least[length] || point > 0x10FFFF || surrogate ? 0 : length;
-}
-
-bool is_control(char c) {
-  const auto byte = static_cast<unsigned char>(c);
-  return byte < 0x20 || byte == 0x7F;
-}
-
-/// The characters that look like a space, or like nothing, and are not one for YAML: which there is
-/// in `text`, or "".
-std::string odd_space_in(const std::string& text) {
-  constexpr std::pair<const char*, const char*> kOddSpaces[] = {
-      {"\u00a0", "a no-break space (U+00A0)"},
-      {"\u202f", "a narrow no-break space (U+202F)"},
-      {"\u2007", "a figure space (U+2007)"},
-      {"\u2003", "an em space (U+2003)"},
-      {"\u2002", "an en space (U+2002)"},
-      {"\u2009", "a thin space (U+2009)"},
-      {"\u3000", "an ideographic space (U+3000)"},
-      {"\u200b", "a zero-width space (U+200B)"},
-      {"\ufeff", "a byte-order mark (U+FEFF)"}};
-  for (const auto& [space, name] : kOddSpaces) {
-    if (text.find(space) != std::string::npos) return name;
-  }
-  return "";
-}
-
-/// What an editor shows as spaces in the lines up to the one where the parser gave up: the likely
-/// cause, as "LINE:COLUMN: message", or "".
-std::string invisible_mistake(const std::string& text, int last_line) {
-  std::istringstream lines(text);
-  std::string line;
-  for (int number = 1; number <= last_line + 1 && std::getline(lines, line); ++number) {
-    const size_t begin = line.find_first_not_of(" \t");
-    const size_t tab = line.find('\t');
-    if (begin != std::string::npos && line[begin] != '#' && tab < begin) {
-      return fmt::format("{}:{}: a tab in the indentation; spaces are accepted", number, tab + 1);
-    }
-    const std::string space = odd_space_in(line.substr(0, line.find('#')));
-    if (!space.empty()) {
-      return fmt::format("{}: {}; an ordinary space is accepted", number, space);
-    }
-  }
-  return "";
-}
-
-void require_utf8(const std::string& text, const std::string& place, Places places) {
+void require_utf8(const std::string& text, const std::string& place, Layer layer) {
   size_t line = 1;
   for (size_t i = 0; i < text.size();) {
     const size_t length = utf8_length(text, i);
     if (length == 0) {
-      const std::string where = places == Places::file ? fmt::format("{}:{}", place, line) : place;
+      const std::string where = layer == Layer::file ? fmt::format("{}:{}", place, line) : place;
       throw Error(ErrorKind::config, where + ": not text in UTF-8");
     }
     line += text[i] == '\n';
@@ -279,45 +223,9 @@ void require_utf8(const std::string& text, const std::string& place, Places plac
 
 }  // namespace
 
-size_t count_nodes(const ConfigNode& node) {
-  constexpr size_t kTextBytes = 64;
-  size_t count = 1 + node.text.size() / kTextBytes;
-  for (const ConfigNode& item : node.items) count += count_nodes(item);
-  for (const auto& entry : node.entries) {
-    count += entry.key.size() / kTextBytes + count_nodes(entry.value);
-  }
-  return count;
-}
-
-bool is_one_line(const std::string& text) {
-  for (size_t i = 0; i < text.size();) {
-    const size_t length = utf8_length(text, i);
-    if (length == 0 || is_control(text[i])) return false;
-    i += length;
-  }
-  return true;
-}
-
-std::string in_one_line(const std::string& text) {
-  constexpr size_t kLength = 80;
-  std::string line;
-  for (size_t i = 0; i < text.size();) {
-    const size_t length = std::max<size_t>(utf8_length(text, i), 1);
-    if (line.size() + length > kLength) return line + "…";
-    const auto byte = static_cast<unsigned char>(text[i]);
-    const bool escaped = is_control(text[i]) || (byte >= 0x80 && length == 1);
-    line += escaped ? fmt::format("\\x{:02x}", byte) : text.substr(i, length);
-    i += length;
-  }
-  return line;
-}
-
-ConfigNode parse_yaml(const std::string& text,
-                      const std::string& place,
-                      Places places,
-                      size_t first_order) {
-  require_utf8(text, place, places);
-  TreeBuilder builder(place, places, first_order);
+ConfigNode parse_yaml(const std::string& text, const std::string& place, Rank& last) {
+  require_utf8(text, place, last.layer);
+  TreeBuilder builder(place, last);
   try {
     std::istringstream stream(text);
     YAML::Parser parser(stream);
@@ -325,7 +233,7 @@ ConfigNode parse_yaml(const std::string& text,
     }
   } catch (const YAML::Exception& error) {
     const std::string mistake =
-        places == Places::file ? invisible_mistake(text, error.mark.line) : "";
+        last.layer == Layer::file ? invisible_mistake(text, error.mark.line) : "";
     if (!mistake.empty()) throw Error(ErrorKind::config, place + ":" + mistake);
     throw Error(ErrorKind::config, builder.at(error.mark) + ": " + in_one_line(error.msg));
   }

@@ -3,14 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <optional>
-#include <type_traits>
 
 #include "apo/base/registry.h"
 #include "apo/base/text.h"
+#include "apo/config/characters.h"
 #include "apo/config/mistakes.h"
-#include "apo/config/parse.h"
 #include "apo/config/scalar.h"
 
 namespace apo {
@@ -28,7 +26,7 @@ class ReadVisitor : public OptionVisitor {
       : mapping_(mapping), path_(std::move(path)), mistakes_(mistakes) {}
 
   void real(const char* key, double& value, const Range& range, const char*) override {
-    if (const ConfigNode* node = take(key)) read_real(key, *node, range, "a number", value);
+    if (const ConfigNode* node = take(key)) read_number(key, *node, range, "a number", value);
   }
 
   void real_or_auto(const char* key,
@@ -42,11 +40,11 @@ class ReadVisitor : public OptionVisitor {
       return;
     }
     double number = 0;
-    if (read_real(key, *node, range, "a number or auto", number)) value = number;
+    if (read_number(key, *node, range, "a number or auto", number)) value = number;
   }
 
   void integer(const char* key, int64_t& value, const Range& range, const char*) override {
-    if (const ConfigNode* node = take(key)) read_integer(key, *node, range, value);
+    if (const ConfigNode* node = take(key)) read_number(key, *node, range, "an integer", value);
   }
 
   void flag(const char* key, bool& value, const char*) override {
@@ -54,7 +52,7 @@ class ReadVisitor : public OptionVisitor {
     if (node == nullptr || !require_scalar(key, *node, "true or false")) return;
     const std::optional<bool> flag = parse_flag(node->text);
     if (!flag || node->quoted) {
-      reject(key, *node, "must be true or false", node->quoted && flag);
+      reject(key, *node, flag ? "must be true or false, without quotes" : "must be true or false");
     } else {
       value = *flag;
     }
@@ -81,13 +79,13 @@ class ReadVisitor : public OptionVisitor {
                 const Range& each,
                 const char*) override {
     read_list(key, value, [&](const ConfigNode& item, int64_t& number) {
-      return read_integer(key, item, each, number);
+      return read_number(key, item, each, "an integer", number);
     });
   }
 
   void reals(const char* key, std::vector<double>& value, const Range& each, const char*) override {
     read_list(key, value, [&](const ConfigNode& item, double& number) {
-      return read_real(key, item, each, "a number", number);
+      return read_number(key, item, each, "a number", number);
     });
   }
 
@@ -98,17 +96,17 @@ class ReadVisitor : public OptionVisitor {
     const ConfigNode* node = take(key);
     if (node == nullptr) return;
     if (!node->is_sequence() || node->items.size() != 2) {
-      reject(key, *node, "must be [lower, upper]", false, true);
+      reject(key, *node, "must be [lower, upper]", true);
       return;
     }
     Range read;
-    const bool right = read_real(key, node->items[0], each, "a number", read.lower) &&
-                       read_real(key, node->items[1], each, "a number", read.upper);
+    const bool right = read_number(key, node->items[0], each, "a number", read.lower) &&
+                       read_number(key, node->items[1], each, "a number", read.upper);
     if (!right) return;
     if (read.lower <= read.upper) {
       value = read;
     } else {
-      mistakes_.add(node->order,
+      mistakes_.add(node->rank,
                     fmt::format("{}: {} = [{}, {}]: must be [lower, upper] with lower <= upper",
                                 node->where,
                                 dotted(key),
@@ -125,7 +123,7 @@ class ReadVisitor : public OptionVisitor {
       reject(key, *node, "must be a mapping of keys");
       return;
     }
-    ConfigNode absent{.where = mapping_.where, .order = mapping_.order};
+    ConfigNode absent{.where = mapping_.where, .rank = mapping_.rank};
     ReadVisitor below(node != nullptr ? *node : absent, dotted(key), mistakes_);
     fields(below);
     below.finish();
@@ -150,7 +148,7 @@ class ReadVisitor : public OptionVisitor {
         place != nullptr && place->is_scalar() ? " = " + shown(*place) : std::string();
     if (place == nullptr) place = &mapping_;
     mistakes_.add_broken_condition(
-        place->order, fmt::format("{}: {}{}: {}", place->where, dotted(key), value, message));
+        place->rank, fmt::format("{}: {}{}: {}", place->where, dotted(key), value, message));
   }
 
   /// Called after all fields have been visited.
@@ -162,7 +160,7 @@ class ReadVisitor : public OptionVisitor {
       if (hint.empty() && !keys_.empty()) hint = "; accepted here: " + comma_separated(keys_);
       if (hint.empty()) hint = "; no keys are accepted here";
       mistakes_.add(
-          entry.order,
+          entry.rank,
           fmt::format("{}: unknown key '{}'{}", entry.where, in_one_line(entry.key), hint));
     }
   }
@@ -182,19 +180,17 @@ class ReadVisitor : public OptionVisitor {
   void reject(const std::string& key,
               const ConfigNode& node,
               const std::string& what,
-              bool by_quotes = false,
               bool takes_list = false) {
     const bool scalar = node.is_scalar();
     // Several values where one is accepted: a sweep is meant.
     const bool grid = node.is_sequence() && !node.items.empty() && !takes_list;
-    mistakes_.add(node.order,
-                  fmt::format("{}: {}{}: {}{}{}{}",
+    mistakes_.add(node.rank,
+                  fmt::format("{}: {}{}: {}{}{}",
                               node.where,
                               dotted(key),
                               scalar ? " = " + shown(node) : "",
                               what,
                               scalar ? "" : ", not " + shown(node),
-                              by_quotes ? ", without quotes" : "",
                               grid ? "; for a grid: grid." + dotted(key) + "=[…]" : ""));
   }
 
@@ -203,55 +199,17 @@ class ReadVisitor : public OptionVisitor {
     return node.is_scalar();
   }
 
-  /// Reads a number by `parse`, a function from text to ParsedNumber.
-  template <class Number, class Parse>
+  /// Reads a number; false and a mistake where the node is no such number.
+  template <class Number>
   bool read_number(const std::string& key,
                    const ConfigNode& node,
                    const Range& range,
                    const std::string& wanted,
-                   Parse parse,
                    Number& value) {
     if (!require_scalar(key, node, wanted)) return false;
-    const ParsedNumber<Number> parsed = parse(node.text);
-    if (parsed.error == NumberError::not_a_number || node.quoted) {
-      reject(key, node, "must be " + wanted, parsed.error == NumberError::none);
-    } else if (parsed.error == NumberError::out_of_range) {
-      const bool real = std::is_same_v<Number, double>;
-      reject(key,
-             node,
-             fmt::format("too large or too small for {} of 64 bits", real ? "a number" : wanted));
-    } else if (!std::isfinite(static_cast<double>(parsed.value))) {
-      reject(key, node, finite_and(range.describe()));
-    } else if (!range.contains(static_cast<double>(parsed.value))) {
-      reject(key, node, range.describe());
-    } else {
-      value = parsed.value;
-      return true;
-    }
-    return false;
-  }
-
-  /// "must be > 0" → "must be a finite number > 0".
-  static std::string finite_and(const std::string& range) {
-    const std::string must = "must be ";
-    const std::string finite = must + "a finite number";
-    if (!range.starts_with(must) || range.starts_with(finite)) return range;
-    return finite + " " + range.substr(must.size());
-  }
-
-  bool read_real(const std::string& key,
-                 const ConfigNode& node,
-                 const Range& range,
-                 const std::string& wanted,
-                 double& value) {
-    return read_number(key, node, range, wanted, parse_real, value);
-  }
-
-  bool read_integer(const std::string& key,
-                    const ConfigNode& node,
-                    const Range& range,
-                    int64_t& value) {
-    return read_number(key, node, range, "an integer", parse_integer, value);
+    const std::string wrong = parse_number(node, range, wanted, value);
+    if (!wrong.empty()) reject(key, node, wrong);
+    return wrong.empty();
   }
 
   bool read_word(const std::string& key,

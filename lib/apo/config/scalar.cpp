@@ -7,10 +7,11 @@
 #include <cmath>
 #include <limits>
 #include <set>
+#include <type_traits>
 
 #include "apo/base/error.h"
 #include "apo/base/text.h"
-#include "apo/config/parse.h"
+#include "apo/config/characters.h"
 
 namespace apo {
 namespace {
@@ -43,6 +44,33 @@ ParsedNumber<Number> from_chars(const std::string& text) {
   return parsed;
 }
 
+/// "must be > 0" → "must be a finite number > 0".
+std::string finite_and(const std::string& range) {
+  const std::string must = "must be ";
+  const std::string finite = must + "a finite number";
+  if (!range.starts_with(must) || range.starts_with(finite)) return range;
+  return finite + " " + range.substr(must.size());
+}
+
+template <class Number>
+std::string assign(const ParsedNumber<Number>& parsed,
+                   const ConfigNode& node,
+                   const Range& range,
+                   const std::string& wanted,
+                   Number& value) {
+  if (parsed.error == NumberError::not_a_number) return "must be " + wanted;
+  if (node.quoted) return fmt::format("must be {}, without quotes", wanted);
+  if (parsed.error == NumberError::out_of_range) {
+    const bool real = std::is_same_v<Number, double>;
+    return fmt::format("too large or too small for {} of 64 bits", real ? "a number" : wanted);
+  }
+  const auto number = static_cast<double>(parsed.value);
+  if (!std::isfinite(number)) return finite_and(range.describe());
+  if (!range.contains(number)) return range.describe();
+  value = parsed.value;
+  return "";
+}
+
 }  // namespace
 
 ParsedNumber<double> parse_real(const std::string& text) {
@@ -61,6 +89,20 @@ ParsedNumber<int64_t> parse_integer(const std::string& text) {
   // 2⁶³ is a double, the greatest int64 is not.
   if (!(real.value >= -0x1p63 && real.value < 0x1p63)) return {.error = NumberError::out_of_range};
   return {.value = static_cast<int64_t>(real.value)};
+}
+
+std::string parse_number(const ConfigNode& node,
+                         const Range& range,
+                         const std::string& wanted,
+                         double& value) {
+  return assign(parse_real(node.text), node, range, wanted, value);
+}
+
+std::string parse_number(const ConfigNode& node,
+                         const Range& range,
+                         const std::string& wanted,
+                         int64_t& value) {
+  return assign(parse_integer(node.text), node, range, wanted, value);
 }
 
 int64_t integer_in(const std::string& place, const std::string& text, const Range& range) {

@@ -24,6 +24,16 @@ struct ParsedNumber {
 ParsedNumber<double> parse_real(const std::string& text);
 /// A whole number, also in the form 1e3 or 2.0.
 ParsedNumber<int64_t> parse_integer(const std::string& text);
+/// Reads the text of `node`, `wanted`: "a number" or the like, into `value`. Returns what is wrong
+/// with it, such as "must be an integer, without quotes", or "".
+std::string parse_number(const ConfigNode& node,
+                         const Range& range,
+                         const std::string& wanted,
+                         double& value);
+std::string parse_number(const ConfigNode& node,
+                         const Range& range,
+                         const std::string& wanted,
+                         int64_t& value);
 /// A whole number in `range`; throws Error(config) that begins with `place` where `text` is
 /// another.
 int64_t integer_in(const std::string& place, const std::string& text, const Range& range);

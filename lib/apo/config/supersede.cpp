@@ -67,7 +67,7 @@ class Superseder {
   void exclude(const std::string& key, const std::string& other) {
     const ConfigNode* given = document_.find(key);
     if (given == nullptr || !given->is_scalar() || given->text == "0") return;
-    if (drop(other, layer_of(given->order))) note(key, *given, "", {other});
+    if (drop(other, given->rank.layer)) note(key, *given, "", {other});
   }
 
   /// A toy needs neither data nor a network.
@@ -76,7 +76,7 @@ class Superseder {
     if (name == nullptr || !name->is_scalar() || name->text == supervised) return;
     std::vector<std::string> left_out;
     for (const char* key : {"dataset", "model"}) {
-      if (drop(key, layer_of(name->order))) left_out.emplace_back(key);
+      if (drop(key, name->rank.layer)) left_out.emplace_back(key);
     }
     note("problem.name", *name, "", left_out);
   }
@@ -105,7 +105,7 @@ class Superseder {
     const ConfigNode& name = entry->value;
     const Member* chosen = member_of(family, name.text);
     const Member* before = member_of(family, name.replaced.empty() ? standard : name.replaced);
-    const Layer layer = layer_of(name.order);
+    const Layer layer = name.rank.layer;
     if (layer == Layer::file || chosen == nullptr || before == nullptr) return chosen;
     std::vector<std::string> left_out;
     for (const std::string& key : keys_of(before->own)) {

@@ -9,7 +9,7 @@
 
 #include "apo/base/system.h"
 #include "apo/base/text.h"
-#include "apo/config/parse.h"
+#include "apo/config/characters.h"
 #include "apo/run/float32.h"
 
 namespace apo {

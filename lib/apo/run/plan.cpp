@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include "apo/base/error.h"
+#include "apo/config/characters.h"
 #include "apo/config/describe.h"
 #include "apo/config/grid.h"
 #include "apo/config/moved.h"
-#include "apo/config/parse.h"
 #include "apo/config/reader.h"
 #include "apo/config/supersede.h"
 #include "apo/config/writer.h"
