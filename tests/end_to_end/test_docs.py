@@ -244,7 +244,7 @@ class Keys(unittest.TestCase):
     def test_every_key_named_in_a_page_exists(self):
         known = self.known()
         self.assertIn("train.epochs", known)
-        leaves = {key.rsplit(".", 1)[1] for key in known}
+        leaves = {key.rsplit(".", 1)[-1] for key in known}
         for page in PAGES:
             for key in re.findall(rf"`((?:{self.SECTIONS})(?:\.[a-z_][a-z_0-9]*)+)", page.read_text()):
                 if re.search(r"\.(h|cpp|md|py|sh|jsonl?|yaml|safetensors)$", key):

@@ -25,10 +25,11 @@ constexpr double kSmallestGain = 1e-30;
 class Smd : public ElementwiseRule {
  public:
   Smd(const SmdOptions& options, const RuleSetting& setting)
-      : ElementwiseRule(
-            kSlots,
-            setting,
-            {.needs_curvature = true, .own_rates = true, .remedy = "a smaller optimizer.meta_rate"}),
+      : ElementwiseRule(kSlots,
+                        setting,
+                        {.needs_curvature = true,
+                         .own_rates = true,
+                         .remedy = "a smaller optimizer.meta_rate"}),
         options_(options) {}
 
   std::vector<HyperparameterSpec> hyperparameters() const override { return {learning_rate()}; }
