@@ -64,6 +64,7 @@ std::vector<std::string> adopt_moved(Document& document, const std::vector<Moved
     if (found == nullptr || !found->is_scalar() || found->text != member.name) continue;
     const ConfigNode by = *found;
     std::vector<std::string> words;
+    words.reserve(member.now.size() + member.keys.size());
     for (const auto& choice : member.now) {
       choose(document, member, choice, by);
       words.push_back(fmt::format("{} = {}", choice.key, choice.value));

@@ -107,7 +107,7 @@ class Trainer {
   void forget_recordings();
   bool is_epoch_over() const;
   void end_epoch();
-  TensorList& theta() { return problem_.network->parameters(); }
+  TensorList& theta() const { return problem_.network->parameters(); }
   Tensor rate() const;
 
   Problem& problem_;

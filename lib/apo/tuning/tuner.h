@@ -60,6 +60,7 @@ struct MetaTerms {
   auto mapped(const F& f) const {
     using U = decltype(f(objective));
     MetaTerms<U> terms{f(objective), f(loss_term), f(discrepancy), f(skipped)};
+    terms.gradient.reserve(gradient.size());
     for (const T& each : gradient) terms.gradient.push_back(f(each));
     return terms;
   }
