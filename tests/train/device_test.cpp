@@ -61,8 +61,8 @@ std::vector<std::string> recordable_rules() {
 }
 
 std::vector<std::string> tuner_names() {
-  std::vector<std::string> names = {"constant", "apo", "apo_per_layer", "apo_robust"};
-  names.insert(names.end(), {"hypergradient", "step_decay"});
+  std::vector<std::string> names = test::names(tuners());
+  names.insert(names.end(), {"apo_per_layer", "apo_robust"});
   return names;
 }
 
@@ -78,7 +78,7 @@ std::unique_ptr<Tuner> make_tuner(const std::string& name) {
   if (name == "step_decay") {
     return make_step_decay({.every = 3, .milestones = {}, .unit = StepDecayOptions::Unit::steps});
   }
-  return make_constant({});
+  return ChoiceOf<Tuner>(tuners(), name).make();
 }
 
 /// LibTorch leaves this one to Python.

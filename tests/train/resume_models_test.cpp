@@ -5,9 +5,11 @@
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <tuple>
 
 #include "apo/checkpoint/checkpoint.h"
+#include "apo/config/describe.h"
 #include "apo/config/reader.h"
 #include "apo/problem/supervised.h"
 #include "apo/run/experiment.h"
@@ -24,7 +26,10 @@ constexpr int64_t kSteps = 6;
 /// A member of the registry, of its usual shape but narrow where that can be said.
 std::shared_ptr<Model> make_model(const std::string& name, const ModelShape& shape) {
   Experiment experiment;
-  const bool wide = name.starts_with("resnet");
+  experiment.model.select(name);
+  const auto options = describe([&](OptionVisitor& v) { experiment.model.visit(v); }).options;
+  const bool wide = std::any_of(
+      options.begin(), options.end(), [](const auto& option) { return option.key == "width"; });
   Document document;
   document.set("model={name: " + name + (wide ? ", width: 4}" : "}"));
   document.set("train.steps=1");
