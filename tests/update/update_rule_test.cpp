@@ -146,11 +146,13 @@ TEST_P(UpdateRules, ProposeChangesNoneOfItsArguments) {
 }
 
 TEST_P(UpdateRules, DerivativesAreFiniteWhereAGradientWasAlwaysZero) {
+  // Without decay, which a rule may add to the step itself: its derivative is not zero.
+  const auto rule = UpdateRuleChoice(update_rules(), GetParam()).make({.learning_rate = 0.01});
   const TensorList theta = {at::ones({2}, at::kDouble)};
   const TensorList g = {at::zeros({2}, at::kDouble)};
-  Statistics xi = rule_->initial_statistics(theta);
-  rule_->observe(g, xi);
-  const Hyperparameters phi(rule_->hyperparameters(), 1);
+  Statistics xi = rule->initial_statistics(theta);
+  rule->observe(g, xi);
+  const Hyperparameters phi(rule->hyperparameters(), 1);
   std::vector<size_t> all;
   TensorList leaves;
   for (size_t h = 0; h < phi.specs().size(); ++h) {
@@ -158,7 +160,7 @@ TEST_P(UpdateRules, DerivativesAreFiniteWhereAGradientWasAlwaysZero) {
     leaves.push_back(phi.value(h).clone().requires_grad_());
   }
   const TensorList next =
-      rule_->propose({theta, g, xi, Momentum::ignore}, phi.values_with(all, leaves));
+      rule->propose({theta, g, xi, Momentum::ignore}, phi.values_with(all, leaves));
   for (const Tensor& derivative :
        torch::autograd::grad({next[0].sum()}, leaves, {}, {}, false, true)) {
     if (!derivative.defined()) continue;  // it has none
