@@ -5,8 +5,6 @@ namespace {
 
 class Constant : public Tuner {
  public:
-  Constant() : Tuner({}) {}
-
   TunerReport before_step(const StepContext&, Hyperparameters&) override { return {}; }
 };
 

@@ -12,7 +12,7 @@ namespace {
 /// reached. A factor is applied to the rate that there is, which a rollback may have lowered.
 class StepDecay : public Tuner {
  public:
-  explicit StepDecay(const StepDecayOptions& options) : Tuner({}), options_(options) {}
+  explicit StepDecay(const StepDecayOptions& options) : options_(options) {}
 
   TunerReport before_step(const StepContext& context, Hyperparameters& phi) override {
     const size_t eta = phi.index("learning_rate");

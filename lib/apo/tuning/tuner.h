@@ -84,7 +84,7 @@ struct TunerReport {
 /// Decides φ.
 class Tuner {
  public:
-  explicit Tuner(TunerTraits traits) : traits_(std::move(traits)) {}
+  explicit Tuner(TunerTraits traits = {}) : traits_(std::move(traits)) {}
   virtual ~Tuner() = default;
   Tuner(const Tuner&) = delete;
   Tuner& operator=(const Tuner&) = delete;
