@@ -174,7 +174,9 @@ class Resume(ApoTrainTest):
         self.assertEqual(trace["steps"]["step"], list(range(12)))
         self.assertLess(trace["steps"]["learning_rate"][0], 1)
         jsonschema.validate(trace, json.loads((ROOT / "docs/schema/trace.schema.json").read_text()))
-        self.assertEqual(self.start(*rolling, "--set", "train.rollback_factor=1.01").returncode, 4)
+        undone = self.start(*rolling, "--set", "train.rollback_factor=1.01")
+        self.assertEqual(undone.returncode, 4)
+        self.assertIn("or a larger train.rollback_factor", undone.stderr)
 
 
 class Changed(ApoTrainTest):

@@ -65,6 +65,7 @@ class PopulationRun {
         .jobs = std::min<int64_t>(session_.settings().jobs, std::ssize(assemblies))};
     const int64_t threads = threads_of_job(assemblies.front().threads, options.jobs);
     options.on_job = [threads] { use_threads(threads); };
+    options.train.remedy = "";  // members go back to none of their own
     options.train.interrupted = session_.interrupted();
     options.on_checkpoint = [this] { save(); };
     options.on_event = [this](const PopulationEvent& event) { note(event); };

@@ -40,6 +40,7 @@ class Run {
 
  private:
   TrainOptions with_callbacks(TrainOptions options) {
+    if (rolls_back()) options.remedy = "a larger train.rollback_factor";
     options.interrupted = session_.interrupted();
     options.on_checkpoint = [this] { save(); };
     options.on_cut_epoch = [this] { before_cut_ = session_.state(); };

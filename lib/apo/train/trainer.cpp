@@ -187,9 +187,10 @@ std::string Trainer::reason(const StepRecord& bad) const {
   for (const std::string& remedy : {rule_.traits().remedy, tuner_.traits().remedy}) {
     if (!remedy.empty()) remedies += ", " + remedy;
   }
+  if (!options_.remedy.empty()) remedies += " or " + options_.remedy;
   return fmt::format(
       "{} at step {} (epoch {}), with learning rate {}; try a smaller "
-      "optimizer.learning_rate{} or train.on_divergence=rollback",
+      "optimizer.learning_rate{}",
       loss,
       bad.step,
       bad.step / problem_.batches->steps_per_pass() + 1,

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "apo/train/device_stopwatch.h"
@@ -24,6 +25,8 @@ struct TrainOptions {
   TrainMetrics train_metrics = TrainMetrics::running;
   bool auto_learning_rate = false;  ///< the tuner finds the first one
   int64_t checkpoint_every = 0;     ///< epochs; 0: none is due on the way
+  /// What else to change where it diverges, beside rates.
+  std::string remedy = "train.on_divergence=rollback";
   /// Records the parts of a step for a device; nullptr: every kernel is issued each time.
   std::shared_ptr<Recorder> recorder = {};
   /// Polled every step and in evaluations; true ends the run as interrupted.
