@@ -28,7 +28,7 @@ class TinyNetwork : public Network {
   static Tensor outputs_at(const TensorList& theta, const Tensor& x) {
     const Tensor inner = at::matmul(x, theta[0].t()) + theta[1];
     const Tensor hidden = inner.tanh();
-    const Tensor z = at::matmul(hidden, theta[2].t()) + theta[3];
+    Tensor z = at::matmul(hidden, theta[2].t()) + theta[3];
     if (TapScope* scope = TapScope::open()) {
       scope->add({theta[0], theta[1], x, inner, {}, {}, {}});
       scope->add({theta[2], theta[3], hidden.detach(), z, {}, {}, {}});

@@ -52,7 +52,7 @@ struct LinearRegression : Problem {
   LinearRegression() {
     at::Generator generator = make_generator(3, RandomStream::model);
     const Tensor inputs = at::randn({kBatch, kIn}, generator, at::kDouble);
-    const Batch all{inputs, at::randn({kBatch, kOut}, generator, at::kDouble)};
+    Batch all{inputs, at::randn({kBatch, kOut}, generator, at::kDouble)};
     const Draw draw = [all](at::Generator&) { return all; };
     network = std::make_unique<LinearNetwork>(generator);
     loss = std::make_unique<GaussianLoss>();

@@ -1,10 +1,10 @@
 // A configuration file as a tree of values that know where they were written.
 #pragma once
 
-#include <compare>
 #include <cstddef>
 #include <filesystem>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace apo {
@@ -16,7 +16,9 @@ enum class Layer { file, grid, command_line };
 struct Rank {
   Layer layer = Layer::file;
   size_t number = 0;
-  auto operator<=>(const Rank&) const = default;
+  bool operator<(const Rank& other) const {
+    return std::tie(layer, number) < std::tie(other.layer, other.number);
+  }
 };
 
 /// A key of a mapping with its value. (A template, for clang wants it whole within ConfigNode.)

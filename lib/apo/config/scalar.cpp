@@ -135,12 +135,12 @@ std::optional<bool> parse_flag(const std::string& text) {
 }
 
 bool looks_like_no_string(const std::string& text) {
-  static const std::set<std::string> kOtherReaders = {
+  static const std::set<std::string> other_readers = {
       "",   "~",  "null", "Null", "NULL", "y",  "Y",   "n",   "N",   "yes", "Yes", "YES",
       "no", "No", "NO",   "on",   "On",   "ON", "off", "Off", "OFF", "=",   "<<"};
   const bool starts_as_number = text.find_first_not_of("+-.") != std::string::npos &&
                                 text.find_first_not_of("+-.") == text.find_first_of("0123456789");
-  return kOtherReaders.contains(text) || parse_flag(text) || starts_as_number ||
+  return other_readers.contains(text) || parse_flag(text) || starts_as_number ||
          parse_real(text).error != NumberError::not_a_number;
 }
 

@@ -74,7 +74,7 @@ class JsonVisitor : public OptionVisitor {
 std::string yaml_number(double value) {
   if (std::isnan(value)) return ".nan";
   if (std::isinf(value)) return value < 0 ? "-.inf" : ".inf";
-  const std::string text = fmt::format("{}", value);
+  std::string text = fmt::format("{}", value);
   if (text.find('.') != std::string::npos) return text;
   const size_t end = std::min(text.find('e'), text.size());  // of the digits
   return text.substr(0, end) + ".0" + text.substr(end);

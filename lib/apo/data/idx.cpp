@@ -61,7 +61,7 @@ class IdxFile {
   /// The first `examples` rows: uint8 [examples, bytes of a row]. Where these are all, nothing may
   /// follow.
   Tensor read(int64_t examples) {
-    const Tensor rows = read_rows(file_, kind_.row_bytes, examples);
+    Tensor rows = read_rows(file_, kind_.row_bytes, examples);
     if (rows.size(0) < examples) {
       data_error(path(), fmt::format("ends at byte {}; expected {}", file_.position(), length()));
     }

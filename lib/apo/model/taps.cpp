@@ -24,14 +24,14 @@ TapScope* TapScope::open() {
 }
 
 Tensor tapped(torch::nn::Linear& layer, const Tensor& x) {
-  const Tensor z = layer->forward(x);
+  Tensor z = layer->forward(x);
   if (open_scope != nullptr)
     open_scope->add({layer->weight, layer->bias, x.detach(), z, {}, {}, {}});
   return z;
 }
 
 Tensor tapped(torch::nn::Conv2d& layer, const Tensor& x) {
-  const Tensor z = layer->forward(x);
+  Tensor z = layer->forward(x);
   if (open_scope == nullptr) return z;
   const auto& options = layer->options;
   const auto* padding = std::get_if<torch::ExpandingArray<2>>(&options.padding());

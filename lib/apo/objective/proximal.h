@@ -65,7 +65,7 @@ class ProximalObjective {
   Tensor loss_term(const Tensor& z_next) const;
   Tensor proximal_term(const Tensor& z_tilde_next, ProximalTerms& terms) const;
   ProximalTerms terms(const Tensor& z_next, const Tensor& z_tilde_next) const;
-  TensorList differentiate(ProximalTerms& terms);
+  TensorList differentiate(ProximalTerms& of);
 
   const PendingStep& step_;
   const Discrepancy& discrepancy_;

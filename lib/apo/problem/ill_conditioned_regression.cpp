@@ -75,7 +75,7 @@ std::unique_ptr<Problem> make_ill_conditioned_regression(
   const Tensor inputs = options.examples > 0
                             ? at::randn({options.examples, kInputs}, generator, at::kDouble)
                             : at::eye(kInputs, at::kDouble) * std::sqrt(kInputs);
-  const Batch data{inputs.to(as), at::matmul(inputs, exact.t()).to(as)};
+  Batch data{inputs.to(as), at::matmul(inputs, exact.t()).to(as)};
   const auto draw = [=](at::Generator& of_batch) -> Batch {
     if (options.examples == 0) return data;
     const int64_t count = data.inputs.size(0);
