@@ -22,6 +22,7 @@ std::vector<HyperparameterSpec> tunable() {
 
 std::vector<std::string> names_of(const std::vector<HyperparameterSpec>& specs) {
   std::vector<std::string> names;
+  names.reserve(specs.size());
   for (const HyperparameterSpec& spec : specs) names.push_back(spec.name);
   return names;
 }
