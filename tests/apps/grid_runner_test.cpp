@@ -17,6 +17,7 @@ using testing::ElementsAre;
 /// Runs of the shell, each with a script of its own.
 std::vector<std::vector<std::string>> scripts(const std::vector<std::string>& texts) {
   std::vector<std::vector<std::string>> runs;
+  runs.reserve(texts.size());
   for (const std::string& text : texts) runs.push_back({"-c", text});
   return runs;
 }

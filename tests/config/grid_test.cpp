@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <ranges>
+#include <numeric>
 
 #include "config/sample.h"
 
@@ -122,7 +122,9 @@ TEST(Grid, OfTooManyRunsIsRefused) {
 
 /// [first, first + 1, …, last]
 std::string range(int first, int last) {
-  return fmt::format("[{}]", fmt::join(std::views::iota(first, last + 1), ", "));
+  std::vector<int> numbers(static_cast<size_t>(last - first + 1));
+  std::iota(numbers.begin(), numbers.end(), first);
+  return fmt::format("[{}]", fmt::join(numbers, ", "));
 }
 
 TEST(Grid, OfAsManyRunsAsAreAcceptedIsExpandedInNoTime) {

@@ -13,7 +13,7 @@ using test::data_error_of;
 using test::write_file;
 using testing::HasSubstr;
 
-constexpr size_t kPixels = 3 * 32 * 32;
+constexpr size_t kPixels = size_t{3} * 32 * 32;
 
 uint8_t pixel(size_t i, size_t channel, size_t row, size_t column) {
   return static_cast<uint8_t>(i * 37 + channel * 80 + row * 3 + column);
@@ -86,7 +86,7 @@ TEST_P(Cifar, LabelsOutOfRangeAreErrors) {
 }
 
 TEST_P(Cifar, GzipBombsAreDecompressedNoFurtherThanTheLargestFile) {
-  const gzFile file = gzopen(path_.c_str(), "wb1");
+  gzFile file = gzopen(path_.c_str(), "wb1");
   const Bytes zeros(1 << 22);
   for (int i = 0; i < 40; ++i) gzwrite(file, zeros.data(), static_cast<unsigned>(zeros.size()));
   gzclose(file);

@@ -172,7 +172,7 @@ TEST_F(Idx, CorruptGzipFilesAreErrors) {
 
 /// What goes beyond the header's counts is not decompressed: one byte of it tells enough.
 TEST_F(Idx, GzipBombsAreNotDecompressed) {
-  const gzFile file = gzopen(images_path_.c_str(), "wb1");
+  gzFile file = gzopen(images_path_.c_str(), "wb1");
   const Bytes head = images(2);
   gzwrite(file, head.data(), static_cast<unsigned>(head.size()));
   const Bytes zeros(1 << 20);
