@@ -17,7 +17,7 @@ constexpr int64_t kSteps = 22;
 class Gpu : public testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
-    if (!at::globalContext().hasCUDA()) GTEST_SKIP() << "no CUDA device";
+    if (!at::hasCUDA()) GTEST_SKIP() << "no CUDA device";
   }
 };
 

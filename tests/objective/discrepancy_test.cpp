@@ -49,9 +49,10 @@ TEST_P(Discrepancies, AgreeWithTheirSecondOrderExpansion) {
 }
 
 TEST_P(Discrepancies, AreMeansOverTheBatch) {
-  const Tensor twice = at::cat({z_, z_}), twice_moved = at::cat({moved_, moved_});
+  const Tensor twice = at::cat({z_, z_});
+  const Tensor twice_moved = at::cat({moved_, moved_});
   const Batch batch{{}, at::cat({labels_, labels_})};
-  const double both = (*discrepancy_)(twice + twice_moved, twice, {*loss_, batch}).item<double>();
+  const auto both = (*discrepancy_)(twice + twice_moved, twice, {*loss_, batch}).item<double>();
   EXPECT_NEAR(both, between(z_ + moved_, z_), 1e-14);
 }
 
@@ -94,9 +95,9 @@ TEST_F(OnRandomOutputs, KlAndBregmanHaveTheSameSecondOrder) {
   // Both are ½ Δᵀ (diag(p) − p pᵀ) Δ to second order; the third is of relative size δ.
   const double delta = 1e-4;
   const Tensor near = z_ + delta * next_;
-  const double second = (*make_second_order({}))(near, z_, cross_entropy_).item<double>();
+  const auto second = (*make_second_order({}))(near, z_, cross_entropy_).item<double>();
   for (const auto& discrepancy : {make_kl, make_bregman}) {
-    const double value = (*discrepancy({}))(near, z_, cross_entropy_).item<double>();
+    const auto value = (*discrepancy({}))(near, z_, cross_entropy_).item<double>();
     EXPECT_NEAR(2 * value / second, 1, 20 * delta);
   }
 }
