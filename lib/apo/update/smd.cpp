@@ -1,6 +1,5 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/full_like.h>
 #include <ATen/ops/log.h>
 #include <ATen/ops/zeros_like.h>
 
