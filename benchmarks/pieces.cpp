@@ -141,7 +141,7 @@ void checkpoint(benchmark::State& state) {
 void register_all() {
   for (const auto& rule : update_rules()) {
     // Its curvature is a part of its step, which only a whole run shows.
-    if (rule.recipe()->make(RuleSetting{})->needs_layers()) continue;
+    if (rule.recipe()->make(RuleSetting{})->traits().needs_curvature) continue;
     benchmark::RegisterBenchmark(("update/" + rule.name).c_str(), update, rule.name);
     benchmark::RegisterBenchmark(("proposal/" + rule.name).c_str(), proposal, rule.name);
   }
