@@ -47,6 +47,8 @@ TrainOptions train_options(const Experiment& experiment, const Problem& problem)
   options.train_metrics = train.train_metrics;
   options.checkpoint_every = train.checkpoint_every;
   options.auto_learning_rate = !experiment.optimizer.learning_rate;
+  const ChoiceOf<Schedule>& schedule = experiment.optimizer.schedule;
+  if (schedule.name() != schedules().front().name) options.schedule = schedule.make();
   return options;
 }
 

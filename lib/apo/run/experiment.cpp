@@ -35,7 +35,8 @@ DatasetSection::DatasetSection() : choice(datasets(), "mnist") {
   root = variable != nullptr && *variable != '\0' ? variable : "data";
 }
 
-OptimizerSection::OptimizerSection() : choice(update_rules(), "sgd") {}
+OptimizerSection::OptimizerSection()
+    : choice(update_rules(), "sgd"), schedule(schedules(), schedules().front().name) {}
 
 Experiment::Experiment()
     : problem(problems(), problems().front().name),
@@ -64,6 +65,9 @@ void OptimizerSection::visit(OptionVisitor& visitor) {
                        Range::above(0),
                        "η, to begin with; auto: found at the start");
   visitor.real("weight_decay", weight_decay, Range::at_least(0), "w, added to the gradient as w θ");
+  visitor.section("schedule",
+                  "a factor on η over the run, in the base steps alone",
+                  [this](OptionVisitor& v) { v.choice(schedule, "its shape"); });
 }
 
 void TrainSection::visit(OptionVisitor& visitor) {
@@ -217,6 +221,12 @@ void Experiment::visit(OptionVisitor& visitor) {
                   fmt::format("{} moves the rates of its weights itself; accepted: {}",
                               optimizer.choice.name(),
                               tuners().front().name));
+  visitor.require(!own_rates || optimizer.schedule.name() == schedules().front().name,
+                  "optimizer.schedule.name",
+                  fmt::format("{} follows its own steps, which would be shorter than it knows; "
+                              "accepted: {}",
+                              optimizer.choice.name(),
+                              schedules().front().name));
   const std::string missing = not_tunable();
   visitor.require(missing.empty(), "tuner.tune", missing);
   const std::string outside = bad_bounds();

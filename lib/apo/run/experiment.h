@@ -11,6 +11,7 @@
 #include "apo/model/model.h"
 #include "apo/model/module_network.h"
 #include "apo/problem/toy.h"
+#include "apo/schedule/schedule.h"
 #include "apo/train/population.h"
 #include "apo/train/trainer.h"
 #include "apo/tuning/tuner.h"
@@ -34,6 +35,7 @@ struct OptimizerSection {
   ChoiceOf<UpdateRule, const RuleSetting&> choice;
   std::optional<double> learning_rate = 0.1;  ///< nullopt: auto
   double weight_decay = 0;
+  ChoiceOf<Schedule> schedule;
   void visit(OptionVisitor& visitor);
 };
 

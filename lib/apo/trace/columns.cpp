@@ -196,7 +196,7 @@ void write_columns(std::istream& lines, const Json& header, const std::filesyste
 }
 
 nlohmann::ordered_json to_json(const RunSummary& summary) {
-  return {
+  Json json = {
       {"status", name_of(summary.status)},
       {"message", summary.message},
       {"epochs", summary.epochs},
@@ -211,6 +211,8 @@ nlohmann::ordered_json to_json(const RunSummary& summary) {
       {"meta_share", summary.meta_share},
       {"meta_skipped", summary.meta_skipped},
       {"peak_memory_bytes", summary.peak_memory_bytes}};
+  if (summary.final_learned_rate) json["learned_rate"] = *summary.final_learned_rate;
+  return json;
 }
 
 }  // namespace apo

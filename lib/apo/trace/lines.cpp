@@ -23,6 +23,11 @@ std::string number(const std::optional<double>& value) {
   return value ? number(*value) : "null";
 }
 
+/// Nothing where there is no schedule.
+std::string learned(const std::optional<double>& rate) {
+  return rate ? fmt::format(R"(,"learned_rate":{})", number(*rate)) : "";
+}
+
 double longest_meta_line(int64_t step, const std::vector<std::string>& tuned) {
   MetaRecord record{step, kLongest, kLongest, kLongest, {{}}};
   std::vector<HyperparameterRecord> values;
@@ -45,11 +50,12 @@ bool TraceOptions::keeps(const MetaRecord& record) const {
 }
 
 std::string line_of(const StepRecord& record) {
-  return fmt::format(R"({{"type":"step","step":{},"loss":{},"learning_rate":{}}})"
+  return fmt::format(R"({{"type":"step","step":{},"loss":{},"learning_rate":{}{}}})"
                      "\n",
                      record.step,
                      number(record.loss),
-                     number(record.learning_rate));
+                     number(record.learning_rate),
+                     learned(record.learned_rate));
 }
 
 std::string line_of(const MetaRecord& record, const std::vector<HyperparameterRecord>& values) {
@@ -80,7 +86,7 @@ std::string line_of(const MetaRecord& record, const std::vector<HyperparameterRe
 std::string line_of(const EpochRecord& record) {
   const Metrics test = record.test.value_or(Metrics{std::nan(""), std::nullopt});
   return fmt::format(R"({{"type":"epoch","epoch":{},"step":{},"train_loss":{},"train_accuracy":{},)"
-                     R"("test_loss":{},"test_accuracy":{},"learning_rate":{},"wall_seconds":{}}})"
+                     R"("test_loss":{},"test_accuracy":{},"learning_rate":{},"wall_seconds":{}{}}})"
                      "\n",
                      record.epoch,
                      record.step,
@@ -89,7 +95,8 @@ std::string line_of(const EpochRecord& record) {
                      number(test.loss),
                      number(test.accuracy),
                      number(record.learning_rate),
-                     number(record.wall_seconds));
+                     number(record.wall_seconds),
+                     learned(record.learned_rate));
 }
 
 std::string line_of(const RollbackRecord& record) {
@@ -105,9 +112,10 @@ double trace_bytes(const TraceOptions& options,
                    int64_t epochs,
                    const std::vector<std::string>& tuned) {
   const Metrics longest{kLongest, kLongest};
-  const auto step_line = static_cast<double>(line_of(StepRecord{steps, kLongest, kLongest}).size());
+  const auto step_line =
+      static_cast<double>(line_of(StepRecord{steps, kLongest, kLongest, kLongest}).size());
   const auto epoch_line = static_cast<double>(
-      line_of(EpochRecord{epochs, steps, longest, longest, kLongest, kLongest}).size());
+      line_of(EpochRecord{epochs, steps, longest, longest, kLongest, kLongest, kLongest}).size());
   const auto count = [&](int64_t every) {
     const int64_t whole = steps / every;
     return static_cast<double>(whole) + 1;

@@ -11,11 +11,13 @@
 
 namespace apo {
 
-/// `loss` is the batch loss at the parameters before step `step`; `learning_rate` the η used by it.
+/// `loss` is the batch loss at the parameters before step `step`; `learning_rate` the η used by it,
+/// `learned_rate` what the tuner had decided, where a schedule makes another of it.
 struct StepRecord {
   int64_t step = 0;
   double loss = 0;
   double learning_rate = 0;
+  std::optional<double> learned_rate = {};
 };
 
 /// One meta step.
@@ -38,8 +40,8 @@ struct HyperparameterRecord {
   double value = 0;
 };
 
-/// `step` counts the steps taken when the epoch ended; wall_seconds is training time without
-/// evaluation.
+/// `step` counts the steps taken when the epoch ended; the rates are those of the last of them.
+/// wall_seconds is training time without evaluation.
 struct EpochRecord {
   int64_t epoch = 0;
   int64_t step = 0;
@@ -47,6 +49,7 @@ struct EpochRecord {
   std::optional<Metrics> test;
   double learning_rate = 0;
   double wall_seconds = 0;
+  std::optional<double> learned_rate = {};
 };
 
 /// The run diverged at step `step` and goes on from step `to_step`, with a smaller η.
@@ -68,6 +71,7 @@ struct RunSummary {
   std::optional<double> best_train_loss;
   std::optional<double> best_test_accuracy;
   double final_learning_rate = 0;
+  std::optional<double> final_learned_rate;
   double wall_seconds = 0;
   double steps_per_second = 0;
   double meta_share = 0;  ///< of wall_seconds

@@ -59,9 +59,10 @@ void StepLog::fetch() {
 
 void StepLog::tell(const BaseStep& base, const double*& next) {
   const StepTerms<Numbers> terms = base.terms.read(next);
-  const StepRecord record{base.step,
-                          without_sign_of_nan(terms.loss.front()),
-                          without_sign_of_nan(terms.learning_rate.front())};
+  StepRecord record{base.step,
+                    without_sign_of_nan(terms.loss.front()),
+                    without_sign_of_nan(terms.learning_rate.front())};
+  if (terms.learned_rate) record.learned_rate = terms.learned_rate->front();
   for (Observer* observer : observers_) observer->on_step(record);
   if (!std::isfinite(record.loss)) {
     diverged_ = record;

@@ -14,15 +14,17 @@ namespace apo {
 /// What is told of a base step.
 template <class T>
 struct StepTerms {
-  T loss = {};                    ///< ℓ, before the step
-  T learning_rate = {};           ///< η, of the step
-  std::optional<T> correct = {};  ///< examples classified rightly, where there are classes
+  T loss = {};                         ///< ℓ, before the step
+  T learning_rate = {};                ///< η, of the step
+  std::optional<T> correct = {};       ///< examples classified rightly, where there are classes
+  std::optional<T> learned_rate = {};  ///< η without its schedule, where there is one
 
   template <class F>
   auto mapped(const F& f) const {
     using U = decltype(f(loss));
     StepTerms<U> terms{f(loss), f(learning_rate)};
     if (correct) terms.correct = f(*correct);
+    if (learned_rate) terms.learned_rate = f(*learned_rate);
     return terms;
   }
 };

@@ -2,10 +2,12 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/ones.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "apo/base/system.h"
 #include "apo/train/initial_hyperparameters.h"
@@ -43,6 +45,7 @@ Trainer::Trainer(Problem& problem,
            problem.network->parameters().front().is_cpu()),
       meta_clock_(problem.network->parameters().front().device()) {
   if (!rule.traits().recordable) options_.recorder.reset();
+  if (options_.schedule) factor_ = at::ones({}, phi_.value(phi_.index("learning_rate")).options());
 }
 
 void Trainer::advance_to(int64_t end) {
@@ -128,12 +131,21 @@ void Trainer::tune(const StepContext& context) {
 
 /// θ ← θ′. What the log wants to know of the step.
 Packed<StepTerms> Trainer::update(const Gradient& at) {
+  if (options_.schedule) factor_.fill_(options_.schedule->factor(t_, options_.steps));
   return updated_(options_.recorder.get(), at, [this](const Gradient& in) {
-    rule_.step(theta(), in.g, xi_, phi_.values());
+    const bool scheduled = factor_.defined();
+    rule_.step(theta(), in.g, xi_, scheduled ? scheduled_values() : phi_.values());
     StepTerms<Tensor> terms{in.loss, rate()};
     if (in.correct.defined()) terms.correct = in.correct;
+    if (scheduled) terms.learned_rate = std::exchange(terms.learning_rate, rate() * factor_);
     return Packed<StepTerms>(terms);
   });
+}
+
+/// φ with η times the schedule's factor.
+HyperparameterValues Trainer::scheduled_values() const {
+  const size_t eta = phi_.index("learning_rate");
+  return phi_.values_with({eta}, {phi_.value(eta) * factor_});
 }
 
 void Trainer::end_epoch() {
@@ -151,8 +163,9 @@ void Trainer::end_epoch() {
                      .step = t_,
                      .train = {},
                      .test = {},
-                     .learning_rate = learning_rate(),
+                     .learning_rate = learning_rate() * scheduled(),
                      .wall_seconds = clock_.seconds()};
+  if (options_.schedule) record.learned_rate = learning_rate();
   const auto measured = [&](Part part) { return evaluate(problem_, part, options_.interrupted); };
   const std::optional<Metrics> whole = full ? measured(Part::train) : std::nullopt;
   if (evaluated) record.test = measured(Part::test);
@@ -213,7 +226,8 @@ RunSummary Trainer::conclude() {
         t_,
         options_.steps);
   }
-  summary.final_learning_rate = learning_rate();
+  summary.final_learning_rate = learning_rate() * scheduled();
+  if (options_.schedule) summary.final_learned_rate = learning_rate();
   summary.wall_seconds = clock_.seconds();
   summary.steps_per_second = static_cast<double>(t_) / summary.wall_seconds;
   summary.meta_share = meta_clock_.seconds() / summary.wall_seconds;
@@ -259,6 +273,11 @@ void Trainer::forget_recordings() {
 
 double Trainer::learning_rate() const {
   return to_double(rate());
+}
+
+double Trainer::scheduled() const {
+  if (!options_.schedule) return 1;
+  return options_.schedule->factor(std::max<int64_t>(t_ - 1, 0), options_.steps);
 }
 
 void Trainer::set_learning_rate(double rate) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "apo/schedule/schedule.h"
 #include "apo/train/device_stopwatch.h"
 #include "apo/train/observer.h"
 #include "apo/train/scores.h"
@@ -24,7 +25,9 @@ struct TrainOptions {
   int64_t evaluate_every = 1;  ///< epochs; the last is always evaluated, 0: none is
   TrainMetrics train_metrics = TrainMetrics::running;
   bool auto_learning_rate = false;  ///< the tuner finds the first one
-  int64_t checkpoint_every = 0;     ///< epochs; 0: none is due on the way
+  /// Of η in the base steps; nullptr: as the tuner decides it.
+  std::shared_ptr<const Schedule> schedule = {};
+  int64_t checkpoint_every = 0;  ///< epochs; 0: none is due on the way
   /// What else to change where it diverges, beside rates.
   std::string remedy = "train.on_divergence=rollback";
   /// Records the parts of a step for a device; nullptr: every kernel is issued each time.
@@ -56,7 +59,8 @@ class Trainer {
   int64_t steps_taken() const { return t_; }
   /// The names of the tuned values, as the observers hear them.
   const std::vector<std::string>& tuned() const { return log_.tuned(); }
-  /// η as the traces show it: the geometric mean where there are several.
+  /// η as the tuner has decided it, without its schedule: the geometric mean where there are
+  /// several.
   double learning_rate() const;
   void set_learning_rate(double rate);
   /// Multiplies η, of every group; before the first step also the one that the tuner then finds.
@@ -112,6 +116,9 @@ class Trainer {
   void end_epoch();
   TensorList& theta() const { return problem_.network->parameters(); }
   Tensor rate() const;
+  HyperparameterValues scheduled_values() const;
+  /// Of the last step taken, or before the first of that; 1 where there is no schedule.
+  double scheduled() const;
 
   Problem& problem_;
   const UpdateRule& rule_;
@@ -126,6 +133,7 @@ class Trainer {
   Replayed<Gradient, Packed<StepTerms>> updated_;
   Stopwatch clock_;
   DeviceStopwatch meta_clock_;
+  Tensor factor_;         ///< of η in the step, on θ's device; only where there is a schedule
   int64_t t_ = 0;         ///< base steps taken
   int64_t recorded_ = 0;  ///< at the end of the last epoch that was recorded
   double found_rate_scale_ = 1;
