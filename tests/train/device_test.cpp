@@ -62,14 +62,25 @@ std::vector<std::string> recordable_rules() {
 
 std::vector<std::string> tuner_names() {
   std::vector<std::string> names = test::names(tuners());
-  names.insert(names.end(), {"apo_per_layer", "apo_robust"});
+  names.insert(names.end(), {"apo_per_layer", "apo_robust", "apo_exact", "apo_exact_per_layer"});
   return names;
+}
+
+std::unique_ptr<Tuner> make_exact_apo(Scope scope) {
+  ApoOptions options;
+  options.solver = ApoOptions::Solver::exact;
+  options.scope = scope;
+  options.take_defaults();
+  options.interval = 2;
+  return make_apo(options);
 }
 
 std::unique_ptr<Tuner> make_tuner(const std::string& name) {
   if (name == "apo") return make_papers_apo();
   if (name == "apo_per_layer") return make_papers_apo(Scope::per_layer);
   if (name == "apo_robust") return make_apo({});
+  if (name == "apo_exact") return make_exact_apo(Scope::global);
+  if (name == "apo_exact_per_layer") return make_exact_apo(Scope::per_layer);
   if (name == "hypergradient") {
     HypergradientOptions options;
     options.rate = 1e-6;  // the default ruins what RMSprop trains
@@ -96,10 +107,10 @@ class RecordableRules : public testing::TestWithParam<std::string> {};
 // Tensors of the meta device have shapes and no numbers: whoever looks at one gets an exception.
 // The log looks at the end, and not before.
 TEST_P(RecordableRules, LookAtNoNumberOnTheHost) {
-  for (const Scope scope : {Scope::global, Scope::per_layer}) {
+  for (const char* name : {"apo", "apo_per_layer", "apo_exact", "apo_exact_per_layer"}) {
     test::TinyProblem problem(0, at::kMeta);
     const auto rule = make_rule(GetParam());
-    const auto tuner = make_papers_apo(scope);
+    const auto tuner = make_tuner(name);
     Trainer trainer(problem, *rule, *tuner, {.steps = 100}, {});
     EXPECT_THROW(trainer.advance_to(9), c10::Error);
     EXPECT_EQ(trainer.steps_taken(), 9);

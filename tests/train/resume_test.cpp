@@ -24,12 +24,19 @@ std::unique_ptr<Tuner> make_tuner(const std::string& name) {
     options.every = 1;
     return make_step_decay(options);
   }
-  if (name == "apo") {
+  if (name.starts_with("apo")) {
     ApoOptions options;
+    if (name == "apo_exact") options.solver = ApoOptions::Solver::exact;
+    options.take_defaults();
     options.interval = 3;
     return make_apo(options);
   }
   return ChoiceOf<Tuner>(tuners(), name).make();
+}
+
+/// Of a rule that it may be with.
+std::unique_ptr<Schedule> schedule_for(const UpdateRule& rule) {
+  return rule.traits().own_rates ? nullptr : make_cosine_schedule({.warmup = 0.3});
 }
 
 /// One side of the comparison.
@@ -38,7 +45,8 @@ struct Side {
       : rule(ChoiceOf<UpdateRule, const RuleSetting&>(update_rules(), rule_name)
                  .make({.learning_rate = 0.05, .weight_decay = 0.01})),
         tuner(make_tuner(tuner_name)),
-        trainer(problem, *rule, *tuner, {.steps = kSteps}, {&trace}) {}
+        trainer(
+            problem, *rule, *tuner, {.steps = kSteps, .schedule = schedule_for(*rule)}, {&trace}) {}
 
   void visit_state(StateVisitor& visitor) { trainer.visit_state(visitor); }
 
@@ -65,7 +73,9 @@ using Pair = std::pair<std::string, std::string>;
 std::vector<Pair> pairs() {
   std::vector<Pair> pairs;
   for (const std::string& rule : test::names(update_rules())) {
-    for (const std::string& tuner : test::names(tuners())) {
+    std::vector<std::string> names = test::names(tuners());
+    names.emplace_back("apo_exact");
+    for (const std::string& tuner : names) {
       const bool own_rates = UpdateRuleChoice(update_rules(), rule).make({})->traits().own_rates;
       if (!own_rates || tuner == "constant") pairs.emplace_back(rule, tuner);
     }
@@ -96,7 +106,8 @@ TEST_P(Resume, EqualsTheUninterruptedRun) {
                            whole.trace.steps.end(),
                            [](const StepRecord& a, const StepRecord& b) {
                              return a.step == b.step && a.loss == b.loss &&
-                                    a.learning_rate == b.learning_rate;
+                                    a.learning_rate == b.learning_rate &&
+                                    a.learned_rate == b.learned_rate;
                            }))
         << "stopped at " << stop;
     for (size_t i = 0; i < whole.problem.network->parameters().size(); ++i) {
@@ -132,7 +143,7 @@ struct Members {
     }
     population = std::make_unique<Population>(members, options);
   }
-  void visit_state(StateVisitor& visitor) { population->visit_state(visitor); }
+  void visit_state(StateVisitor& visitor) const { population->visit_state(visitor); }
 
   int64_t stop_at;
   PopulationOptions options;

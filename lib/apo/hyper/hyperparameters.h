@@ -82,6 +82,7 @@ class Hyperparameters {
   const std::vector<size_t>& tuned() const { return tuned_; }
   bool is_scalar(size_t h) const { return shapes_[h].empty(); }
   int64_t groups() const { return groups_; }
+  int64_t group_of(size_t parameter) const { return group_of_[parameter]; }
   /// Position among specs(). Pre: the rule declares it.
   size_t index(const std::string& name) const;
 

@@ -5,12 +5,9 @@
 
 #include <algorithm>
 
-#include "apo/base/error.h"
-#include "apo/base/text.h"
-#include "apo/objective/proximal.h"
+#include "apo/tuning/apo_parts.h"
 #include "apo/tuning/meta_optimizer.h"
 #include "apo/tuning/rate_search.h"
-#include "apo/tuning/tuner.h"
 
 namespace apo {
 namespace {
@@ -20,8 +17,6 @@ constexpr double kUndone = 2;
 /// A trial fails where the loss rises above this many times the untrained network's: room for the
 /// differences between batches.
 constexpr double kHarmed = 1.1;
-/// A lean meta step sees one in so many of the examples.
-constexpr int64_t kLeanShare = 4;
 /// Base steps of a trial, however rare the meta steps are.
 constexpr int64_t kLongestTrial = 100;
 
@@ -34,7 +29,8 @@ Tensor is_finite(const Tensor& x) {
   return x.sub(x).eq(0);
 }
 
-/// Amortized Proximal Optimization: every K steps one gradient step of the meta-optimizer on J(φ).
+/// Amortized Proximal Optimization: every K steps one gradient step of the meta-optimizer on J(φ),
+/// with `tuner.solver: gradient`.
 ///     φ ← meta-optimizer(φ, ∇_φ J)
 /// Source: APO paper, Eq. 11 and Algorithm 1.
 /// Differs, unless form is `paper`, by two line searches on J. A first rate more than a factor ten
@@ -47,25 +43,11 @@ class Apo : public Tuner {
       : Tuner(traits_of(options)),
         options_(options),
         discrepancy_(ChoiceOf<Discrepancy>(discrepancies(), options.discrepancy).make()),
-        objective_{.lambda = options.lambda,
-                   .weight_lambda = options.weight_lambda,
-                   .loss_term = options.loss_term,
-                   .momentum = options.through_momentum ? Momentum::apply : Momentum::ignore},
+        objective_(objective_of(options)),
         meta_optimizer_(
             options.meta_optimizer.make({.learning_rate = options.meta_learning_rate})) {}
 
-  void check(const Problem& problem) const override {
-    if (problem.loss->has_classes() || !discrepancy_->needs_classes()) return;
-    std::vector<std::string> accepted;
-    for (const auto& member : discrepancies()) {
-      if (!member.recipe()->make()->needs_classes()) accepted.push_back(member.name);
-    }
-    throw Error(ErrorKind::config,
-                "tuner.discrepancy = " + options_.discrepancy +
-                    ": the problem is a regression, whose outputs are no log-probabilities; "
-                    "accepted: " +
-                    list_or(accepted));
-  }
+  void check(const Problem& problem) const override { check_discrepancy(options_, problem); }
 
   TunerReport before_step(const StepContext& context, Hyperparameters& phi) override {
     TunerReport report;
@@ -119,20 +101,6 @@ class Apo : public Tuner {
     Tensor skipped;  ///< a truth value
   };
 
-  static TunerTraits traits_of(const ApoOptions& options) {
-    TunerTraits traits{.tuned = options.tune,
-                       .per_layer = options.scope == ApoOptions::Scope::per_layer,
-                       .interval = options.interval,
-                       .discrepancy_batch_size = options.discrepancy_batch_size,
-                       .share = options.lean ? kLeanShare : 1,
-                       .finds_first_rate = true,
-                       .remedy = "a larger tuner.lambda"};
-    for (const auto& [name, range] : options.bounds) {
-      if (range) traits.bounds[name] = *range;
-    }
-    return traits;
-  }
-
   /// J's minimiser on the first batch, unless a rate is given and near it, or the first below it
   /// with which the base steps until the next meta step, of which J sees but one, do no harm. With
   /// momentum the search is for the effective step η / (1 − μ), for one step does not show how much
@@ -178,12 +146,7 @@ class Apo : public Tuner {
   /// Whether line searches may move it.
   bool searches() const { return options_.form == ApoOptions::Form::robust && moves_rate(); }
 
-  /// The part of a batch that a meta step looks at.
-  Batch seen(const Batch& batch) const {
-    if (!options_.lean || !batch.inputs.defined()) return batch;
-    const int64_t count = (batch.inputs.size(0) - 1) / kLeanShare + 1;
-    return batch.mapped([&](const Tensor& t) { return t.narrow(0, 0, count); });
-  }
+  Batch seen(const Batch& batch) const { return seen_of(batch, traits()); }
 
   static PendingStep pending_step(const StepContext& context,
                                   const TensorList& g,
@@ -253,7 +216,7 @@ class Apo : public Tuner {
 
 }  // namespace
 
-std::unique_ptr<Tuner> make_apo(const ApoOptions& options) {
+std::unique_ptr<Tuner> make_gradient_apo(const ApoOptions& options) {
   return std::make_unique<Apo>(options);
 }
 

@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <utility>
+#include <tuple>
 
 #include "apo/objective/discrepancy.h"
 #include "apo/tuning/meta_optimizer.h"
@@ -34,15 +34,29 @@ ApoOptions::ApoOptions() : meta_optimizer(meta_rules(), "rmsprop") {}
 void ApoOptions::visit(OptionVisitor& visitor) {
   visitor.real(
       "lambda", lambda, Range::at_least(0), "λ, weight of the discrepancy; a list is a grid");
-  const std::pair before(form, scope);
+  const std::tuple before(form, scope, solver);
   visitor.one_of("form",
                  form,
                  {{"robust", Form::robust}, {"paper", Form::paper}},
                  "robust: line searches where the first rate is far off or a step would undo the "
                  "training, and a bias-corrected meta-optimizer; paper: neither");
+  visitor.one_of(
+      "solver",
+      solver,
+      {{"gradient", Solver::gradient}, {"exact", Solver::exact}},
+      "a gradient step of the meta-optimizer, or J's minimiser along the step, which needs "
+      "neither a first rate nor a meta-optimizer");
+  visitor.require(
+      solver == Solver::gradient || form == Form::robust,
+      "solver",
+      "the paper's form takes gradient steps; accepted: gradient, or tuner.form: robust");
   const std::vector<HyperparameterSpec> specs = tunable();
   visitor.words(
       "tune", tune, names_of(specs), "hyperparameters to tune, of those the optimizer has");
+  visitor.require(solver == Solver::gradient || tune == std::vector<std::string>{"learning_rate"},
+                  "tune",
+                  "the exact solver finds learning rates alone; accepted: [learning_rate], or "
+                  "tuner.solver: gradient");
   visitor.section("bounds", "where a tuned hyperparameter stays", [&](OptionVisitor& each) {
     for (const HyperparameterSpec& spec : specs) {
       each.interval(spec.name.c_str(), bounds[spec.name], spec.range, "lower and upper bound");
@@ -52,12 +66,13 @@ void ApoOptions::visit(OptionVisitor& visitor) {
                  scope,
                  {{"global", Scope::global}, {"per_layer", Scope::per_layer}},
                  "what shares a value: all, or a module's parameters");
-  if (before != std::pair(form, scope)) take_defaults();
+  if (before != std::tuple(form, scope, solver)) take_defaults();
   visitor.integer(
       "interval", interval, Range::at_least(1), "K, base steps per meta step; per layer: 5");
   visitor.flag("through_momentum",
                through_momentum,
-               "look through the real update; else tune as if there were no momentum");
+               "look through the real update, as the exact solver does by default; else tune as if "
+               "there were no momentum");
   visitor.one_of("loss_term",
                  loss_term,
                  {{"loss", LossTerm::loss}, {"linear", LossTerm::linear}},
@@ -74,6 +89,16 @@ void ApoOptions::visit(OptionVisitor& visitor) {
   visitor.flag("lean",
                lean,
                "meta steps that look at a quarter of x and of x̃: cheaper, with noisier gradients");
+  visitor.one_of(
+      "descent",
+      descent,
+      {{"own", Descent::own}, {"held_out", Descent::held_out}, {"geometric", Descent::geometric}},
+      "of the exact solver: the loss's slope on the step's own batch, which holds its noise, "
+      "on the other one, or the geometric mean of both");
+  visitor.real("memory",
+               memory,
+               Range::half_open(0, 1),
+               "of the exact solver: decay of its running means, per meta step");
   visitor.section("meta_optimizer", "what moves the hyperparameters", [this](OptionVisitor& meta) {
     meta.choice(meta_optimizer, "an update rule");
     meta.real("learning_rate",
@@ -90,6 +115,7 @@ void ApoOptions::take_defaults() {
       UpdateRuleChoice(form == Form::paper ? paper_meta_rules() : meta_rules(), "rmsprop");
   interval = scope == Scope::per_layer ? 5 : 10;
   meta_learning_rate = scope != Scope::per_layer ? 0.1 : form == Form::paper ? 0.001 : 0.03;
+  through_momentum = solver == Solver::exact;
 }
 
 }  // namespace apo

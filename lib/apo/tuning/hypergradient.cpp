@@ -1,10 +1,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/_make_dual.h>
-#include <ATen/ops/_unpack_dual.h>
-#include <ATen/ops/ones_like.h>
 #include <ATen/ops/zeros.h>
-#include <torch/csrc/autograd/forward_grad.h>
 
 #include <limits>
 
@@ -13,41 +9,8 @@
 namespace apo {
 namespace {
 
-using torch::autograd::ForwardADLevel;
-
 /// Where η stays, should h ask for less.
 constexpr double kSmallestRate = 1e-12;
-
-/// A level of forward-mode differentiation.
-class DualLevel {
- public:
-  DualLevel() : index_(ForwardADLevel::get_next_idx()) {}
-  ~DualLevel() { ForwardADLevel::release_idx(index_); }
-  DualLevel(const DualLevel&) = delete;
-  DualLevel& operator=(const DualLevel&) = delete;
-  int64_t index() const { return static_cast<int64_t>(index_); }
-
- private:
-  uint64_t index_;
-};
-
-/// u = ∂θ′/∂η of the step about to be taken, exactly and for every rule: the formula is
-/// differentiated forwards, in the same sweep that evaluates it.
-TensorList rate_derivative(const StepContext& context, const Hyperparameters& phi) {
-  const at::NoGradGuard no_grad;
-  const DualLevel level;
-  const size_t eta = phi.index("learning_rate");
-  const Tensor& value = phi.value(eta);
-  const Tensor dual = at::_make_dual(value, at::ones_like(value), level.index());
-  const TensorList theta = detached(context.problem.network->parameters());
-  const TensorList next =
-      context.rule.propose({theta, context.g, context.xi}, phi.values_with({eta}, {dual}));
-  TensorList u;
-  for (const Tensor& dual_next : next) {
-    u.push_back(std::get<1>(at::_unpack_dual(dual_next, level.index())));
-  }
-  return u;
-}
 
 /// ⟨a, b⟩ over all parameters, a float64 scalar on their device.
 Tensor inner_product(const TensorList& a, const TensorList& b) {
@@ -72,7 +35,9 @@ class Hypergradient : public Tuner {
     const at::NoGradGuard no_grad;
     const size_t eta = phi.index("learning_rate");
     if (!u_.empty()) phi.set(eta, next_rate(phi.value(eta), context.g).clamp_min(kSmallestRate));
-    u_ = rate_derivative(context, phi);
+    const TensorList theta = detached(context.problem.network->parameters());
+    // Of the formula itself, whose rounding the traces have.
+    u_ = context.rule.UpdateRule::rate_derivative({theta, context.g, context.xi}, phi);
     return {};
   }
 

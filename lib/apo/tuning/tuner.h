@@ -113,8 +113,11 @@ struct StepDecayOptions {
 struct ApoOptions {
   enum class Form { robust, paper };
   enum class Scope { global, per_layer };
+  enum class Solver { gradient, exact };
+  enum class Descent { own, held_out, geometric };
   ApoOptions();
   Form form = Form::robust;
+  Solver solver = Solver::gradient;
   double lambda = 1e-3;
   int64_t interval = 10;
   std::vector<std::string> tune = {"learning_rate"};
@@ -128,9 +131,11 @@ struct ApoOptions {
   bool lean = false;
   UpdateRuleChoice meta_optimizer;
   double meta_learning_rate = 0.1;
+  Descent descent = Descent::geometric;  ///< this and the next: of the exact solver
+  double memory = 0.95;
   void visit(OptionVisitor& visitor);
-  /// Sets what depends on form and scope: the meta-optimizer, its rate and the interval. Reading
-  /// another form or scope does so, before those keys are read.
+  /// Sets what depends on form, scope and solver: the meta-optimizer, its rate, the interval and
+  /// what is looked through. Reading another of them does so, before those keys are read.
   void take_defaults();
 };
 

@@ -2,13 +2,16 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/_foreach_add.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/ones_like.h>
 #include <ATen/ops/pow.h>
 #include <ATen/ops/rsub.h>
 #include <ATen/ops/scalar_tensor.h>
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace apo {
 namespace {
@@ -73,6 +76,21 @@ Proposal ElementwiseRule::differentiable(const StepInputs& from, const Hyperpara
             }
             return gradient;
           }};
+}
+
+/// −(r + w θ): −r is where a step of rate 1 goes from 0.
+TensorList ElementwiseRule::rate_derivative(const StepInputs& from,
+                                            const Hyperparameters& phi) const {
+  const at::NoGradGuard no_grad;
+  const TensorList& rate = phi.values()[phi.index("learning_rate")];
+  ElementwiseStep step = formula(from, phi.values());
+  const StepBackend* backend = backend_for(step, from.theta);
+  if (!backend || !are(step.rate, rate)) return UpdateRule::rate_derivative(from, phi);
+  const double w = std::exchange(step.decay, 0);
+  step.rate.assign(rate.size(), at::ones_like(rate.front()));
+  TensorList derivative = backend->taken(step, zeros_like(from.theta));
+  if (w != 0) at::_foreach_add_(derivative, from.theta, -w);
+  return derivative;
 }
 
 void ElementwiseRule::step(TensorList& theta,

@@ -19,6 +19,7 @@ class ElementwiseRule : public UpdateRule {
   void observe(const TensorList& g, Statistics& xi) const override;
   TensorList propose(const StepInputs& from, const HyperparameterValues& phi) const override;
   Proposal differentiable(const StepInputs& from, const Hyperparameters& phi) const override;
+  TensorList rate_derivative(const StepInputs& from, const Hyperparameters& phi) const override;
   void step(TensorList& theta,
             const TensorList& g,
             const Statistics& xi,

@@ -3,8 +3,15 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/_foreach_add.h>
+#include <ATen/ops/_make_dual.h>
+#include <ATen/ops/_unpack_dual.h>
+#include <ATen/ops/ones_like.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/autograd.h>
+
+#include <tuple>
+
+#include "apo/base/dual_level.h"
 
 namespace apo {
 
@@ -73,6 +80,21 @@ Proposal UpdateRule::differentiable(const StepInputs& from, const Hyperparameter
   const TensorList next = propose(from, phi.values_with(phi.tuned(), leaves));
   return {detached(next),
           [next, leaves](const TensorList& v) { return torch::autograd::grad(next, leaves, v); }};
+}
+
+TensorList UpdateRule::rate_derivative(const StepInputs& from, const Hyperparameters& phi) const {
+  const at::NoGradGuard no_grad;
+  const DualLevel level;
+  const size_t eta = phi.index("learning_rate");
+  const Tensor& value = phi.value(eta);
+  const Tensor dual = at::_make_dual(value, at::ones_like(value), level.index());
+  const TensorList next = propose(from, phi.values_with({eta}, {dual}));
+  TensorList derivative;
+  derivative.reserve(next.size());
+  for (const Tensor& each : next) {
+    derivative.push_back(std::get<1>(at::_unpack_dual(each, level.index())));
+  }
+  return derivative;
 }
 
 void UpdateRule::step(TensorList& theta,

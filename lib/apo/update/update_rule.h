@@ -123,6 +123,8 @@ class UpdateRule {
   virtual TensorList propose(const StepInputs& from, const HyperparameterValues& phi) const = 0;
   /// The proposal with its derivative. Here: by one graph through propose.
   virtual Proposal differentiable(const StepInputs& from, const Hyperparameters& phi) const;
+  /// ∂θ′/∂η, shaped like θ, each parameter's by the rate of its group. Here: propose, forwards.
+  virtual TensorList rate_derivative(const StepInputs& from, const Hyperparameters& phi) const;
   /// θ ← propose(θ, …) with momentum, in θ's own tensors. Builds no graph.
   virtual void step(TensorList& theta,
                     const TensorList& g,

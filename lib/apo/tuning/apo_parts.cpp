@@ -1,0 +1,62 @@
+#include "apo/tuning/apo_parts.h"
+
+#include "apo/base/error.h"
+#include "apo/base/text.h"
+
+namespace apo {
+namespace {
+
+/// A lean meta step sees one in so many of the examples.
+constexpr int64_t kLeanShare = 4;
+
+}  // namespace
+
+TunerTraits traits_of(const ApoOptions& options) {
+  TunerTraits traits{.tuned = options.tune,
+                     .per_layer = options.scope == ApoOptions::Scope::per_layer,
+                     .interval = options.interval,
+                     .discrepancy_batch_size = options.discrepancy_batch_size,
+                     .share = options.lean ? kLeanShare : 1,
+                     .finds_first_rate = true,
+                     .remedy = "a larger tuner.lambda"};
+  for (const auto& [name, range] : options.bounds) {
+    if (range) traits.bounds[name] = *range;
+  }
+  return traits;
+}
+
+ProximalOptions objective_of(const ApoOptions& options) {
+  return {.lambda = options.lambda,
+          .weight_lambda = options.weight_lambda,
+          .loss_term = options.loss_term,
+          .momentum = options.through_momentum ? Momentum::apply : Momentum::ignore};
+}
+
+void check_discrepancy(const ApoOptions& options, const Problem& problem) {
+  const auto needs_classes = [](const std::string& name) {
+    return ChoiceOf<Discrepancy>(discrepancies(), name).make()->needs_classes();
+  };
+  if (problem.loss->has_classes() || !needs_classes(options.discrepancy)) return;
+  std::vector<std::string> accepted;
+  for (const auto& member : discrepancies()) {
+    if (!needs_classes(member.name)) accepted.push_back(member.name);
+  }
+  throw Error(ErrorKind::config,
+              "tuner.discrepancy = " + options.discrepancy +
+                  ": the problem is a regression, whose outputs are no log-probabilities; "
+                  "accepted: " +
+                  list_or(accepted));
+}
+
+Batch seen_of(const Batch& batch, const TunerTraits& traits) {
+  if (traits.share == 1 || !batch.inputs.defined()) return batch;
+  const int64_t count = (batch.inputs.size(0) - 1) / traits.share + 1;
+  return batch.mapped([&](const Tensor& t) { return t.narrow(0, 0, count); });
+}
+
+std::unique_ptr<Tuner> make_apo(const ApoOptions& options) {
+  return options.solver == ApoOptions::Solver::exact ? make_exact_apo(options)
+                                                     : make_gradient_apo(options);
+}
+
+}  // namespace apo

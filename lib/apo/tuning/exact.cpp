@@ -1,0 +1,187 @@
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "apo/objective/quadratic.h"
+#include "apo/tuning/apo_parts.h"
+
+namespace apo {
+namespace {
+
+/// A meta step multiplies or divides a rate by this much at most.
+constexpr double kLargestChange = 2;
+/// So many steps, at the beginning, have a meta step each. What an untrained network says of long
+/// steps is not true: the first rate is so much smaller than the minimiser that it takes them all to
+/// get there.
+constexpr int kFirstSteps = 10;
+/// Of a meta step, over the rates of all layers: they go on from where the last one has come.
+constexpr int kSweeps = 4;
+
+/// Amortized Proximal Optimization without a meta-optimizer: J's minimiser along the step, in closed
+/// form.
+///     J(η) ≈ J(0) − aᵀη + ½ ηᵀ M η,  M = H + λ K
+///     η ← argmin_{η ≥ 0} −ā_*ᵀη + ½ ηᵀ M̄ η
+/// where a bar is a running mean over meta steps: of the minimisers of many steps the ratio of means
+/// is the one for all of them. a_* is a, the descent of the batch that made the step; b, that of x̃;
+/// or, geometric, √(ā b̄): a holds the batch's own noise, tr Σ / B, which no other batch rewards, and
+/// b alone is greedy (Wu et al. 2018).
+/// Source: the minimiser of APO paper, Eq. 11, to second order (objective/quadratic.h).
+/// Differs: rates begin at a thousandth of the first minimiser and change by a factor of two at most;
+/// the first ten steps have a meta step each; one whose terms are not finite changes nothing.
+class ExactApo : public Tuner {
+ public:
+  explicit ExactApo(const ApoOptions& options)
+      : Tuner(traits_of(options)),
+        options_(options),
+        discrepancy_(ChoiceOf<Discrepancy>(discrepancies(), options.discrepancy).make()),
+        objective_(objective_of(options)) {}
+
+  void check(const Problem& problem) const override { check_discrepancy(options_, problem); }
+
+  TunerReport before_step(const StepContext& context, Hyperparameters& phi) override {
+    if (context.step >= kFirstSteps && context.step % options_.interval != 0) return {};
+    if (!steps_.defined()) begin(phi);
+    const Batch x_tilde = context.problem.discrepancy_batches->next();
+    return {.meta = meta_step_(
+                context.recorder, {x_tilde, context.loss, context.g}, [&](const Inputs& inputs) {
+                  return take_meta_step(context, inputs, phi);
+                })};
+  }
+
+  void visit_state(StateVisitor& visitor) override {
+    visitor.tensor("steps", steps_);
+    for (const auto& [name, mean] : means()) visitor.tensor(name, *mean);
+    if (visitor.restores()) meta_step_.forget();
+  }
+
+ private:
+  /// What a meta step reads beside θ, ξ and φ.
+  struct Inputs {
+    Batch x_tilde;
+    Tensor loss;
+    TensorList g;
+
+    template <class Visit>
+    void visit_tensors(const Visit& visit) const {
+      x_tilde.visit_tensors(visit);
+      visit(loss);
+      std::for_each(g.begin(), g.end(), visit);
+    }
+  };
+
+  std::array<std::pair<const char*, Tensor*>, 4> means() {
+    return {{{"descent", &mean_.descent},
+             {"held_out", &mean_.held_out},
+             {"curvature", &mean_.curvature},
+             {"proximal", &mean_.proximal}}};
+  }
+
+  void begin(const Hyperparameters& phi) {
+    const Tensor& eta = phi.value(phi.index("learning_rate"));
+    const int64_t groups = phi.groups();
+    steps_ = at::zeros({}, eta.options());
+    mean_.descent = at::zeros({groups}, eta.options());
+    mean_.held_out = at::zeros({groups}, eta.options());
+    mean_.curvature = at::zeros({groups, groups}, eta.options());
+    mean_.proximal = at::zeros({groups, groups}, eta.options());
+  }
+
+  Packed<MetaTerms> take_meta_step(const StepContext& context,
+                                   const Inputs& inputs,
+                                   Hyperparameters& phi) {
+    const at::NoGradGuard no_grad;
+    const Batch x_tilde = seen_of(inputs.x_tilde, traits());
+    const PendingStep pending{
+        context.problem, context.rule, inputs.g, context.xi, context.x, x_tilde};
+    const QuadraticTerms terms = quadratic_terms(pending, *discrepancy_, objective_, phi);
+    const Tensor finite = are_finite(terms);
+    const Packed<MetaTerms> told(seen_at(terms, phi, inputs.loss, finite));
+    average(terms, finite);
+    const size_t eta = phi.index("learning_rate");
+    const Tensor rate = minimiser(phi.value(eta));
+    phi.move(eta, at::where(finite, rate.log(), phi.stored(eta)));
+    return told;
+  }
+
+  static Tensor are_finite(const QuadraticTerms& terms) {
+    const Tensor sum = terms.descent.sum() + terms.held_out.sum() + terms.curvature.sum() +
+                       terms.proximal.sum();
+    return sum.sub(sum).eq(0);
+  }
+
+  /// m̄ ← m̄ + w (m − m̄), of the n-th: w = max(1 − memory, 2 / (n + 1)), so that what the untrained
+  /// network said is soon forgotten.
+  void average(const QuadraticTerms& terms, const Tensor& finite) {
+    steps_.add_(finite);
+    const Tensor weight = (2 / (steps_ + 1)).clamp(1 - options_.memory, 1);
+    const auto take = [&](Tensor& mean, const Tensor& now) {
+      mean.copy_(at::where(finite, mean + weight * (now - mean), mean));
+    };
+    take(mean_.descent, terms.descent);
+    take(mean_.held_out, terms.held_out);
+    take(mean_.curvature, terms.curvature);
+    take(mean_.proximal, terms.proximal);
+  }
+
+  Tensor descent() const {
+    switch (options_.descent) {
+      case ApoOptions::Descent::own:
+        return mean_.descent;
+      case ApoOptions::Descent::held_out:
+        return mean_.held_out;
+      case ApoOptions::Descent::geometric:
+        break;
+    }
+    return (mean_.descent.clamp_min(0) * mean_.held_out.clamp_min(0)).sqrt();
+  }
+
+  /// Within a factor of the rates that there are: along a step that makes nothing better they halve.
+  Tensor minimiser(const Tensor& eta) const {
+    const Tensor a = descent();
+    const Tensor m = mean_.curvature + mean_.proximal;
+    Tensor best = eta.numel() == 1 ? a / m.view({1}) : nonnegative_minimiser(a, m, eta, kSweeps);
+    best = at::where(best.sub(best).eq(0), best, eta).clamp_min(kSmallest);
+    const Tensor near = best.maximum(eta / kLargestChange).minimum(eta * kLargestChange);
+    return at::where(steps_.le(1), best * std::pow(kLargestChange, -kFirstSteps), near);
+  }
+
+  /// The model of this batch alone, at the rates that there were.
+  MetaTerms<Tensor> seen_at(const QuadraticTerms& terms,
+                            const Hyperparameters& phi,
+                            const Tensor& loss,
+                            const Tensor& finite) const {
+    const Tensor eta = phi.value(phi.index("learning_rate")).clone();
+    const auto form = [&](const Tensor& matrix) { return (eta * at::matmul(matrix, eta)).sum() / 2; };
+    Tensor h = form(terms.curvature) - (terms.descent * eta).sum();
+    if (options_.loss_term == LossTerm::loss) h = h + loss.to(at::kDouble);
+    const Tensor slope = at::matmul(terms.curvature + terms.proximal, eta) - terms.descent;
+    return {.objective = h + form(terms.proximal),
+            .loss_term = h,
+            .discrepancy = form(terms.discrepancy),
+            .skipped = finite.bitwise_not(),
+            .gradient = {eta * slope}};
+  }
+
+  static constexpr double kSmallest = 1e-30;
+
+  ApoOptions options_;
+  std::unique_ptr<Discrepancy> discrepancy_;
+  ProximalOptions objective_;
+  Tensor steps_;         ///< meta steps averaged
+  QuadraticTerms mean_;  ///< running means; of the discrepancy none
+  Replayed<Inputs, Packed<MetaTerms>> meta_step_;
+};
+
+}  // namespace
+
+std::unique_ptr<Tuner> make_exact_apo(const ApoOptions& options) {
+  return std::make_unique<ExactApo>(options);
+}
+
+}  // namespace apo

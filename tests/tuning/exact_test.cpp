@@ -1,0 +1,180 @@
+// The exact solver: J's minimiser along the step, without a meta-optimizer.
+#include <ATen/ops/full.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/tensor.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "apo/objective/quadratic.h"
+#include "apo/update/observe.h"
+#include "support/quadratic_problem.h"
+#include "support/tuned_run.h"
+
+namespace apo {
+namespace {
+
+ApoOptions exact() {
+  ApoOptions options;
+  options.solver = ApoOptions::Solver::exact;
+  options.take_defaults();
+  return options;
+}
+
+/// The smallest of a function with one minimum, by thirds in ln η.
+double minimum_of(const std::function<double(double rate)>& f) {
+  double below = std::log(1e-6);
+  double above = std::log(1e4);
+  for (int i = 0; i < 200; ++i) {
+    const double third = (above - below) / 3;
+    (f(std::exp(below + third)) < f(std::exp(above - third)) ? above : below) +=
+        f(std::exp(below + third)) < f(std::exp(above - third)) ? -third : third;
+  }
+  return std::exp((below + above) / 2);
+}
+
+std::string word(ApoOptions::Descent descent) {
+  if (descent == ApoOptions::Descent::own) return "own";
+  return descent == ApoOptions::Descent::held_out ? "held_out" : "geometric";
+}
+
+using Case = std::tuple<std::string, ApoOptions::Descent>;
+
+class ExactSolver : public testing::TestWithParam<Case> {};
+
+/// ½ θᵀ H θ: what the model says of J is true, and every batch says the same.
+TEST_P(ExactSolver, FindsTheMinimiserOfJ) {
+  const auto rule = UpdateRuleChoice(update_rules(), std::get<0>(GetParam())).make(test::kSetting);
+  if (rule->traits().needs_curvature) GTEST_SKIP() << "has no layers";
+  for (const double lambda : {0.0, 0.01, 1.0}) {
+    test::QuadraticProblem problem(at::tensor({3.0, 1.0, 1.0, 2.0}, at::kDouble).view({2, 2}),
+                                   at::tensor({1.0, -2.0}, at::kDouble));
+    ApoOptions options = exact();
+    options.lambda = lambda;
+    options.descent = std::get<1>(GetParam());
+    options.memory = 0;
+    const auto tuner = make_apo(options);
+    Hyperparameters phi(rule->hyperparameters(), {"learning_rate"}, {0}, 1, at::kCPU);
+    Statistics xi = rule->initial_statistics(problem.network->parameters());
+    const Batch x = problem.batches->next();
+    const Tensor loss = loss_on(problem, x);
+    const TensorList g = observe(*rule, problem, x, loss, xi);
+    for (int64_t step = 0; step < 10; ++step) {  // in which it comes from a thousandth of it
+      tuner->before_step({step, problem, *rule, g, xi, x, loss}, phi);
+      tuner->before_step({step, problem, *rule, g, xi, x, loss}, phi);
+    }
+    const auto squared = make_squared_euclidean({});
+    const PendingStep step{problem, *rule, g, xi, x, x};
+    ProximalObjective objective(step, *squared, {.lambda = lambda, .momentum = Momentum::apply});
+    const double expected = minimum_of([&](double rate) {
+      return objective.value(phi.values_with({0}, {at::full({1}, rate, at::kDouble)}));
+    });
+    EXPECT_NEAR(phi.value(0).item<double>() / expected, 1, 1e-6) << "at λ = " << lambda;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All,
+                         ExactSolver,
+                         testing::Combine(testing::ValuesIn(test::tunable_rules()),
+                                          testing::Values(ApoOptions::Descent::own,
+                                                          ApoOptions::Descent::held_out,
+                                                          ApoOptions::Descent::geometric)),
+                         [](const auto& info) {
+                           return std::get<0>(info.param) + "_" + word(std::get<1>(info.param));
+                         });
+
+/// The conditions of Karush, Kuhn and Tucker say so without another solver.
+TEST(Exact, RatesOfLayersAreTheMinimiserAmongThoseThatAreNotNegative) {
+  at::Generator generator = make_generator(3, RandomStream::model);
+  for (int n = 0; n < 20; ++n) {
+    const Tensor root = at::randn({5, 8}, generator, at::kDouble);
+    const Tensor m = at::matmul(root, root.t());
+    const Tensor a = at::randn({5}, generator, at::kDouble) * 3;
+    const Tensor eta = nonnegative_minimiser(a, m, at::full({5}, 0.1, at::kDouble), 200);
+    const Tensor slope = m.mv(eta) - a;
+    for (int64_t l = 0; l < 5; ++l) {
+      const auto rate = eta[l].item<double>();
+      const auto at_it = slope[l].item<double>();
+      EXPECT_GE(rate, 0);
+      EXPECT_GT(at_it, -1e-6) << "a larger rate would be better";
+      if (rate > 0) {
+        EXPECT_LT(at_it, 1e-6) << "a smaller rate would be better";
+      }
+    }
+  }
+}
+
+TEST(Exact, NeedsNoFirstRate) {
+  std::vector<double> finals;
+  for (const double first : {1e-6, 1e-2, 100.0}) {
+    const auto tuner = make_apo(exact());
+    const auto run = test::run(*tuner, *make_sgdm({}, {.learning_rate = first}), {.steps = 100});
+    finals.push_back(run->summary.final_learning_rate);
+    EXPECT_LT(run->summary.final_train->loss, 0.5 * run->trace.steps.front().loss);
+  }
+  EXPECT_EQ(finals[0], finals[1]);
+  EXPECT_EQ(finals[0], finals[2]);
+}
+
+TEST(Exact, TakesAMetaStepInEachOfTheFirstStepsAndThenInEveryKth) {
+  ApoOptions options = exact();
+  options.interval = 7;
+  const auto tuner = make_apo(options);
+  const auto run = test::run(*tuner, *make_sgd({}, test::kSetting), {.steps = 30});
+  std::vector<int64_t> steps;
+  for (const MetaRecord& meta : run->trace.metas) steps.push_back(meta.step);
+  EXPECT_EQ(steps, (std::vector<int64_t>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 14, 21, 28}));
+}
+
+TEST(Exact, NoRateChangesByMoreThanAFactorOfTwo) {
+  ApoOptions options = exact();
+  options.interval = 1;
+  options.memory = 0;
+  const auto tuner = make_apo(options);
+  const auto run = test::run(*tuner, *make_adam({}, test::kSetting), {.steps = 60});
+  for (size_t i = 1; i < run->trace.tuned.size(); ++i) {
+    const double change = run->trace.tuned[i] / run->trace.tuned[i - 1];
+    EXPECT_LE(change, 2 * (1 + 1e-12));
+    EXPECT_GE(change, 0.5 * (1 - 1e-12));
+  }
+}
+
+TEST(Exact, TunesEachLayerOfEveryRule) {
+  for (const std::string& name : test::tunable_rules()) {
+    ApoOptions options = exact();
+    options.scope = ApoOptions::Scope::per_layer;
+    options.take_defaults();
+    const auto tuner = make_apo(options);
+    const auto rule = UpdateRuleChoice(update_rules(), name).make(test::kSetting);
+    const auto run = test::run(*tuner, *rule, {.steps = 200, .schedule = make_linear_schedule({})});
+    EXPECT_EQ(run->summary.status, RunStatus::finished) << name;
+    EXPECT_LT(run->summary.final_train->loss, 0.7 * run->trace.steps.front().loss) << name;
+    EXPECT_EQ(run->trace.metas.front().gradient.front().size(), 2) << name;
+  }
+}
+
+TEST(Exact, AMetaStepThatIsNotFiniteChangesNothing) {
+  test::QuadraticProblem problem(at::tensor({1.0}, at::kDouble).view({1, 1}),
+                                 at::tensor({1.0}, at::kDouble));
+  const auto rule = make_sgd({}, test::kSetting);
+  const auto tuner = make_apo(exact());
+  Hyperparameters phi(rule->hyperparameters(), {"learning_rate"}, {0}, 1, at::kCPU);
+  Statistics xi = rule->initial_statistics(problem.network->parameters());
+  const Batch x = problem.batches->next();
+  const Tensor loss = loss_on(problem, x);
+  const TensorList g = observe(*rule, problem, x, loss, xi);
+  tuner->before_step({0, problem, *rule, g, xi, x, loss}, phi);
+  const auto before = phi.value(0).item<double>();
+  const TensorList broken = {g[0] * std::nan("")};
+  const TunerReport report = tuner->before_step({1, problem, *rule, broken, xi, x, loss}, phi);
+  EXPECT_EQ(phi.value(0).item<double>(), before);
+  std::vector<double> numbers = to_doubles(report.meta->tensors());
+  const double* next = numbers.data();
+  EXPECT_EQ(report.meta->read(next).skipped.front(), 1);
+  tuner->before_step({2, problem, *rule, g, xi, x, loss}, phi);
+  EXPECT_NEAR(phi.value(0).item<double>() / before, 2, 1e-12);  // as if it had not been
+}
+
+}  // namespace
+}  // namespace apo
