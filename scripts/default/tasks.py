@@ -1,0 +1,39 @@
+"""What is learned: the configurations of configs/default/, a folder for each half."""
+
+import re
+from typing import NamedTuple
+
+from paper import ROOT
+
+FOLDER = ROOT / "configs/default"
+HALVES = ("calibration", "held_out")
+
+
+class Task(NamedTuple):
+    name: str
+    half: str
+    text: str
+
+    @property
+    def path(self):
+        return FOLDER / self.half / f"{self.name}.yaml"
+
+    def number(self, key):
+        return int(re.search(rf"\b{key}: (\d+)", self.text)[1])
+
+    @property
+    def steps(self):
+        return -(-self.number("train_examples") // self.number("batch_size")) * self.number("epochs")
+
+    @property
+    def turn(self):
+        """Steps between the exchanges of a population, of which there are eleven or more."""
+        return self.steps // 12
+
+
+def tasks(half):
+    return [Task(file.stem, half, file.read_text()) for file in sorted((FOLDER / half).glob("*.yaml"))]
+
+
+def all_tasks():
+    return [task for half in HALVES for task in tasks(half)]
