@@ -47,9 +47,12 @@ def numbers(text):
     """0-2,4: [0, 1, 2, 4]"""
     parts = [part.split("-") for part in text.split(",")]
     try:
-        return [number for part in parts for number in range(int(part[0]), int(part[-1]) + 1)]
+        found = [number for part in parts for number in range(int(part[0]), int(part[-1]) + 1)]
     except ValueError:
-        sys.exit(f"--seeds {text}: accepted: 0-4, or some with commas between")
+        found = [-1]
+    if not set(found) <= set(cells.SEEDS):
+        sys.exit(f"--seeds {text}: accepted: 0-4, or some with commas between, {cells.SEEDS[0]} to {cells.SEEDS[-1]}")
+    return found
 
 
 def chosen(options):

@@ -9,11 +9,10 @@ import statistics
 from typing import NamedTuple
 
 from default import cells
-from default.arms import CALIBRATED, ours, reference
+from default.arms import CALIBRATED, OF_RULE, ours, reference
 
 RUINED = 2  # times the reference
 SMALLEST = 1e-12  # of a loss, whose logarithm is taken
-SEEDS = range(100)
 
 MEAN_GOAL, WORST_GOAL, RUINED_GOAL, COST_GOAL = 1.03, 1.15, 0, 1.08
 
@@ -25,7 +24,7 @@ def geometric_mean(values):
 def seeds_of(records, task, arm):
     """{seed: record} of the setting that won the search; {} while it is not over."""
     setting = cells.winner(records, task, arm)
-    found = {seed: cells.recorded(records, cells.Cell(task, arm, setting, seed)) for seed in SEEDS} if setting is not None else {}
+    found = {seed: cells.recorded(records, cells.Cell(task, arm, setting, seed)) for seed in cells.SEEDS} if setting is not None else {}
     return {seed: record for seed, record in found.items() if record}
 
 
@@ -67,7 +66,7 @@ class Standing(NamedTuple):
 
 def all_records(records, task, arm):
     """Of each setting and seed of an arm on a task."""
-    found = (cells.recorded(records, cells.Cell(task, arm, setting, seed)) for setting in arm.settings for seed in SEEDS)
+    found = (cells.recorded(records, cells.Cell(task, arm, setting, seed)) for setting in arm.settings for seed in cells.SEEDS)
     return [record for record in found if record]
 
 
@@ -85,6 +84,12 @@ def accuracy_gain(records, task, arm):
     means = [statistics.fmean(found) if found else None for found in
              ([record["accuracy"] for record in seeds_of(records, task, which).values() if record["accuracy"] is not None] for which in (arm, CALIBRATED))]
     return None if None in means else means[0] - means[1]
+
+
+def ruined_of_ours(records, tasks):
+    """(ruined, all) runs of ours, with whatever rule."""
+    found = [standing(records, tasks, ours(rule), rule) for rule in OF_RULE]
+    return tuple(sum(counts) for counts in zip((0, 0), *((of_rule.ruined, of_rule.runs) for of_rule in found if of_rule)))
 
 
 def cost(records, tasks, arm):
