@@ -217,8 +217,8 @@ def main():
     (loss, _), (test_loss, accuracy) = score(network, x, y), score(network, test_x, test_y)
     finite = finite and math.isfinite(loss)
     told = {"loss": loss, "test_loss": test_loss, "accuracy": accuracy} if finite else {"loss": None, "test_loss": None, "accuracy": None}
-    group = optimizer.param_groups[0]
-    print(json.dumps({"status": "finished" if finite else "diverged", **told, "rate": group["lr"] * group.get("d", 1), "seconds": seconds, "meta_share": 0}))
+    group = optimizer.param_groups[0]  # d: what a rival has found, without the cosine
+    print(json.dumps({"status": "finished" if finite else "diverged", **told, "rate": group.get("d", group["lr"]), "seconds": seconds, "meta_share": 0}))
 
 
 if __name__ == "__main__":

@@ -76,13 +76,20 @@ def half_section(records, half):
     return "\n".join([f"## {TITLES[half]}\n", goals_table(records, tasks) + "\n", *sections])
 
 
+def half_to_show(records):
+    """Which the picture shows: the held-out one, if it has been run; None where ours has not."""
+    return next((half for half in reversed(all_tasks.HALVES)
+                 if any(judge.standing(records, all_tasks.tasks(half), ours(rule), rule) for rule in OF_RULE)), None)
+
+
 def results(records):
     """The reference stands among its rivals with ratio 1; † marks a best rate at the edge of its grid."""
     if not records:
         return "## Results\n\nNot run yet.\n"
     ruined, ours_runs = judge.ruined_of_ours(records, all_tasks.all_tasks())
     commits = sorted({record["commit"] for record in records.values()})
-    return "\n".join(["## Results\n", "![Training loss beside the best of a grid with decay](images/default.svg)\n",
+    image = ["![Training loss beside the best of a grid with decay](images/default.svg)\n"] if half_to_show(records) else []
+    return "\n".join(["## Results\n", *image,
                       "*Without its search*: the middle setting of each search, what one run of the grid gives. *Cost*: all settings of a search, in runs with a constant "
                       f"rate. †: the best rate is at the edge of its grid. Of ours {ruined} of {ours_runs} runs were ruined, both halves and all rules together. "
                       f"{len(records)} runs, commit {', '.join(commits)}.\n",

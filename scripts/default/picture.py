@@ -2,19 +2,13 @@
 
 import math
 
-from default import judge, tasks as all_tasks
+from default import tasks as all_tasks
 from default.arms import OF_RULE, ours, reference
-from default.page import standings
+from default.page import TITLES, half_to_show, standings
 from paper.plots import COLOURS, pyplot, save
 
 MOST = 4  # of a ratio; what is above stands at the edge
 MARKS = "os^vDPX<>*"
-
-
-def half_to_show(records):
-    """The held-out one, if it has been run."""
-    return next((half for half in reversed(all_tasks.HALVES)
-                 if any(judge.standing(records, all_tasks.tasks(half), ours(rule), rule) for rule in OF_RULE)), None)
 
 
 def draw(output, records):
@@ -40,11 +34,13 @@ def draw(output, records):
         axes.set_xscale("log")
         axes.set_xticks([0.5, 1, 2, MOST], ["½", "1", "2", f"≥ {MOST}"])
         axes.minorticks_off()
-        axes.set_title(f"{rule}: training loss ÷ best of grid with decay")
+        axes.set_title(rule)
+        axes.set_xlabel("training loss ÷ best of grid with decay")
         axes.set_yticks(range(len(tasks) + 1), [*(task.name for task in tasks), "geometric mean"])
         axes.axhline(len(tasks) - 0.5, color="grey", linewidth=0.5)
         axes.grid(alpha=0.25)
     panels[0][0].invert_yaxis()
+    figure.suptitle(f"{TITLES[half]}: the nearer to the left the better", fontsize=9)
     handles = {label: handle for axes in panels[0] for handle, label in zip(*axes.get_legend_handles_labels())}
     figure.legend(handles.values(), handles.keys(), loc="upper center", bbox_to_anchor=(0.5, 0), ncol=4, frameon=False, fontsize=7)
     save(figure, output, bbox_inches="tight")
