@@ -8,6 +8,14 @@ from typing import NamedTuple
 
 # Ours: all that is set beside data set, model and the optimizer's name.
 OURS = ["optimizer.learning_rate=auto", "tuner.name=apo"]
+# What ours is chosen from, by the calibration half alone: {name: what is set instead}. They stand in its tables, so that it is seen how
+# many there were.
+CANDIDATES = {
+    "gradient_linear": ["optimizer.learning_rate=auto", "optimizer.schedule={name: linear}", "tuner={name: apo, solver: gradient}"],
+    "exact_none": ["optimizer.learning_rate=auto", "optimizer.schedule={name: none}", "tuner={name: apo, solver: exact}"],
+    "exact_linear": ["optimizer.learning_rate=auto", "optimizer.schedule={name: linear}", "tuner={name: apo, solver: exact}"],
+    "exact_own_linear": ["optimizer.learning_rate=auto", "optimizer.schedule={name: linear}", "tuner={name: apo, solver: exact, descent: own}"],
+}
 
 # Six fixed rates of each rule, half a decade apart.
 RATES = {
@@ -18,14 +26,15 @@ RATES = {
 }
 LAMBDAS = ("1", "1e-1", "1e-2", "1e-3", "1e-4", "1e-5")
 CONSTANT = ["tuner={name: constant}"]
-LINEAR = ["optimizer.schedule={name: linear}"]
+LINEAR, NONE = ["optimizer.schedule={name: linear}"], ["optimizer.schedule={name: none}"]
 NADAMW = ["optimizer.name=nadamw", "optimizer.beta1=0.9091", "optimizer.beta2=0.9989", "optimizer.weight_decay=0.0812",
           "optimizer.schedule={name: cosine, warmup: 0.1}", *CONSTANT]
 
 
 class Arm(NamedTuple):
     """rule: whose table it stands in, None: in all. runs: gradient evaluations of a setting ÷ those of a constant rate. peer: trained by
-    PyTorch. defaults: it sets little, so that what the program does by default is a part of what it is."""
+    PyTorch. defaults: it sets little, so that what the program does by default is a part of what it is. half: on whose tasks alone it is
+    trained."""
     name: str
     title: str
     settings: dict
@@ -33,6 +42,12 @@ class Arm(NamedTuple):
     runs: int = 1
     peer: bool = False
     defaults: bool = False
+    half: str = None
+
+    @property
+    def averaged(self):
+        """Whether it asks for averaged weights, which it is judged by then."""
+        return any(word.startswith("train.average") for words in self.settings.values() for word in words)
 
 
 def rate(value):
@@ -42,18 +57,19 @@ def rate(value):
 def of_rule(rule):
     """The arms whose base optimizer this is; the first two are ours and what it is held against."""
     base, rates = [f"optimizer.name={rule}"], RATES[rule]
-    hyper = {f"{first}, β {beta}": [*base, rate(first), f"tuner={{name: hypergradient, form: multiplicative, rate: {beta}}}"]
+    hyper = {f"{first}, β {beta}": [*base, rate(first), *NONE, f"tuner={{name: hypergradient, form: multiplicative, rate: {beta}}}"]
              for first in rates[1::2] for beta in ("0.02", "0.002")}
-    population = [*base, rate(rates[3]), *CONSTANT, "train.population.members=4", "train.population.interval=TURN",
+    population = [*base, rate(rates[3]), *NONE, *CONSTANT, "train.population.members=4", "train.population.interval=TURN",
                   f"train.population.initial_range=[{rates[0]}, {rates[-1]}]"]
     return [
         Arm(f"{rule}_ours", "ours", {"": [*base, *OURS]}, rule, defaults=True),
         Arm(f"{rule}_decay", "fixed rate with linear decay, best of 6", {value: [*base, rate(value), *LINEAR, *CONSTANT] for value in rates}, rule),
-        Arm(f"{rule}_fixed", "fixed rate, best of 6", {value: [*base, rate(value), *CONSTANT] for value in rates}, rule),
+        Arm(f"{rule}_fixed", "fixed rate, best of 6", {value: [*base, rate(value), *NONE, *CONSTANT] for value in rates}, rule),
         Arm(f"{rule}_paper", "APO as in the paper, best of 6 λ",
-            {f"λ {value}": [*base, rate("auto"), f"tuner={{name: apo, form: paper, lambda: {value}}}"] for value in LAMBDAS}, rule),
+            {f"λ {value}": [*base, rate("auto"), *NONE, f"tuner={{name: apo, form: paper, solver: gradient, lambda: {value}}}"] for value in LAMBDAS}, rule),
         Arm(f"{rule}_hypergradient", "hypergradient descent, best of 6", hyper, rule),
         Arm(f"{rule}_pbt", "population of 4", {"": population}, rule, runs=4),
+        *(Arm(f"{rule}_try_{name}", f"candidate: {name}", {"": [*base, *words]}, rule, defaults=True, half="calibration") for name, words in CANDIDATES.items()),
     ]
 
 
@@ -63,7 +79,7 @@ FREE = [
     Arm("schedule_free", "Schedule-Free AdamW v2", {"": ["schedule_free"]}, peer=True),
     Arm("prodigy", "Prodigy, cosine", {"": ["prodigy"]}, peer=True),
     Arm("d_adaptation", "D-Adaptation, cosine", {"": ["d_adaptation"]}, peer=True),
-    Arm("smd", "SMD, best of 6", {f"{first}, μ {meta}": ["optimizer.name=smd", rate(first), f"optimizer.meta_rate={meta}", *CONSTANT]
+    Arm("smd", "SMD, best of 6", {f"{first}, μ {meta}": ["optimizer.name=smd", rate(first), f"optimizer.meta_rate={meta}", *NONE, *CONSTANT]
                                   for first in RATES["sgd"][1::2] for meta in ("10", "1")}),
 ]
 OF_RULE = {rule: of_rule(rule) for rule in RATES}

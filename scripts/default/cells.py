@@ -69,6 +69,8 @@ def winner(records, task, arm):
 
 def of(records, task, arm, seed):
     """The cells of an arm with a seed, as far as they are known."""
+    if arm.half not in (None, task.half):
+        return []
     if seed == SEARCH_SEED:
         return [Cell(task, arm, setting, seed) for setting in arm.settings]
     setting = winner(records, task, arm)

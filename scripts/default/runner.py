@@ -70,7 +70,7 @@ class Programs:
             if result.returncode not in (0, 4, 5):  # 4: diverged; 5: so did some of a population
                 raise Refused(words_of(result))
             summary = runs.read(pathlib.Path(folder) / "cell/summary.json")
-        return outcome(summary) | {"commit": self.commit}
+        return outcome(summary, cell.arm.averaged) | {"commit": self.commit}
 
     def train_peer(self, cell):
         result = call([self.peer, str(PEER), *cell.words, "--seed", str(cell.seed)], input=self.configuration(cell.task))
@@ -79,11 +79,14 @@ class Programs:
         return runs.rounded(json.loads(result.stdout.splitlines()[-1])) | {"commit": self.commit}
 
 
-def outcome(summary):
-    """What is kept of a summary."""
-    train, test = (summary["final"][part] or {} for part in ("train", "test"))
-    return runs.rounded({"status": summary["status"], "loss": train.get("loss"), "test_loss": test.get("loss"), "accuracy": test.get("accuracy"),
-                         "rate": summary["learning_rate"], "seconds": float(summary["wall_seconds"]), "meta_share": summary["meta_share"]})
+def outcome(summary, averaged=False):
+    """What is kept of a summary; averaged: of the averaged weights, with the loss of those that were trained beside it."""
+    train, test = (summary["average" if averaged else "final"][part] or {} for part in ("train", "test"))
+    kept = {"status": summary["status"], "loss": train.get("loss"), "test_loss": test.get("loss"), "accuracy": test.get("accuracy"),
+            "rate": summary["learning_rate"], "seconds": float(summary["wall_seconds"]), "meta_share": summary["meta_share"]}
+    if averaged:
+        kept["loss_not_averaged"] = (summary["final"]["train"] or {}).get("loss")
+    return runs.rounded(kept)
 
 
 class Study:

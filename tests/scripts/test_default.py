@@ -61,9 +61,8 @@ class Tables(unittest.TestCase):
 
     def test_ours_sets_the_name_and_what_the_table_says_and_every_grid_has_six_settings(self):
         self.assertEqual(OWN.settings, {"": ["optimizer.name=sgdm", *OURS]})
-        for arms in (*OF_RULE.values(), FREE):
-            for arm in arms:
-                self.assertIn(len(arm.settings), (1, 6), arm.name)
+        for arm in (*(arm for arms in OF_RULE.values() for arm in arms), *FREE):
+            self.assertIn(len(arm.settings), (1, 6), arm.name)
         self.assertEqual(list(REFERENCE.settings), list(RATES[RULE]))
 
 
@@ -73,6 +72,10 @@ class Cells(unittest.TestCase):
         self.assertEqual(cells.of({}, TASKS[0], REFERENCE, 1), [])
         self.assertEqual([cell.setting for cell in cells.of(KNOWN, TASKS[0], REFERENCE, 1)], ["1e-2"])
         self.assertEqual([cell.setting for cell in cells.of({}, TASKS[0], OWN, 3)], [""])
+
+    def test_a_candidate_is_trained_on_the_calibration_half_alone(self):
+        for arm in (arm for arm in ARMS.values() if "_try_" in arm.name):
+            self.assertEqual([len(cells.of({}, tasks.tasks(half)[0], arm, 0)) for half in tasks.HALVES], [1, 0])
 
     def test_an_unfinished_search_has_no_winner_and_a_diverged_run_does_not_win(self):
         self.assertIsNone(cells.winner(search(TASKS[0], REFERENCE, (0.9, 0.5)), TASKS[0], REFERENCE))
@@ -207,6 +210,13 @@ class Running(unittest.TestCase):
     def test_a_summary_is_kept_in_few_numbers(self):
         kept = runner.outcome({"status": "finished", "final": {"train": {"loss": 1 / 3, "accuracy": 1}, "test": None}, "learning_rate": 0.1, "wall_seconds": 2.34567, "meta_share": 0.0})
         self.assertEqual(kept, {"status": "finished", "loss": 0.3333, "test_loss": None, "accuracy": None, "rate": 0.1, "seconds": 2.346, "meta_share": 0.0})
+
+    def test_who_asks_for_averaged_weights_is_judged_by_them(self):
+        summary = {"status": "finished", "final": {"train": {"loss": 2.0}, "test": {"loss": 3.0, "accuracy": 0.1}}, "learning_rate": 0.1, "wall_seconds": 2, "meta_share": 0.0,
+                   "average": {"train": {"loss": 0.5}, "test": {"loss": 0.75, "accuracy": 0.9}}}
+        kept = runner.outcome(summary, Arm("", "", {"": ["train.average.half_life=0.1"]}).averaged)
+        self.assertEqual((kept["loss"], kept["accuracy"], kept["loss_not_averaged"]), (0.5, 0.9, 2.0))
+        self.assertEqual(runner.outcome(summary, REFERENCE.averaged)["loss"], 2.0)
 
 
 class Page(unittest.TestCase):
