@@ -4,6 +4,7 @@
     scripts/default list      prints how many cells of each arm are recorded and missing
     scripts/default forget    takes the chosen cells out of results/default.json, so that they are run again
     scripts/default tidy      takes those out whose task or row of the table has changed since
+    scripts/default show      prints the tables of the chosen half as they are
     scripts/default judge     writes docs/default.md below its protocol, and its picture
 
     --half HALF       calibration or held_out; default: both
@@ -29,7 +30,7 @@ if not __package__:  # a folder that is run has only itself on the path
 from default import cells, page, records, runner, tasks as all_tasks
 from default.arms import ARMS, OF_RULE
 
-COMMANDS = ("run", "list", "forget", "tidy", "judge")
+COMMANDS = ("run", "list", "forget", "tidy", "show", "judge")
 
 
 def matching(patterns, names, what):
@@ -71,7 +72,7 @@ def run(options):
     study.run(options.jobs, options.minutes)
 
 
-def show(options):
+def list_cells(options):
     known = records.read()
     tasks, arms = chosen(options)
     for arm in arms:
@@ -99,6 +100,12 @@ def tidy(_):
     print(f"{len(gone)} cells forgotten")
 
 
+def show(options):
+    chosen(options)
+    for half in [options.half] if options.half else all_tasks.HALVES:
+        print(page.half_section(records.read(), half))
+
+
 class Parser(argparse.ArgumentParser):
     def error(self, message):
         sys.exit(f"scripts/default: {message}; accepted: {', '.join(COMMANDS)} with --half, --tasks, --arms, --rules, --seeds, --jobs, --minutes; see --help")
@@ -114,7 +121,7 @@ def main():
         print(__doc__.strip())
         return
     options = parser.parse_args()
-    {"run": run, "list": show, "forget": forget, "tidy": tidy, "judge": lambda _: page.write()}[options.command](options)
+    {"run": run, "list": list_cells, "forget": forget, "tidy": tidy, "show": show, "judge": lambda _: page.write()}[options.command](options)
 
 
 if __name__ == "__main__":

@@ -40,9 +40,10 @@ def standings_table(found):
     rows = []
     for arm, standing in found:
         name, worst = standing.worst
-        rows.append([arm.title, shown(standing.mean, "{:.3f}") + between(standing.by_seed), f"{shown(worst)} ({name})", shown(standing.unsearched if len(arm.settings) > 1 else None),
-                     f"{standing.ruined} of {standing.runs}", shown(standing.accuracy and 100 * standing.accuracy, "{:+.2f}"), shown(standing.cost),
-                     str(len(standing.tasks))])
+        unsearched = standing.unsearched if len(arm.settings) > 1 else None
+        gain = None if standing.accuracy is None else 100 * standing.accuracy
+        rows.append([arm.title, shown(standing.mean, "{:.3f}") + between(standing.by_seed), f"{shown(worst)} ({name})", shown(unsearched),
+                     f"{standing.ruined} of {standing.runs}", shown(gain, "{:+.2f}"), shown(standing.cost), str(len(standing.tasks))])
     return table(["", "loss ÷ reference, geometric mean (seeds)", "worst task", "without its search", "ruined runs", "test accuracy − NadamW's, points", "cost",
                   "tasks"], rows)
 
@@ -83,15 +84,16 @@ def half_to_show(records):
 
 
 def results(records):
-    """The reference stands among its rivals with ratio 1; † marks a best rate at the edge of its grid."""
+    """All of the page that follows the protocol."""
     if not records:
         return "## Results\n\nNot run yet.\n"
     ruined, ours_runs = judge.ruined_of_ours(records, all_tasks.all_tasks())
     commits = sorted({record["commit"] for record in records.values()})
     image = ["![Training loss beside the best of a grid with decay](images/default.svg)\n"] if half_to_show(records) else []
     return "\n".join(["## Results\n", *image,
-                      "*Without its search*: the middle setting of each search, what one run of the grid gives. *Cost*: all settings of a search, in runs with a constant "
-                      f"rate. †: the best rate is at the edge of its grid. Of ours {ruined} of {ours_runs} runs were ruined, both halves and all rules together. "
+                      "*Without its search*: the middle setting of each search, what one run of the grid gives. *Cost*: all settings of a search, "
+                      f"in runs with a constant rate. †: the best rate is at the edge of its grid. Of ours {ruined} of {ours_runs} runs were "
+                      "ruined, both halves and all rules together. "
                       f"{len(records)} runs, commit {', '.join(commits)}.\n",
                       *(half_section(records, half) for half in reversed(all_tasks.HALVES))])
 

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -23,7 +24,11 @@ class Refused(Exception):
 
 def call(command, **how):
     environment = {**os.environ, "OMP_WAIT_POLICY": "passive"}
-    return subprocess.run(command, capture_output=True, text=True, env=environment, stdin=None if "input" in how else subprocess.DEVNULL, **how)
+    how.setdefault("input", "")
+    try:
+        return subprocess.run(command, capture_output=True, text=True, env=environment, **how)
+    except FileNotFoundError:
+        sys.exit(f"{command[0]}: no such program; accepted: the paths in APO_TRAIN and PEER_PYTHON")
 
 
 def words_of(result):
@@ -65,8 +70,9 @@ class Programs:
 
     def train_ours(self, cell):
         with tempfile.TemporaryDirectory() as folder:
-            result = call([self.ours, "--config", str(cell.task.path), *(f"--set={word}" for word in cell.words), "--set=name=cell", "--set=trace.every=1000000",
-                           "--set=train.checkpoint_every=0", "--seed", str(cell.seed), "--threads", "1", "--device", "cpu", "--output", folder, "--progress", "off", "--log-level", "warn"])
+            result = call([self.ours, "--config", str(cell.task.path), *(f"--set={word}" for word in cell.words), "--set=name=cell",
+                           "--set=trace.every=1000000", "--seed", str(cell.seed), "--threads", "1", "--device", "cpu", "--output", folder,
+                           "--progress", "off", "--log-level", "warn"])
             if result.returncode not in (0, 4, 5):  # 4: diverged; 5: so did some of a population
                 raise Refused(words_of(result))
             summary = runs.read(pathlib.Path(folder) / "cell/summary.json")
@@ -81,7 +87,8 @@ class Programs:
 
 def outcome(summary, averaged=False):
     """What is kept of a summary; averaged: of the averaged weights, with the loss of those that were trained beside it."""
-    train, test = (summary["average" if averaged else "final"][part] or {} for part in ("train", "test"))
+    weights = averaged and summary.get("average") or summary["final"]  # a run that diverged has no average
+    train, test = (weights[part] or {} for part in ("train", "test"))
     kept = {"status": summary["status"], "loss": train.get("loss"), "test_loss": test.get("loss"), "accuracy": test.get("accuracy"),
             "rate": summary["learning_rate"], "seconds": float(summary["wall_seconds"]), "meta_share": summary["meta_share"]}
     if averaged:
