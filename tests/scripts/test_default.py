@@ -1,5 +1,6 @@
 """scripts/default: what a study consists of, what is run again, and its arithmetic against numbers computed by hand. Needs no matplotlib."""
 
+import hashlib
 import math
 import pathlib
 import subprocess
@@ -217,6 +218,47 @@ class Running(unittest.TestCase):
         kept = runner.outcome(summary, Arm("", "", {"": ["train.average.half_life=0.1"]}).averaged)
         self.assertEqual((kept["loss"], kept["accuracy"], kept["loss_not_averaged"]), (0.5, 0.9, 2.0))
         self.assertEqual(runner.outcome(summary, REFERENCE.averaged)["loss"], 2.0)
+
+
+FAKE = """#!/bin/sh
+case "$*" in
+  --version) echo "apo-train 0.1.0 (LibTorch 2.11.0, commit 0123abc)" ;;
+  *learning_rate=3*) echo "apo-train: error: no such key" >&2; exit 2 ;;
+  *--print-config*) printf "name: x\nseed: 0\ndataset:\n  root: here\n  name: mnist\n" ;;
+  *prodigy*) grep -q "name: mnist" && echo '{"status": "finished", "loss": 0.25, "test_loss": 0.5, "accuracy": 0.75, "rate": 0.01, "seconds": 2.0}' ;;
+  *) while [ "$1" != --output ]; do shift; done
+     mkdir "$2/cell"
+     echo '{"status": "diverged", "final": {"train": null, "test": null}, "learning_rate": 0.1, "wall_seconds": 1.5, "meta_share": 0.25}' >"$2/cell/summary.json"
+     exit 4 ;;
+esac
+"""
+
+
+class Calling(unittest.TestCase):
+    """The programs are called as they want it; a shell script stands for both."""
+
+    def setUp(self):
+        made = tempfile.TemporaryDirectory()
+        self.addCleanup(made.cleanup)
+        fake = pathlib.Path(made.name) / "fake"
+        fake.write_text(FAKE)
+        fake.chmod(0o755)
+        with mock.patch.dict("os.environ", APO_TRAIN=str(fake), PEER_PYTHON=str(fake)):
+            self.programs = runner.Programs()
+
+    def test_a_run_that_diverged_is_recorded_with_commit_and_configuration(self):
+        cell = cells.Cell(TASKS[0], OWN, "", 0)
+        kept = self.programs.train(cell)
+        self.assertEqual((kept["status"], kept["loss"], kept["meta_share"], kept["commit"], kept["config"]), ("diverged", None, 0.25, "0123abc", cell.config))
+        self.assertEqual(kept["resolved"], hashlib.sha256(b"dataset:\n  name: mnist").hexdigest()[:12])  # names and places do not count
+
+    def test_a_peer_is_told_the_configuration(self):
+        kept = self.programs.train(cells.Cell(TASKS[0], ARMS["prodigy"], "", 0))
+        self.assertEqual((kept["loss"], kept["accuracy"]), (0.25, 0.75))
+
+    def test_what_a_program_refuses_is_told_in_its_words(self):
+        with self.assertRaisesRegex(runner.Refused, "^apo-train: error: no such key$"):
+            self.programs.train(cells.Cell(TASKS[0], REFERENCE, "3e-2", 0))
 
 
 class Page(unittest.TestCase):
