@@ -56,8 +56,7 @@ class QuadraticTermsOf : public testing::TestWithParam<Case> {
   test::TinyProblem problem_;
   std::unique_ptr<UpdateRule> rule_ =
       UpdateRuleChoice(update_rules(), std::get<0>(GetParam())).make({.learning_rate = 0.05});
-  Hyperparameters phi_{
-      rule_->hyperparameters(), {"learning_rate"}, {0, 0, 1, 1}, 2, at::kCPU};
+  Hyperparameters phi_{rule_->hyperparameters(), {"learning_rate"}, {0, 0, 1, 1}, 2, at::kCPU};
   Statistics xi_ = rule_->initial_statistics(problem_.network->parameters());
   Batch x_;
   Batch x_tilde_ = problem_.discrepancy_batches->next();

@@ -106,8 +106,8 @@ TEST(Schedule, TheLookAheadIsOfTheWholeStep) {
   const auto plain = make_apo({});
   const auto warm = make_apo({});
   const auto without = test::run(*plain, *rule, {.steps = 2});
-  const auto with = test::run(
-      *warm, *rule, {.steps = 2, .schedule = make_linear_schedule({.warmup = 0.5})});
+  const auto with =
+      test::run(*warm, *rule, {.steps = 2, .schedule = make_linear_schedule({.warmup = 0.5})});
   EXPECT_LT(test::rates(*with)[0], test::rates(*without)[0]);
   EXPECT_EQ(with->trace.metas[0].objective, without->trace.metas[0].objective);
   EXPECT_EQ(with->trace.metas[0].gradient, without->trace.metas[0].gradient);

@@ -5,13 +5,13 @@
 
 namespace apo {
 
-/// With one rate for each of G groups and z̃(η) = f(x̃, θ) + Σ_l η_l u_l, where u_l = ∂f/∂θ ∂θ′/∂η_l is
-/// how the l-th rate moves the outputs,
+/// With one rate for each of G groups and z̃(η) = f(x̃, θ) + Σ_l η_l u_l, where u_l = ∂f/∂θ ∂θ′/∂η_l
+/// is how the l-th rate moves the outputs,
 ///     J(η) ≈ J(0) − aᵀη + ½ ηᵀ (H + P) η
 /// All of it is float64, on θ's device.
 struct QuadraticTerms {
-  Tensor descent;      ///< a, of the batch that made the step, whose noise it contains: [G]
-  Tensor held_out;     ///< −uᵀ ∇ℓ(z̃): the same of the other batch, which has not made the step: [G]
+  Tensor descent;  ///< a, of the batch that made the step, whose noise it contains: [G]
+  Tensor held_out;  ///< −uᵀ ∇ℓ(z̃): the same of the other batch, which has not made the step: [G]
   Tensor curvature;    ///< H = uᵀ ∇²ℓ(z̃) u; of the linear h 0: [G, G]
   Tensor discrepancy;  ///< K, of D in η at 0: [G, G]
   Tensor proximal;     ///< P = λ K + λ_w diag ‖∂θ′/∂η_l‖²: [G, G]
@@ -19,8 +19,8 @@ struct QuadraticTerms {
 
 /// By a forward pass of x̃ for each group, differentiated forwards; x is not looked at again. Leaves
 /// parameters and buffers as they were, to the bit.
-/// Differs from J: the loss's curvature is that of the outputs alone (the Gauss-Newton matrix's), and
-/// on x̃.
+/// Differs from J: the loss's curvature is that of the outputs alone (the Gauss-Newton matrix's),
+/// and on x̃.
 QuadraticTerms quadratic_terms(const PendingStep& step,
                                const Discrepancy& discrepancy,
                                const ProximalOptions& options,

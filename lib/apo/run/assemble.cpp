@@ -30,9 +30,15 @@ std::shared_ptr<Model> make_model(const Experiment& experiment, const Dataset& d
   return experiment.model.make(shape_of(dataset));
 }
 
+/// Examples in x̃.
+int64_t discrepancy_batch_size(const Experiment& experiment, const TunerTraits& traits) {
+  if (traits.discrepancy_batch_size > 0) return traits.discrepancy_batch_size;
+  return (experiment.dataset.batch_size - 1) / traits.discrepancy_share + 1;
+}
+
 SupervisedOptions problem_options(const Experiment& experiment, const Assembly& assembly) {
   return {.batch_size = experiment.dataset.batch_size,
-          .discrepancy_batch_size = assembly.tuner->traits().discrepancy_batch_size,
+          .discrepancy_batch_size = discrepancy_batch_size(experiment, assembly.tuner->traits()),
           .augmentation = experiment.dataset.augmentation,
           .seed = static_cast<uint64_t>(experiment.seed),
           .precision = experiment.precision,
@@ -129,9 +135,9 @@ void require_batch_statistics(const Experiment& experiment,
   if (assembly.problem->network->buffers().empty()) return;
   const int64_t examples = dataset.train.targets.size(0);
   const int64_t size = experiment.dataset.batch_size;
-  const int64_t own = assembly.tuner->traits().discrepancy_batch_size;
+  const int64_t own = discrepancy_batch_size(experiment, assembly.tuner->traits());
   const int64_t batch = smallest_batch(examples, size);
-  const int64_t seen = own > 0 ? smallest_batch(examples, own) : batch;
+  const int64_t seen = smallest_batch(examples, own);
   const int64_t share = assembly.tuner->traits().share;
   std::string key;
   if (batch == 1) {

@@ -78,9 +78,11 @@ void FallOptions::visit(OptionVisitor& visitor) {
 
 void WarmupStableDecayOptions::visit(OptionVisitor& visitor) {
   visit_warmup(warmup, visitor);
-  visitor.real("decay", decay, Range::between(0, 1), "share of the run, its last, in which it falls");
+  visitor.real(
+      "decay", decay, Range::between(0, 1), "share of the run, its last, in which it falls");
   visit_end(end_factor, visitor);
-  visitor.require(warmup + decay <= 1, "decay", "must leave `warmup` its share: both are at most 1");
+  visitor.require(
+      warmup + decay <= 1, "decay", "must leave `warmup` its share: both are at most 1");
 }
 
 std::unique_ptr<Schedule> make_no_schedule(const NoOptions&) {

@@ -9,8 +9,8 @@
 namespace apo {
 
 /// A factor on η in the base steps alone. No tuner sees it: a one-step objective knows no horizon,
-/// so that annealing has to come from outside (Wu et al. 2018; Defazio et al. 2023). A pure function
-/// of the step and of how many there are, so that nothing of it is state.
+/// so that annealing has to come from outside (Wu et al. 2018; Defazio et al. 2023). A pure
+/// function of the step and of how many there are, so that nothing of it is state.
 class Schedule {
  public:
   virtual ~Schedule() = default;

@@ -85,7 +85,7 @@ void ApoOptions::visit(OptionVisitor& visitor) {
   visitor.integer("discrepancy_batch_size",
                   discrepancy_batch_size,
                   Range::at_least(0),
-                  "examples in x̃; 0: the batch size");
+                  "examples in x̃; 0: the batch size, of the exact solver half of it");
   visitor.flag("lean",
                lean,
                "meta steps that look at a quarter of x and of x̃: cheaper, with noisier gradients");

@@ -8,17 +8,21 @@ namespace {
 
 /// A lean meta step sees one in so many of the examples.
 constexpr int64_t kLeanShare = 4;
+/// Of the exact solver, whose running means see many of them: x̃ has half of the batch's examples.
+constexpr int64_t kExactShare = 2;
 
 }  // namespace
 
 TunerTraits traits_of(const ApoOptions& options) {
-  TunerTraits traits{.tuned = options.tune,
-                     .per_layer = options.scope == ApoOptions::Scope::per_layer,
-                     .interval = options.interval,
-                     .discrepancy_batch_size = options.discrepancy_batch_size,
-                     .share = options.lean ? kLeanShare : 1,
-                     .finds_first_rate = true,
-                     .remedy = "a larger tuner.lambda"};
+  TunerTraits traits{
+      .tuned = options.tune,
+      .per_layer = options.scope == ApoOptions::Scope::per_layer,
+      .interval = options.interval,
+      .discrepancy_batch_size = options.discrepancy_batch_size,
+      .discrepancy_share = options.solver == ApoOptions::Solver::exact ? kExactShare : 1,
+      .share = options.lean ? kLeanShare : 1,
+      .finds_first_rate = true,
+      .remedy = "a larger tuner.lambda"};
   for (const auto& [name, range] : options.bounds) {
     if (range) traits.bounds[name] = *range;
   }

@@ -17,23 +17,23 @@ namespace {
 /// A meta step multiplies or divides a rate by this much at most.
 constexpr double kLargestChange = 2;
 /// So many steps, at the beginning, have a meta step each. What an untrained network says of long
-/// steps is not true: the first rate is so much smaller than the minimiser that it takes them all to
-/// get there.
+/// steps is not true: the first rate is so much smaller than the minimiser that it takes them all
+/// to get there.
 constexpr int kFirstSteps = 10;
 /// Of a meta step, over the rates of all layers: they go on from where the last one has come.
 constexpr int kSweeps = 4;
 
-/// Amortized Proximal Optimization without a meta-optimizer: J's minimiser along the step, in closed
-/// form.
+/// Amortized Proximal Optimization without a meta-optimizer: J's minimiser along the step, in
+/// closed form.
 ///     J(η) ≈ J(0) − aᵀη + ½ ηᵀ M η,  M = H + λ K
 ///     η ← argmin_{η ≥ 0} −ā_*ᵀη + ½ ηᵀ M̄ η
-/// where a bar is a running mean over meta steps: of the minimisers of many steps the ratio of means
-/// is the one for all of them. a_* is a, the descent of the batch that made the step; b, that of x̃;
-/// or, geometric, √(ā b̄): a holds the batch's own noise, tr Σ / B, which no other batch rewards, and
-/// b alone is greedy (Wu et al. 2018).
-/// Source: the minimiser of APO paper, Eq. 11, to second order (objective/quadratic.h).
-/// Differs: rates begin at a thousandth of the first minimiser and change by a factor of two at most;
-/// the first ten steps have a meta step each; one whose terms are not finite changes nothing.
+/// where a bar is a running mean over meta steps: of the minimisers of many steps the ratio of
+/// means is the one for all of them. a_* is a, the descent of the batch that made the step; b, that
+/// of x̃; or, geometric, √(ā b̄): a holds the batch's own noise, tr Σ / B, which no other batch
+/// rewards, and b alone is greedy (Wu et al. 2018). Source: the minimiser of APO paper, Eq. 11, to
+/// second order (objective/quadratic.h). Differs: rates begin at a thousandth of the first
+/// minimiser and change by a factor of two at most; the first ten steps have a meta step each; one
+/// whose terms are not finite changes nothing.
 class ExactApo : public Tuner {
  public:
   explicit ExactApo(const ApoOptions& options)
@@ -110,8 +110,8 @@ class ExactApo : public Tuner {
   }
 
   static Tensor are_finite(const QuadraticTerms& terms) {
-    const Tensor sum = terms.descent.sum() + terms.held_out.sum() + terms.curvature.sum() +
-                       terms.proximal.sum();
+    const Tensor sum =
+        terms.descent.sum() + terms.held_out.sum() + terms.curvature.sum() + terms.proximal.sum();
     return sum.sub(sum).eq(0);
   }
 
@@ -141,7 +141,8 @@ class ExactApo : public Tuner {
     return (mean_.descent.clamp_min(0) * mean_.held_out.clamp_min(0)).sqrt();
   }
 
-  /// Within a factor of the rates that there are: along a step that makes nothing better they halve.
+  /// Within a factor of the rates that there are: along a step that makes nothing better they
+  /// halve.
   Tensor minimiser(const Tensor& eta) const {
     const Tensor a = descent();
     const Tensor m = mean_.curvature + mean_.proximal;
@@ -157,7 +158,9 @@ class ExactApo : public Tuner {
                             const Tensor& loss,
                             const Tensor& finite) const {
     const Tensor eta = phi.value(phi.index("learning_rate")).clone();
-    const auto form = [&](const Tensor& matrix) { return (eta * at::matmul(matrix, eta)).sum() / 2; };
+    const auto form = [&](const Tensor& matrix) {
+      return (eta * at::matmul(matrix, eta)).sum() / 2;
+    };
     Tensor h = form(terms.curvature) - (terms.descent * eta).sum();
     if (options_.loss_term == LossTerm::loss) h = h + loss.to(at::kDouble);
     const Tensor slope = at::matmul(terms.curvature + terms.proximal, eta) - terms.descent;

@@ -24,7 +24,8 @@ struct TunerTraits {
   std::map<std::string, Range> bounds = {};  ///< where tuned ones stay, for those that have bounds
   bool per_layer = false;                    ///< one value per layer instead of one for all
   int64_t interval = 0;                      ///< base steps per meta step; 0: there are none
-  int64_t discrepancy_batch_size = 0;        ///< examples in x̃; 0: as many as in x
+  int64_t discrepancy_batch_size = 0;        ///< examples in x̃; 0: of x
+  int64_t discrepancy_share = 1;             ///< then one in so many of x's
   int64_t share = 1;                         ///< meta steps look at one example in so many
   bool finds_first_rate = false;             ///< `learning_rate: auto` is enough for it
   /// What of its own keys to change, and how, where a run diverged; "": they did not matter.
