@@ -159,6 +159,17 @@ class Errors(ApoTrainTest):
         toy = self.run_ok("--print-config", "--set", "problem.name=rosenbrock", "--set", "train.steps=5")
         self.assertNotIn("dataset", toy.stdout)
 
+    def test_the_decoupled_weight_decay_of_older_configurations_is_a_form(self):
+        for old, form in (("true", "decoupled"), ("false", "coupled")):
+            self.write("old.yaml", "optimizer: {name: adam, weight_decay: 0.1, decoupled_weight_decay: %s}\ntrain: {epochs: 1}\n" % old)
+            said = self.run_ok("--print-config", config="old.yaml")
+            self.assertIn(f"weight_decay_form: {form}\n", said.stdout)
+            self.assertNotIn("decoupled_weight_decay", said.stdout)
+            self.assertIn(f"optimizer.decoupled_weight_decay = {old} has moved", said.stderr)
+            self.assertIn(f"optimizer.weight_decay_form = {form}", said.stderr)
+        self.write("both.yaml", "optimizer: {name: adam, decoupled_weight_decay: true, weight_decay_form: coupled}\ntrain: {epochs: 1}\n")
+        self.assert_fails(2, config="both.yaml", says=["optimizer.weight_decay_form = 'coupled'", "accepted: decoupled"])
+
     def test_what_is_said_at_once_or_for_the_new_member_stays_an_error(self):
         self.assert_fails(2, "--set", "tuner.name=constant", "--set", "tuner.lambda=1", says=["unknown key 'lambda'"])
         self.write("wrong.yaml", "tuner: {name: constant, lambda: 1}\n")

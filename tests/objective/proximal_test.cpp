@@ -55,7 +55,9 @@ class ProximalObjectiveOf : public testing::TestWithParam<Case> {
   test::TinyProblem problem_;
   std::unique_ptr<UpdateRule> rule_ =
       ChoiceOf<UpdateRule, const RuleSetting&>(update_rules(), std::get<0>(GetParam()))
-          .make({.learning_rate = 0.05});
+          .make({.learning_rate = 0.05,
+                 .weight_decay = 0.02,
+                 .weight_decay_form = WeightDecay::independent});
   std::unique_ptr<Discrepancy> discrepancy_ =
       ChoiceOf<Discrepancy>(discrepancies(), std::get<1>(GetParam())).make();
   Hyperparameters phi_{rule_->hyperparameters(), tunable(*rule_), {0, 0, 0, 0}, 1, at::kCPU};

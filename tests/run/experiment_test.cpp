@@ -82,6 +82,12 @@ TEST(Experiment, RefusesNumbersThatWouldOverflow) {
               HasSubstr("must be >= 1"));
 }
 
+TEST(Experiment, IndependentDecayIsAShareBelowOne) {
+  EXPECT_THAT(error({"optimizer={weight_decay: 1, weight_decay_form: independent}"}),
+              HasSubstr("optimizer.weight_decay = 1: must be < 1"));
+  EXPECT_EQ(error({"optimizer={weight_decay: 1, weight_decay_form: decoupled}"}), "");
+}
+
 TEST(Experiment, FormAndScopeDecideDefaultsWhereverTheyStandAndReadBackAlike) {
   const auto tuner = [](const std::string& keys) {
     return read({"tuner={" + keys + ", name: apo}"})["tuner"];

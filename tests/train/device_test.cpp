@@ -38,8 +38,10 @@ std::unique_ptr<Problem> make_problem(const std::string& model, at::Device devic
                           .device = device});
 }
 
-std::unique_ptr<UpdateRule> make_rule(const std::string& name) {
-  return UpdateRuleChoice(update_rules(), name).make({.learning_rate = 1e-3, .weight_decay = 1e-3});
+std::unique_ptr<UpdateRule> make_rule(const std::string& name,
+                                      WeightDecay form = WeightDecay::automatic) {
+  return UpdateRuleChoice(update_rules(), name)
+      .make({.learning_rate = 1e-3, .weight_decay = 1e-3, .weight_decay_form = form});
 }
 
 using Scope = ApoOptions::Scope;
@@ -109,7 +111,9 @@ class RecordableRules : public testing::TestWithParam<std::string> {};
 TEST_P(RecordableRules, LookAtNoNumberOnTheHost) {
   for (const char* name : {"apo", "apo_per_layer", "apo_exact", "apo_exact_per_layer"}) {
     test::TinyProblem problem(0, at::kMeta);
-    const auto rule = make_rule(GetParam());
+    const bool per_layer = std::string(name).ends_with("per_layer");
+    const auto form = per_layer ? WeightDecay::independent : WeightDecay::automatic;
+    const auto rule = make_rule(GetParam(), form);
     const auto tuner = make_tuner(name);
     Trainer trainer(problem, *rule, *tuner, {.steps = 100}, {});
     EXPECT_THROW(trainer.advance_to(9), c10::Error);

@@ -102,8 +102,11 @@ class HypergradientWithRule : public testing::TestWithParam<std::string> {
 
  protected:
   static std::unique_ptr<UpdateRule> make_rule(double learning_rate, double weight_decay) {
-    const RuleSetting setting{.learning_rate = learning_rate, .weight_decay = weight_decay};
-    if (GetParam() == "adamw") return make_adam({.decoupled_weight_decay = true}, setting);
+    RuleSetting setting{.learning_rate = learning_rate, .weight_decay = weight_decay};
+    if (GetParam() == "adamw") {
+      setting.weight_decay_form = WeightDecay::decoupled;
+      return make_adam({}, setting);
+    }
     return ChoiceOf<UpdateRule, const RuleSetting&>(update_rules(), GetParam()).make(setting);
   }
 };

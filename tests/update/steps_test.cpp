@@ -54,7 +54,8 @@ ElementwiseStep step_of(const std::string& kind, bool per_layer) {
   ElementwiseStep step{.direction = random_arrays(1),
                        .rate = numbers(0.1, per_layer),
                        .momentum = 0.9,
-                       .decay = 0.03};
+                       .decay = 0.03,
+                       .shrinkage = 0.02};
   if (kind == "nesterov") step.velocity = random_arrays(2);
   if (kind == "adaptive" || kind == "corrected") {
     step.square = squares(random_arrays(2));
@@ -68,7 +69,8 @@ ElementwiseStep step_of(const std::string& kind, bool per_layer) {
 }
 
 TEST(ElementwiseStep, IsTheFormula) {
-  // By hand: r = (3 / ½ + 0.5 · 2) / ((8 / ½)^¾ + 2) = 7 / 10; θ′ = 5 − 0.1 (0.7 + 0.2 · 5) = 4.83.
+  // By hand: r = (3 / ½ + 0.5 · 2) / ((8 / ½)^¾ + 2) = 7 / 10;
+  // θ′ = 5 − 0.1 (0.7 + 0.2 · 5) − 0.01 · 5 = 4.78.
   const auto is = [](double value) { return TensorList{number(value)}; };
   const ElementwiseStep step{.direction = is(3),
                              .velocity = is(2),
@@ -79,8 +81,9 @@ TEST(ElementwiseStep, IsTheFormula) {
                              .direction_correction = number(0.5),
                              .square_correction = number(0.5),
                              .momentum = 0.5,
-                             .decay = 0.2};
-  EXPECT_NEAR(evaluate(step, is(5))[0].item<double>(), 4.83, 1e-15);
+                             .decay = 0.2,
+                             .shrinkage = 0.01};
+  EXPECT_NEAR(evaluate(step, is(5))[0].item<double>(), 4.78, 1e-15);
 }
 
 using Case = std::tuple<std::string, std::string, bool>;  // backend, kind, rates per layer

@@ -55,6 +55,10 @@ double difference_from_libtorch(const UpdateRule& rule, const Options& options) 
 constexpr double kRounding = 1e-12;
 const RuleSetting kSetting{.learning_rate = 0.01, .weight_decay = 0.03};
 
+RuleSetting decaying(WeightDecay form) {
+  return {.learning_rate = 0.01, .weight_decay = 0.03, .weight_decay_form = form};
+}
+
 TEST(Sgd, EqualsLibTorch) {
   const auto options = torch::optim::SGDOptions(0.01).weight_decay(0.03);
   EXPECT_LT(difference_from_libtorch<torch::optim::SGD>(*make_sgd({}, kSetting), options),
@@ -82,7 +86,7 @@ TEST(Adam, EqualsLibTorch) {
 
 TEST(Adam, EqualsLibTorchsAdamWWithDecoupledDecay) {
   const auto options = torch::optim::AdamWOptions(0.01).weight_decay(0.03);
-  const auto rule = make_adam({.decoupled_weight_decay = true}, kSetting);
+  const auto rule = make_adam({}, decaying(WeightDecay::decoupled));
   EXPECT_LT(difference_from_libtorch<torch::optim::AdamW>(*rule, options), kRounding);
 }
 
@@ -111,6 +115,10 @@ TEST(Rmsprop, ThePowerIsFree) {
 
 class UpdateRules : public testing::TestWithParam<std::string> {
  protected:
+  static std::unique_ptr<UpdateRule> make(const RuleSetting& setting) {
+    return UpdateRuleChoice(update_rules(), GetParam()).make(setting);
+  }
+
   std::unique_ptr<UpdateRule> rule_ =
       ChoiceOf<UpdateRule, const RuleSetting&>(update_rules(), GetParam()).make(kSetting);
 };
@@ -234,7 +242,50 @@ TEST_P(UpdateRules, StepsAndProposalsAreTheFormula) {
     EXPECT_LT(difference_of_step(*rule_, as_float32, in_place), 4e-6);
     EXPECT_LT(difference_of_step(*rule_, with_channels_last, in_place), 1e-14);
     EXPECT_LT(difference_of_step(*rule_, with_gaps, in_place), 1e-14);
+    for (const WeightDecay form : {WeightDecay::decoupled, WeightDecay::independent}) {
+      EXPECT_LT(difference_of_step(*make(decaying(form)), as_float64, in_place), 1e-14);
+    }
   }
+}
+
+/// The largest difference between what a rule's steps, and its proposals with momentum and without,
+/// take from θ beside those of the same rule without decay, and `share` θ.
+double difference_of_decay(const UpdateRule& rule, const UpdateRule& bare, double share) {
+  const Moment at(rule, as_float64);
+  const Hyperparameters phi(rule.hyperparameters(), at.theta.size());
+  TensorList stepped = clone(at.theta);
+  rule.step(stepped, at.g, at.xi, phi.values());
+  double largest = 0;
+  const auto compare = [&](const TensorList& next, Momentum momentum) {
+    const TensorList without = bare.propose({at.theta, at.g, at.xi, momentum}, phi.values());
+    for (size_t i = 0; i < next.size(); ++i) {
+      const Tensor difference = next[i] - (without[i] - share * at.theta[i]);
+      largest = std::max(largest, difference.abs().max().item<double>());
+    }
+  };
+  compare(stepped, Momentum::apply);
+  for (const Momentum momentum : {Momentum::apply, Momentum::ignore}) {
+    compare(rule.propose({at.theta, at.g, at.xi, momentum}, phi.values()), momentum);
+  }
+  return largest;
+}
+
+// η = 0.01, w = 0.03. The same few roundings of θ.
+TEST_P(UpdateRules, DecayBesideTheStepIsTheSameForStepsAndProposals) {
+  const auto bare = make({.learning_rate = 0.01});
+  const auto independent = make(decaying(WeightDecay::independent));
+  EXPECT_EQ(independent->coupled_decay(), 0);
+  EXPECT_LT(difference_of_decay(*independent, *bare, 0.03), 1e-14);
+  if (bare->traits().own_rates) return;  // η is another for each weight
+  const auto decoupled = make(decaying(WeightDecay::decoupled));
+  EXPECT_EQ(decoupled->coupled_decay(), 0);
+  EXPECT_LT(difference_of_decay(*decoupled, *bare, 0.01 * 0.03), 1e-14);
+}
+
+TEST_P(UpdateRules, CoupledDecayIsInTheGradientAlone) {
+  const auto coupled = make(decaying(WeightDecay::coupled));
+  EXPECT_EQ(coupled->coupled_decay(), 0.03);
+  EXPECT_EQ(difference_of_decay(*coupled, *make({.learning_rate = 0.01}), 0), 0);
 }
 
 TEST(Rmsprop, BiasCorrectedStepsAndProposalsAreTheFormula) {
@@ -270,6 +321,9 @@ TEST_P(UpdateRules, DerivativesOfProposalsAreThoseOfTheFormula) {
     // With these there is the formula alone.
     if (spec.name == "power" || spec.name == "damping") continue;
     tuned.push_back(spec.name);
+    for (const WeightDecay form : {WeightDecay::decoupled, WeightDecay::independent}) {
+      EXPECT_LT(difference_of_derivative(*make(decaying(form)), tuned, as_float64), 1e-11);
+    }
     EXPECT_LT(difference_of_derivative(*rule_, tuned, as_float64), 1e-11) << spec.name;
     EXPECT_LT(difference_of_derivative(*rule_, tuned, with_channels_last), 1e-11) << spec.name;
     // 90,000 summands of either sign, of which the graph adds up float32: 1e-7 of the largest sum.

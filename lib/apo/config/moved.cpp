@@ -63,6 +63,10 @@ std::vector<std::string> adopt_moved(Document& document, const std::vector<Moved
     const ConfigNode* found = document.find(member.key);
     if (found == nullptr || !found->is_scalar() || found->text != member.name) continue;
     const ConfigNode by = *found;
+    const auto chooses_anew = [&](const auto& choice) { return choice.key == member.key; };
+    if (std::none_of(member.now.begin(), member.now.end(), chooses_anew)) {
+      document.remove(member.key);
+    }
     std::vector<std::string> words;
     words.reserve(member.now.size() + member.keys.size());
     for (const auto& choice : member.now) {

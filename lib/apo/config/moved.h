@@ -9,9 +9,9 @@
 
 namespace apo {
 
-/// A member of a family that is something else now.
+/// A member of a family that is something else now, or a value of a key that there is no more.
 struct MovedMember {
-  std::string key;   ///< that chose it, such as "tuner.name"
+  std::string key;   ///< that chose it, such as "tuner.name"; it goes unless it is chosen anew
   std::string name;  ///< the value that did
   /// A key with the value that stands for the choice now. Where `instead_of` is empty, a default:
   /// what is given stays. Else what is given must be one of them.

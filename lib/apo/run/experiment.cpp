@@ -64,7 +64,18 @@ void OptimizerSection::visit(OptionVisitor& visitor) {
                        learning_rate,
                        Range::above(0),
                        "η, to begin with; auto: found at the start");
-  visitor.real("weight_decay", weight_decay, Range::at_least(0), "w, added to the gradient as w θ");
+  visitor.real("weight_decay", weight_decay, Range::at_least(0), "w, in the form below");
+  visitor.one_of("weight_decay_form",
+                 weight_decay_form,
+                 {{"auto", WeightDecay::automatic},
+                  {"coupled", WeightDecay::coupled},
+                  {"decoupled", WeightDecay::decoupled},
+                  {"independent", WeightDecay::independent}},
+                 "coupled: g + w θ in place of g; decoupled: η w θ from θ, beside the step; "
+                 "independent: w θ, however large η is; auto: coupled");
+  visitor.require(weight_decay_form != WeightDecay::independent || weight_decay < 1,
+                  "weight_decay",
+                  "must be < 1 where it is the share that weights lose in each step");
   visitor.section("schedule",
                   "a factor on η over the run, in the base steps alone",
                   [this](OptionVisitor& v) { v.choice(schedule, "its shape"); });

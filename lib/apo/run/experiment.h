@@ -35,6 +35,7 @@ struct OptimizerSection {
   ChoiceOf<UpdateRule, const RuleSetting&> choice;
   std::optional<double> learning_rate = 0.1;  ///< nullopt: auto
   double weight_decay = 0;
+  WeightDecay weight_decay_form = WeightDecay::automatic;
   ChoiceOf<Schedule> schedule;
   void visit(OptionVisitor& visitor);
 };

@@ -49,7 +49,7 @@ void name_after_file(Document& document, const std::filesystem::path& file) {
                                    "name=…)"});
 }
 
-/// What were tuners.
+/// What were tuners, and a form of weight decay when only Adam had one.
 const std::vector<MovedMember>& moved_members() {
   static const std::vector<MovedMember> moved = {
       {.key = "tuner.name",
@@ -66,6 +66,14 @@ const std::vector<MovedMember>& moved_members() {
        .keys = {{"tuner.meta_rate", "optimizer.meta_rate"},
                 {"tuner.decay", "optimizer.decay"},
                 {"tuner.floor", "optimizer.floor"}}},
+      {.key = "optimizer.decoupled_weight_decay",
+       .name = "true",
+       .now = {{"optimizer.weight_decay_form", "decoupled", {"decoupled"}}},
+       .keys = {}},
+      {.key = "optimizer.decoupled_weight_decay",
+       .name = "false",
+       .now = {{"optimizer.weight_decay_form", "coupled"}},
+       .keys = {}},
   };
   return moved;
 }

@@ -5,20 +5,17 @@
 namespace apo {
 namespace {
 
-/// Adam, and AdamW with decoupled weight decay w.
+/// Adam; with decoupled weight decay AdamW.
 ///     m ← β₁ m + (1 − β₁) g;  v ← β₂ v + (1 − β₂) g²
 ///     m̂ = m / (1 − β₁ᵗ);  v̂ = v / (1 − β₂ᵗ)
-///     θ′ = θ (1 − η w) − η m̂ / (√v̂ + ε);  momentum ignored: g in place of m̂
+///     θ′ = θ − η m̂ / (√v̂ + ε);  momentum ignored: g in place of m̂
 /// φ: η learning_rate, ε epsilon.  m̂ is a mean of gradients, not their sum: it adds no momentum
 /// gain. Source: APO paper, Eq. 22–26; AdamW: Loshchilov & Hutter.  Equals torch::optim::Adam and
 /// AdamW.
 class Adam : public ElementwiseRule {
  public:
   Adam(const AdamOptions& options, const RuleSetting& setting)
-      : ElementwiseRule(
-            2, {setting.learning_rate, options.decoupled_weight_decay ? 0 : setting.weight_decay}),
-        options_(options),
-        decoupled_decay_(options.decoupled_weight_decay ? setting.weight_decay : 0) {}
+      : ElementwiseRule(2, setting), options_(options) {}
 
   std::vector<HyperparameterSpec> hyperparameters() const override {
     return {learning_rate(), {"epsilon", Transform::log, options_.epsilon, Range::above(0)}};
@@ -36,8 +33,7 @@ class Adam : public ElementwiseRule {
                          .square = from.xi.slots[1],
                          .rate = phi[0],
                          .epsilon = phi[1],
-                         .square_correction = bias_correction(options_.beta2, t),
-                         .decay = decoupled_decay_};
+                         .square_correction = bias_correction(options_.beta2, t)};
     if (from.momentum == Momentum::ignore) return step;
     step.direction = from.xi.slots[0];
     step.direction_correction = bias_correction(options_.beta1, t);
@@ -46,7 +42,6 @@ class Adam : public ElementwiseRule {
 
  private:
   AdamOptions options_;
-  double decoupled_decay_;
 };
 
 }  // namespace
@@ -55,7 +50,6 @@ void AdamOptions::visit(OptionVisitor& visitor) {
   visitor.real("beta1", beta1, Range::half_open(0, 1), "β₁, decay of the mean gradient");
   visitor.real("beta2", beta2, Range::half_open(0, 1), "β₂, decay of the mean square");
   visitor.real("epsilon", epsilon, Range::above(0), "ε, added to the denominator");
-  visitor.flag("decoupled_weight_decay", decoupled_weight_decay, "AdamW: decay beside the step");
 }
 
 std::unique_ptr<UpdateRule> make_adam(const AdamOptions& options, const RuleSetting& setting) {

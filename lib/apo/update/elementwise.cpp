@@ -49,15 +49,23 @@ void ElementwiseRule::observe(const TensorList& g, Statistics& xi) const {
   accumulate(g, xi.slots);
 }
 
+ElementwiseStep ElementwiseRule::whole_step(const StepInputs& from,
+                                            const HyperparameterValues& phi) const {
+  ElementwiseStep step = formula(from, phi);
+  step.decay = decay_in(WeightDecay::decoupled);
+  step.shrinkage = decay_in(WeightDecay::independent);
+  return step;
+}
+
 TensorList ElementwiseRule::propose(const StepInputs& from, const HyperparameterValues& phi) const {
-  const ElementwiseStep step = formula(from, phi);
+  const ElementwiseStep step = whole_step(from, phi);
   const StepBackend* backend = backend_for(step, from.theta);
   return backend ? backend->taken(step, from.theta) : evaluate(step, from.theta);
 }
 
 Proposal ElementwiseRule::differentiable(const StepInputs& from, const Hyperparameters& phi) const {
   const HyperparameterValues& values = phi.values();
-  ElementwiseStep step = formula(from, values);
+  ElementwiseStep step = whole_step(from, values);
   const StepBackend* backend = backend_for(step, from.theta);
   const auto has_slope = [&](size_t h) {
     return are(step.rate, values[h]) || are(step.epsilon, values[h]);
@@ -83,7 +91,7 @@ TensorList ElementwiseRule::rate_derivative(const StepInputs& from,
                                             const Hyperparameters& phi) const {
   const at::NoGradGuard no_grad;
   const TensorList& rate = phi.values()[phi.index("learning_rate")];
-  ElementwiseStep step = formula(from, phi.values());
+  ElementwiseStep step = whole_step(from, phi.values());
   const StepBackend* backend = backend_for(step, from.theta);
   if (!backend || !are(step.rate, rate)) return UpdateRule::rate_derivative(from, phi);
   const double w = std::exchange(step.decay, 0);
@@ -98,7 +106,7 @@ void ElementwiseRule::step(TensorList& theta,
                            const Statistics& xi,
                            const HyperparameterValues& phi) const {
   const at::NoGradGuard no_grad;
-  const ElementwiseStep step = formula({theta, g, xi}, phi);
+  const ElementwiseStep step = whole_step({theta, g, xi}, phi);
   const StepBackend* backend = backend_for(step, theta);
   if (backend) return backend->take_in_place(step, theta);
   const TensorList next = evaluate(step, theta);

@@ -31,8 +31,9 @@ class ElementwiseRule : public UpdateRule {
     (void)g;
     (void)slots;
   }
-  /// θ′ after at least one gradient. A hyperparameter that enters as it is (`.rate = phi[0]`) is
-  /// differentiated in the fewest passes, one that enters otherwise by a graph.
+  /// θ′ after at least one gradient, without weight decay. A hyperparameter that enters as it is
+  /// (`.rate = phi[0]`) is differentiated in the fewest passes, one that enters otherwise by a
+  /// graph.
   virtual ElementwiseStep formula(const StepInputs& from,
                                   const HyperparameterValues& phi) const = 0;
 
@@ -41,6 +42,9 @@ class ElementwiseRule : public UpdateRule {
   static Tensor bias_correction(double decay, const Tensor& t);
 
  private:
+  /// The formula with what decays beside it.
+  ElementwiseStep whole_step(const StepInputs& from, const HyperparameterValues& phi) const;
+
   size_t slots_;
 };
 

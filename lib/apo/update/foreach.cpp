@@ -68,9 +68,11 @@ TensorList decayed(const ElementwiseStep& step, const TensorList& r, const Tenso
   return step.decay == 0 ? r : at::_foreach_add(r, theta, step.decay);
 }
 
-/// η (r + w θ), in storage of its own.
+/// η (r + w θ) + ω θ, in storage of its own.
 TensorList moves(const ElementwiseStep& step, const TensorList& theta) {
-  return multiplied(decayed(step, ratios(step), theta), step.rate);
+  TensorList moves = multiplied(decayed(step, ratios(step), theta), step.rate);
+  if (step.shrinkage != 0) at::_foreach_add_(moves, theta, step.shrinkage);
+  return moves;
 }
 
 /// Sums in float64: [arrays].

@@ -25,7 +25,8 @@ namespace {
 ///     P g = V [(Vᵀ g U) / (b aᵀ + γ)] Uᵀ = (Ω ⊗ Γ + γ I)⁻¹ g      exact damping
 ///     P g = V [(Vᵀ g U) / ((b + √γ)(a + √γ)ᵀ)] Uᵀ                 factored damping, without π
 ///     v ← μ v + g;  θ′ = θ − η ν P v;  momentum ignored: g in place of v
-/// with ν = min(1, √(κ / (η² Σ gᵀ P g))) under KL clipping, else 1. g of a layer: its weight's
+/// with ν = min(1, √(κ / (η² Σ gᵀ P g))) under KL clipping, else 1; decay beside the step as that
+/// of an ElementwiseStep. g of a layer: its weight's
 /// gradient as [out, in], its bias's as one more column. Parameters without a block, which are
 /// BatchNorm's, take the plain gradient.
 /// φ: η learning_rate, γ damping. In the eigenbases damping acts elementwise, so ∂θ′/∂γ is exact.
@@ -85,13 +86,15 @@ class Kfac : public UpdateRule {
     const TensorList& direction = gathered ? xi.slots[0] : g;
     TensorList natural = direction;
     for (const KroneckerBlock& block : xi.blocks) precondition(block, direction, phi, natural);
-    const Tensor shrink = options_.kl_clip > 0 ? kl_scale(g, natural, phi) : Tensor();
-    TensorList proposed;
-    for (size_t i = 0; i < theta.size(); ++i) {
-      const Tensor step = shrink.defined() ? shrink * natural[i] : natural[i];
-      proposed.push_back(theta[i] - phi[0][i] * step);
+    if (options_.kl_clip > 0) {
+      const Tensor shrink = kl_scale(g, natural, phi);
+      for (Tensor& of_parameter : natural) of_parameter = shrink * of_parameter;
     }
-    return proposed;
+    return evaluate({.direction = std::move(natural),
+                     .rate = phi[0],
+                     .decay = decay_in(WeightDecay::decoupled),
+                     .shrinkage = decay_in(WeightDecay::independent)},
+                    theta);
   }
 
  private:

@@ -20,7 +20,8 @@ constexpr double kSmallestGain = 1e-30;
 /// p: gains, from η; v ≈ ∂θ/∂ln p, from 0; H: the Hessian of the batch's loss at θ before the step.
 /// φ: η learning_rate. Where a rollback has moved it from η₀ the step is that of p η / η₀.
 /// Source: Schraudolph 1999, with the gradient g in place of its δ = −g.
-/// Differs: with weight decay w, g and H are those of the loss plus ½ w ‖θ‖².
+/// Differs: with coupled weight decay w, g and H are those of the loss plus ½ w ‖θ‖²; v does not
+/// see a decay beside the step.
 class Smd : public ElementwiseRule {
  public:
   Smd(const SmdOptions& options, const RuleSetting& setting)

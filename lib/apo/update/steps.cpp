@@ -67,7 +67,9 @@ TensorList evaluate(const ElementwiseStep& step, const TensorList& theta) {
   next.reserve(theta.size());
   for (size_t i = 0; i < theta.size(); ++i) {
     const Tensor r = ratio(step, i);
-    next.push_back(theta[i] - step.rate[i] * (step.decay == 0 ? r : r.add(theta[i], step.decay)));
+    Tensor move = step.rate[i] * (step.decay == 0 ? r : r.add(theta[i], step.decay));
+    if (step.shrinkage != 0) move = move.add(theta[i], step.shrinkage);
+    next.push_back(theta[i] - move);
   }
   return next;
 }

@@ -38,11 +38,12 @@ struct Numbers {
         epsilon(step.square.empty() ? 0 : to_double(step.epsilon[i])),
         direction_scale(scale(step.direction_correction)),
         square_scale(scale(step.square_correction)),
-        decay(step.decay) {}
+        decay(step.decay),
+        shrinkage(step.shrinkage) {}
   static double scale(const Tensor& correction) {
     return correction.defined() ? 1 / to_double(correction) : 1;
   }
-  T rate, momentum, epsilon, direction_scale, square_scale, decay;
+  T rate, momentum, epsilon, direction_scale, square_scale, decay, shrinkage;
 };
 
 template <class T>
@@ -78,7 +79,8 @@ APO_VECTORISED void step_loop(T* next, const Arrays<T>& at, const Numbers<T>& nu
   const T *theta = at.theta, *d = at.d, *other = at.other;
 #pragma omp simd
   for (int64_t i = 0; i < n; ++i) {
-    next[i] = theta[i] - c.rate * (ratio<kind>(d[i], other[i], c) + c.decay * theta[i]);
+    const T r = ratio<kind>(d[i], other[i], c);
+    next[i] = theta[i] - (c.rate * (r + c.decay * theta[i]) + c.shrinkage * theta[i]);
   }
 }
 

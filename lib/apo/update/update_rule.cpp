@@ -68,6 +68,12 @@ HyperparameterSpec UpdateRule::learning_rate() const {
   return {"learning_rate", Transform::log, setting_.learning_rate, Range::above(0)};
 }
 
+double UpdateRule::decay_in(WeightDecay form) const {
+  const WeightDecay chosen = setting_.weight_decay_form;
+  const WeightDecay taken = chosen == WeightDecay::automatic ? traits_.weight_decay_form : chosen;
+  return form == taken ? setting_.weight_decay : 0;
+}
+
 TensorList with_coupled_decay(const TensorList& theta, TensorList g, double w) {
   if (w == 0) return g;
   const at::NoGradGuard no_grad;

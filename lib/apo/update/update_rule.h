@@ -72,10 +72,22 @@ struct Proposal {
   std::function<TensorList(const TensorList& v)> pull_back;
 };
 
+/// How weights decay by w. Coupled and decoupled decay are as strong as η, which may be learned and
+/// rise; independent decay is not.
+/// Source: Loshchilov & Hutter 2019, whose own form is the independent one (named so by Wortsman et
+/// al. 2023); what PyTorch calls AdamW is the decoupled one.
+enum class WeightDecay {
+  automatic,    ///< the rule's own way
+  coupled,      ///< g + w θ takes the place of g
+  decoupled,    ///< η w θ is taken from θ′
+  independent,  ///< w θ is taken from θ′
+};
+
 /// What every rule has beside its own options.
 struct RuleSetting {
   double learning_rate = 0.1;
   double weight_decay = 0;
+  WeightDecay weight_decay_form = WeightDecay::automatic;
 };
 
 /// What is so of a rule whatever it is applied to.
@@ -90,6 +102,8 @@ struct RuleTraits {
   bool own_rates = false;
   /// The factor by which momentum lengthens a step in the long run: 1 / (1 − μ).
   double momentum_gain = 1;
+  /// Where no other is chosen.
+  WeightDecay weight_decay_form = WeightDecay::coupled;
   /// What of its own keys to change, and how, where a run diverged; "": they did not matter.
   std::string remedy = {};
 };
@@ -99,7 +113,6 @@ struct RuleTraits {
 /// step.
 class UpdateRule {
  public:
-  /// setting.weight_decay: the w of g + w θ.
   explicit UpdateRule(const RuleSetting& setting, RuleTraits traits = {})
       : setting_(setting), traits_(std::move(traits)) {}
   virtual ~UpdateRule() = default;
@@ -111,8 +124,8 @@ class UpdateRule {
   virtual std::vector<HyperparameterSpec> hyperparameters() const = 0;
   virtual Statistics initial_statistics(const TensorList& theta) const = 0;
 
-  /// w: the rule takes g + w θ for the gradient.
-  double coupled_decay() const { return setting_.weight_decay; }
+  /// w, where the rule takes g + w θ for the gradient; else 0.
+  double coupled_decay() const { return decay_in(WeightDecay::coupled); }
   /// ξ ← curvature seen on batch x, for the rules that look at it. Called before observe. Throws
   /// Error(config) where the problem has no layers to estimate it from.
   virtual void observe_curvature(Problem&, const Batch&, Statistics&) const {}
@@ -139,6 +152,8 @@ class UpdateRule {
  protected:
   /// η, the first hyperparameter of every rule.
   HyperparameterSpec learning_rate() const;
+  /// w, where weights decay in this form; else 0.
+  double decay_in(WeightDecay form) const;
 
  private:
   RuleSetting setting_;
@@ -165,7 +180,6 @@ struct AdamOptions {
   double beta1 = 0.9;
   double beta2 = 0.999;
   double epsilon = 1e-8;
-  bool decoupled_weight_decay = false;
   void visit(OptionVisitor& visitor);
 };
 
