@@ -11,6 +11,7 @@
 #include <torch/optim/rmsprop.h>
 #include <torch/optim/sgd.h>
 
+#include <cmath>
 #include <functional>
 
 #include "apo/base/random.h"
@@ -88,6 +89,52 @@ TEST(Adam, EqualsLibTorchsAdamWWithDecoupledDecay) {
   const auto options = torch::optim::AdamWOptions(0.01).weight_decay(0.03);
   const auto rule = make_adam({}, decaying(WeightDecay::decoupled));
   EXPECT_LT(difference_from_libtorch<torch::optim::AdamW>(*rule, options), kRounding);
+}
+
+/// The baselines' recurrence for one weight, on numbers.
+double nadamw_by_loop(double theta, const std::vector<double>& gradients) {
+  double m = 0;
+  double v = 0;
+  double power1 = 1;
+  double power2 = 1;
+  for (const double g : gradients) {
+    m = 0.9 * m + 0.1 * g;
+    v = 0.99 * v + 0.01 * g * g;
+    power1 *= 0.9;
+    power2 *= 0.99;
+    theta *= 1 - 0.01 * 0.03;
+    const double ahead = 0.9 * m + 0.1 * g;
+    theta -= 0.01 * ahead / (1 - power1) / (std::sqrt(v / (1 - power2)) + 1e-8);
+  }
+  return theta;
+}
+
+TEST(Nadamw, IsTheBaselinesRecurrence) {
+  const auto rule = make_nadamw({.beta2 = 0.99}, kSetting);
+  TensorList theta = random_parameters(1);
+  const auto start = theta[1][2].item<double>();
+  Statistics xi = rule->initial_statistics(theta);
+  const Hyperparameters phi(rule->hyperparameters(), theta.size());
+  std::vector<double> gradients;
+  gradients.reserve(100);
+  for (uint64_t t = 0; t < 100; ++t) {
+    const TensorList g = random_parameters(100 + t);
+    gradients.push_back(g[1][2].item<double>());
+    rule->observe(g, xi);
+    rule->step(theta, g, xi, phi.values());
+  }
+  EXPECT_NEAR(theta[1][2].item<double>(), nadamw_by_loop(start, gradients), kRounding);
+}
+
+TEST(Nadamw, ItsFirstStepIsOnePlusBeta1TimesTheRate) {
+  // m = (1 − β₁) g, so that m̂ = (1 + β₁) g and √v̂ = |g|: ε / |g| is far below 1e-6 here.
+  const auto rule = make_nadamw({.beta1 = 0.8}, {.learning_rate = 0.1});
+  TensorList theta = {at::zeros({5}, at::kDouble)};
+  const TensorList g = {at::randn({5}, at::kDouble)};
+  Statistics xi = rule->initial_statistics(theta);
+  rule->observe(g, xi);
+  rule->step(theta, g, xi, Hyperparameters(rule->hyperparameters(), 1).values());
+  EXPECT_LT((theta[0] + 0.18 * g[0].sign()).abs().max().item<double>(), 1e-6);
 }
 
 TEST(Rmsprop, ABiasCorrectedFirstStepIsTheSignTimesTheRate) {

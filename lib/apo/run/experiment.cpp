@@ -72,7 +72,7 @@ void OptimizerSection::visit(OptionVisitor& visitor) {
                   {"decoupled", WeightDecay::decoupled},
                   {"independent", WeightDecay::independent}},
                  "coupled: g + w θ in place of g; decoupled: η w θ from θ, beside the step; "
-                 "independent: w θ, however large η is; auto: coupled");
+                 "independent: w θ, however large η is; auto: coupled, for nadamw decoupled");
   visitor.require(weight_decay_form != WeightDecay::independent || weight_decay < 1,
                   "weight_decay",
                   "must be < 1 where it is the share that weights lose in each step");

@@ -10,12 +10,14 @@ namespace {
 ///     m̂ = m / (1 − β₁ᵗ);  v̂ = v / (1 − β₂ᵗ)
 ///     θ′ = θ − η m̂ / (√v̂ + ε);  momentum ignored: g in place of m̂
 /// φ: η learning_rate, ε epsilon.  m̂ is a mean of gradients, not their sum: it adds no momentum
-/// gain. Source: APO paper, Eq. 22–26; AdamW: Loshchilov & Hutter.  Equals torch::optim::Adam and
-/// AdamW.
+/// gain. Source: APO paper, Eq. 22–26; AdamW: Loshchilov & Hutter 2019.  Equals torch::optim::Adam
+/// and AdamW.
 class Adam : public ElementwiseRule {
  public:
-  Adam(const AdamOptions& options, const RuleSetting& setting)
-      : ElementwiseRule(2, setting), options_(options) {}
+  Adam(const AdamOptions& options,
+       const RuleSetting& setting,
+       RuleTraits traits = {.recordable = true})
+      : ElementwiseRule(2, setting, std::move(traits)), options_(options) {}
 
   std::vector<HyperparameterSpec> hyperparameters() const override {
     return {learning_rate(), {"epsilon", Transform::log, options_.epsilon, Range::above(0)}};
@@ -40,8 +42,29 @@ class Adam : public ElementwiseRule {
     return step;
   }
 
+  double beta1() const { return options_.beta1; }
+
  private:
   AdamOptions options_;
+};
+
+/// NadamW: Adam whose mean looks a step ahead, as Nesterov's momentum does.
+///     m̂ = (β₁ m + (1 − β₁) g) / (1 − β₁ᵗ)
+/// Weights decay beside the step where nothing is said.
+/// Source: Dozat 2016, without its schedule of β₁, as in Choi et al. 2019 and the baselines of Dahl
+/// et al. 2023.  Differs from torch.optim.NAdam, which has that schedule.
+class Nadamw : public Adam {
+ public:
+  Nadamw(const AdamOptions& options, const RuleSetting& setting)
+      : Adam(options, setting, {.recordable = true, .weight_decay_form = WeightDecay::decoupled}) {}
+
+ protected:
+  ElementwiseStep formula(const StepInputs& from, const HyperparameterValues& phi) const override {
+    ElementwiseStep step = Adam::formula(from, phi);
+    if (from.momentum == Momentum::ignore) return step;
+    step.direction = at::_foreach_lerp(step.direction, from.g, 1 - beta1());
+    return step;
+  }
 };
 
 }  // namespace
@@ -54,6 +77,10 @@ void AdamOptions::visit(OptionVisitor& visitor) {
 
 std::unique_ptr<UpdateRule> make_adam(const AdamOptions& options, const RuleSetting& setting) {
   return std::make_unique<Adam>(options, setting);
+}
+
+std::unique_ptr<UpdateRule> make_nadamw(const AdamOptions& options, const RuleSetting& setting) {
+  return std::make_unique<Nadamw>(options, setting);
 }
 
 }  // namespace apo

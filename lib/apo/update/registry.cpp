@@ -8,6 +8,7 @@ const UpdateRuleRegistry& update_rules() {
       member("sgdm", "SGD with Nesterov momentum (Eq. 18-19)", make_sgdm),
       member("rmsprop", "RMSprop with a free power (Eq. 20-21)", make_rmsprop),
       member("adam", "Adam, or AdamW (Eq. 22-26)", make_adam),
+      member("nadamw", "AdamW with Nesterov momentum", make_nadamw),
       member("smd", "stochastic meta-descent: a gain for every weight", make_smd),
       member("kfac", "Kronecker-factored natural gradient", make_kfac),
   };

@@ -210,6 +210,7 @@ std::unique_ptr<UpdateRule> make_sgd(const NoOptions&, const RuleSetting&);
 std::unique_ptr<UpdateRule> make_sgdm(const SgdmOptions&, const RuleSetting&);
 std::unique_ptr<UpdateRule> make_rmsprop(const RmspropOptions&, const RuleSetting&);
 std::unique_ptr<UpdateRule> make_adam(const AdamOptions&, const RuleSetting&);
+std::unique_ptr<UpdateRule> make_nadamw(const AdamOptions&, const RuleSetting&);
 std::unique_ptr<UpdateRule> make_smd(const SmdOptions&, const RuleSetting&);
 std::unique_ptr<UpdateRule> make_kfac(const KfacOptions&, const RuleSetting&);
 
