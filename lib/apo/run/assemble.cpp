@@ -184,7 +184,8 @@ Assembly assemble_on(const Data& data, const Experiment& experiment, int64_t tas
   assembly.rule = experiment.optimizer.choice.make(
       {.learning_rate = experiment.optimizer.learning_rate.value_or(1e-3),
        .weight_decay = experiment.optimizer.weight_decay,
-       .weight_decay_form = experiment.optimizer.weight_decay_form});
+       .weight_decay_form = experiment.optimizer.weight_decay_form,
+       .clip_norm = experiment.optimizer.clip_norm});
   assembly.tuner = experiment.tuner.make();
   assembly.problem = make_problem(experiment, dataset, task_seed, assembly);
   assembly.tuner->check(*assembly.problem);

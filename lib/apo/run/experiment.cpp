@@ -76,6 +76,11 @@ void OptimizerSection::visit(OptionVisitor& visitor) {
   visitor.require(weight_decay_form != WeightDecay::independent || weight_decay < 1,
                   "weight_decay",
                   "must be < 1 where it is the share that weights lose in each step");
+  visitor.real("clip_norm",
+               clip_norm,
+               Range::at_least(0),
+               "c, what the gradient's norm over all parameters is cut to, before any decay; 0: "
+               "no clipping");
   visitor.section("schedule",
                   "a factor on η over the run, in the base steps alone",
                   [this](OptionVisitor& v) { v.choice(schedule, "its shape"); });

@@ -36,6 +36,7 @@ struct OptimizerSection {
   std::optional<double> learning_rate = 0.1;  ///< nullopt: auto
   double weight_decay = 0;
   WeightDecay weight_decay_form = WeightDecay::automatic;
+  double clip_norm = 0;
   ChoiceOf<Schedule> schedule;
   void visit(OptionVisitor& visitor);
 };

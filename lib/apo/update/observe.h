@@ -6,8 +6,13 @@
 
 namespace apo {
 
-/// g, as the rule takes it, of the batch's loss at θ; ξ ← statistics updated with it and with the
-/// batch's curvature. loss: ℓ(f(x, θ)); frees its graph.
+/// g min(1, c / ‖g‖), with the norm over all parameters and c the bound; g itself for c = 0. Looks
+/// at no number on the host. Source: Pascanu et al. 2013.  Differs from
+/// torch::nn::utils::clip_grad_norm_, which adds 1e-6 to the norm.
+TensorList clipped(TensorList g, double bound);
+
+/// g, as the rule takes it, of the batch's loss at θ: clipped, then with coupled decay; ξ ←
+/// statistics updated with it and with the batch's curvature. loss: ℓ(f(x, θ)); frees its graph.
 TensorList observe(
     const UpdateRule& rule, Problem& problem, const Batch& x, const Tensor& loss, Statistics& xi);
 

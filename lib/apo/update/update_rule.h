@@ -88,6 +88,7 @@ struct RuleSetting {
   double learning_rate = 0.1;
   double weight_decay = 0;
   WeightDecay weight_decay_form = WeightDecay::automatic;
+  double clip_norm = 0;  ///< bound of the gradient's norm; 0: none
 };
 
 /// What is so of a rule whatever it is applied to.
@@ -126,6 +127,8 @@ class UpdateRule {
 
   /// w, where the rule takes g + w θ for the gradient; else 0.
   double coupled_decay() const { return decay_in(WeightDecay::coupled); }
+  /// c: the loss's gradient is shortened to this length, before its decay; 0: it is not.
+  double clip_norm() const { return setting_.clip_norm; }
   /// ξ ← curvature seen on batch x, for the rules that look at it. Called before observe. Throws
   /// Error(config) where the problem has no layers to estimate it from.
   virtual void observe_curvature(Problem&, const Batch&, Statistics&) const {}

@@ -1,0 +1,93 @@
+#include "apo/update/observe.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/randn.h>
+#include <gtest/gtest.h>
+#include <torch/nn/utils/clip_grad.h>
+
+#include <cmath>
+
+#include "support/tuned_run.h"
+
+namespace apo {
+namespace {
+
+TensorList random_gradient() {
+  at::Generator generator = make_generator(0, RandomStream::model);
+  return {at::randn({4, 3}, generator, at::kDouble), at::randn({7}, generator, at::kDouble)};
+}
+
+double norm_of(const TensorList& g) {
+  double squares = 0;
+  for (const Tensor& of_parameter : g) squares += of_parameter.square().sum().item<double>();
+  return std::sqrt(squares);
+}
+
+double difference(const TensorList& a, const TensorList& b) {
+  double largest = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    largest = std::max(largest, (a[i] - b[i]).abs().max().item<double>());
+  }
+  return largest;
+}
+
+TEST(Clipping, EqualsLibTorchs) {
+  const TensorList g = random_gradient();  // of norm 4
+  for (const double bound : {0.1, 2.0, 100.0}) {
+    TensorList parameters = zeros_like(g);
+    for (size_t i = 0; i < g.size(); ++i) parameters[i].mutable_grad() = g[i].clone();
+    torch::nn::utils::clip_grad_norm_(parameters, bound);
+    TensorList theirs;
+    theirs.reserve(parameters.size());
+    for (const Tensor& parameter : parameters) theirs.push_back(parameter.grad());
+    // It divides by 1e-6 more than the norm: 2.5e-7 of elements below 1.
+    EXPECT_LT(difference(clipped(g, bound), theirs), 1e-6);
+  }
+}
+
+TEST(Clipping, ShortensALongGradientToTheBoundAndLeavesOthersToTheBit) {
+  const TensorList g = random_gradient();
+  EXPECT_NEAR(norm_of(clipped(g, 0.5)), 0.5, 1e-15);
+  EXPECT_EQ(difference(clipped(g, 1.001 * norm_of(g)), g), 0);
+  EXPECT_EQ(difference(clipped(zeros_like(g), 0.5), zeros_like(g)), 0);
+  EXPECT_TRUE(clipped(g, 0)[0].is_same(g[0]));
+}
+
+TEST(Clipping, IsOfTheLossAloneAndComesBeforeTheDecay) {
+  test::TinyProblem problem;
+  const auto rule = make_sgd({}, {.learning_rate = 0.1, .weight_decay = 0.2, .clip_norm = 0.01});
+  const TensorList& theta = problem.network->parameters();
+  Statistics xi = rule->initial_statistics(theta);
+  const Batch x = problem.batches->next();
+  const TensorList raw = gradient(loss_on(problem, x), theta);
+  ASSERT_GT(norm_of(raw), 0.01);
+  TensorList g = observe(*rule, problem, x, loss_on(problem, x), xi);
+  for (size_t i = 0; i < g.size(); ++i) {
+    g[i] = g[i] - 0.2 * theta[i].detach() - 0.01 / norm_of(raw) * raw[i];
+  }
+  EXPECT_LT(norm_of(g), 1e-15);
+}
+
+// θ₁ = θ₀ − η g and ‖g‖ = 0.01: the meta step tunes η on that move, not on the whole gradient's.
+TEST(Clipping, IsSeenByTheMetaStepAsByTheBaseStep) {
+  ApoOptions options = test::papers();
+  options.interval = 1;
+  options.lambda = 0;
+  options.weight_lambda = 1;
+  const auto apo = make_apo(options);
+  const auto rule = make_sgd({}, {.learning_rate = 0.1, .clip_norm = 0.01});
+  const auto run = test::run(*apo, *rule, {.steps = 1});
+  // J = ℓ(θ′) + ½ ‖θ′ − θ‖², so that J − ℓ(θ′) = ½ (0.1 · 0.01)².
+  const MetaRecord& meta = run->trace.metas.front();
+  EXPECT_NEAR(meta.objective - meta.loss_term, 0.5e-6, 1e-15);
+  TensorList moved = run->problem.network->parameters();
+  const test::TinyProblem untrained;
+  for (size_t i = 0; i < moved.size(); ++i) {
+    moved[i] = moved[i].detach() - untrained.network->parameters()[i].detach();
+  }
+  EXPECT_NEAR(norm_of(moved), 0.01 * run->trace.rates()[0], 1e-15);
+}
+
+}  // namespace
+}  // namespace apo
