@@ -158,6 +158,9 @@ class Errors(ApoTrainTest):
         self.assertIn("train.epochs", result.stderr)
         toy = self.run_ok("--print-config", "--set", "problem.name=rosenbrock", "--set", "train.steps=5")
         self.assertNotIn("dataset", toy.stdout)
+        smoothed = ("--set", "problem.name=noisy_quadratic", "--set", "train.steps=5")
+        self.write("smooth.yaml", "loss: {label_smoothing: 0.1}\ntrain: {epochs: 1}\n")
+        self.assertIn("loss", self.run_ok("--print-config", *smoothed, config="smooth.yaml").stderr)
 
     def test_the_decoupled_weight_decay_of_older_configurations_is_a_form(self):
         for old, form in (("true", "decoupled"), ("false", "coupled")):

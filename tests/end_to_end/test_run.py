@@ -111,6 +111,26 @@ class Run(ApoTrainTest):
         self.run_ok("--output", "runs/b", config="runs/a/smoke/config.yaml")
         self.assertEqual(deterministic(self.trace("a", "smoke")), deterministic(self.trace("b", "smoke")))
 
+    def test_calibrated_baselines_have_what_they_need_with_every_tuner(self):
+        calibrated = ("--set", "optimizer={name: nadamw, learning_rate: 0.0019, beta1: 0.909, weight_decay: 0.08, clip_norm: 0.5}",
+                      "--set", "loss.label_smoothing=0.1")
+        for tuner in ("constant", "apo"):
+            self.run_ok("--output", f"runs/{tuner}", *calibrated, "--set", f"tuner={{name: {tuner}}}")
+            jsonschema.validate(self.trace(tuner, "smoke"), schema("trace"))
+        self.run_ok("--output", "runs/independent", *calibrated, "--set", "optimizer.weight_decay_form=independent",
+                    "--set", "optimizer.weight_decay=1e-4")
+        self.run_ok("--output", "runs/again", config="runs/independent/smoke/config.yaml")
+        self.assertEqual(deterministic(self.trace("again", "smoke")), deterministic(self.trace("independent", "smoke")))
+
+    def test_smoothed_labels_are_trained_on_and_not_measured(self):
+        for name, smoothing in (("plain", 0), ("smooth", 0.3)):
+            self.run_ok("--set", f"name={name}", "--set", f"loss.label_smoothing={smoothing}", "--set", "tuner.name=constant",
+                        "--set", "optimizer.learning_rate=1e-30", "--set", "train.train_metrics=full")
+        plain, smooth = (self.trace(name) for name in ("plain", "smooth"))
+        self.assertNotEqual(plain["steps"]["loss"], smooth["steps"]["loss"])
+        for measured in ("train_loss", "test_loss"):
+            self.assertEqual(plain["epochs"][measured], smooth["epochs"][measured])
+
     def test_finds_a_learning_rate_itself(self):
         self.run_ok("--set", "optimizer.learning_rate=auto")
         self.assertEqual(self.trace("smoke")["config"]["optimizer"]["learning_rate"], "auto")

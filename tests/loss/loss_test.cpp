@@ -1,7 +1,9 @@
 #include "apo/loss/loss.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/core/Reduction.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/randint.h>
@@ -74,6 +76,39 @@ TEST_P(Losses, SampledTargetsHaveTheFormOfTargets) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Losses, testing::Bool());
+
+class LabelSmoothing : public testing::Test {
+ protected:
+  at::Generator generator_ = make_generator(2, RandomStream::synthetic_data);
+  Tensor z_ = at::randn({kBatch, kSteps, kOutputs}, generator_, at::kDouble);
+  Batch x_{{}, at::randint(kOutputs, {kBatch, kSteps}, generator_, at::kLong)};
+  std::unique_ptr<Loss> smoothed_ = make_cross_entropy({.label_smoothing = 0.1});
+  std::unique_ptr<Loss> plain_ = make_cross_entropy();
+};
+
+TEST_F(LabelSmoothing, GivesAShareOfTheTargetToAllClasses) {
+  const Tensor log_p = z_.log_softmax(-1);
+  const Tensor right = log_p.gather(-1, x_.targets.unsqueeze(-1)).squeeze(-1);
+  const Tensor each = -0.9 * right - 0.1 * log_p.mean(-1);
+  EXPECT_NEAR(smoothed_->value(z_, x_).item<double>(), each.mean().item<double>(), 1e-14);
+  x_.weights = at::tensor({1.0, 0.0, 2.0, 0.5}, at::kDouble);
+  EXPECT_NEAR(smoothed_->value(z_, x_).item<double>(),
+              ((each.mean(1) * x_.weights).sum() / 3.5).item<double>(),
+              1e-14);
+}
+
+TEST_F(LabelSmoothing, EqualsLibTorchs) {
+  const Tensor theirs = at::cross_entropy_loss(
+      z_.flatten(0, 1), x_.targets.flatten(), {}, at::Reduction::Mean, -100, 0.1);
+  EXPECT_EQ(smoothed_->value(z_, x_).item<double>(), theirs.item<double>());
+}
+
+TEST_F(LabelSmoothing, IsNotInThePlainValue) {
+  const auto plain = plain_->value(z_, x_).item<double>();
+  EXPECT_EQ(smoothed_->plain_value(z_, x_).item<double>(), plain);
+  EXPECT_EQ(plain_->plain_value(z_, x_).item<double>(), plain);
+  EXPECT_NE(smoothed_->value(z_, x_).item<double>(), plain);
+}
 
 TEST(CrossEntropy, CountsThePositionsThatItClassifiesRightly) {
   const Tensor z = at::tensor({0, 1, 2, 1, 0, 3, 0, -1}, at::kDouble).view({2, 2, 2});

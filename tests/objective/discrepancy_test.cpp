@@ -48,6 +48,13 @@ TEST_P(Discrepancies, AgreeWithTheirSecondOrderExpansion) {
   EXPECT_NEAR(whole / half, 4, 20 * delta);
 }
 
+TEST_P(Discrepancies, DoNotKnowLabelSmoothing) {
+  // It adds to the loss what is linear in z.
+  const auto smoothed = make_cross_entropy({.label_smoothing = 0.3});
+  const auto moved = (*discrepancy_)(z_ + moved_, z_, {*smoothed, batch_}).item<double>();
+  EXPECT_NEAR(moved, between(z_ + moved_, z_), 1e-14 * (1 + moved));
+}
+
 TEST_P(Discrepancies, AreMeansOverTheBatch) {
   const Tensor twice = at::cat({z_, z_});
   const Tensor twice_moved = at::cat({moved_, moved_});

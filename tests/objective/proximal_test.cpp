@@ -20,6 +20,7 @@ using Case =
 class ProximalObjectiveOf : public testing::TestWithParam<Case> {
  protected:
   ProximalObjectiveOf() {
+    problem_.loss = make_cross_entropy({.label_smoothing = 0.1});
     for (int t = 0; t < 3; ++t) {
       x_ = problem_.batches->next();
       g_ = gradient(loss_on(problem_, x_), problem_.network->parameters());

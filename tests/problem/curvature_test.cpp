@@ -129,10 +129,20 @@ TEST(Fisher, SampledTargetsFollowThePredictions) {
             0);
 }
 
+TEST(Fisher, TheSampledOneDoesNotKnowLabelSmoothing) {
+  Classifier at;
+  const auto plain = curvature(*at.problem, at.x, {Fisher::sampled}, 1)[0].output_gradients;
+  at.problem->loss = make_cross_entropy({.label_smoothing = 0.3});
+  const auto smoothed = curvature(*at.problem, at.x, {Fisher::sampled}, 1)[0].output_gradients;
+  EXPECT_EQ(largest(smoothed - plain), 0);
+}
+
 TEST(Fisher, TheEmpiricalOneUsesTheTrainingTargets) {
   Classifier at;
+  at.problem->loss = make_cross_entropy({.label_smoothing = 0.3});
   const Tensor p = at.problem->network->forward(at.x.inputs).detach().softmax(1);
-  const Tensor residual = p - at::one_hot(at.x.targets, Classifier::kClasses);
+  const Tensor y = at::one_hot(at.x.targets, Classifier::kClasses).to(at::kDouble);
+  const Tensor residual = p - (0.7 * y + 0.3 / Classifier::kClasses);
   const Tensor expected = residual.t().matmul(residual) / Classifier::kExamples;
   const auto seen = curvature(*at.problem, at.x, {Fisher::empirical}, 0)[0].output_gradients;
   EXPECT_LT(largest(seen - expected), 1e-14);

@@ -78,6 +78,16 @@ TEST(Problem, EvaluationWeighsExamples) {
   EXPECT_NEAR(evaluate(*problem, Part::test)->loss, expected, 1e-12);
 }
 
+TEST(Problem, IsEvaluatedByThePlainLoss) {
+  test::TinyProblem problem;
+  const Batch x = problem.batches->next();
+  const double trained = loss_on(problem, x).item<double>();
+  const double reported = evaluate(problem, Part::test)->loss;
+  problem.loss = make_cross_entropy({.label_smoothing = 0.2});
+  EXPECT_NE(loss_on(problem, x).item<double>(), trained);
+  EXPECT_EQ(evaluate(problem, Part::test)->loss, reported);
+}
+
 TEST(Problem, BatchesCarryTheirWeights) {
   Dataset data = sequences();
   data.train.weights = at::arange(600, at::kDouble);

@@ -88,6 +88,17 @@ TEST(Experiment, IndependentDecayIsAShareBelowOne) {
   EXPECT_EQ(error({"optimizer={weight_decay: 1, weight_decay_form: decoupled}"}), "");
 }
 
+TEST(Experiment, LabelSmoothingIsAShareBelowOneAndNotForToys) {
+  EXPECT_EQ(read({"loss.label_smoothing=0.1"})["loss"]["name"], "cross_entropy");
+  EXPECT_THAT(error({"loss.label_smoothing=1"}), HasSubstr("must be >= 0 and < 1"));
+  const std::string toy = error_of([] {
+    Experiment experiment;
+    read_into(Document::parse("name: x\nproblem: {name: rosenbrock}\nloss: {}\n", "a.yaml"),
+              experiment);
+  });
+  EXPECT_THAT(toy, HasSubstr("unknown key 'loss'"));
+}
+
 TEST(Experiment, FormAndScopeDecideDefaultsWhereverTheyStandAndReadBackAlike) {
   const auto tuner = [](const std::string& keys) {
     return read({"tuner={" + keys + ", name: apo}"})["tuner"];

@@ -75,7 +75,7 @@ class Superseder {
     const ConfigNode* name = document_.find("problem.name");
     if (name == nullptr || !name->is_scalar() || name->text == supervised) return;
     std::vector<std::string> left_out;
-    for (const char* key : {"dataset", "model"}) {
+    for (const char* key : {"dataset", "model", "loss"}) {
       if (drop(key, name->rank.layer)) left_out.emplace_back(key);
     }
     note("problem.name", *name, "", left_out);

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "apo/base/random.h"
+#include "apo/base/registry.h"
 #include "apo/data/batch.h"
 
 namespace apo {
@@ -12,8 +13,12 @@ namespace apo {
 class Loss {
  public:
   virtual ~Loss() = default;
-  /// The mean over examples and positions, by their weights: a scalar of at least float32.
+  /// What training minimises, the mean over examples and positions, by their weights: a scalar of
+  /// at least float32.
   virtual Tensor value(const Tensor& z, const Batch& x) const = 0;
+  /// The same without what is there for training alone: what evaluation reports, and −ln p(y|z) of
+  /// sampled targets y.
+  virtual Tensor plain_value(const Tensor& z, const Batch& x) const { return value(z, x); }
   /// Whether z are un-normalised log-probabilities of classes.
   virtual bool has_classes() const { return false; }
   /// How many positions z classifies rightly, a scalar; undefined where there are no classes.
@@ -23,10 +28,18 @@ class Loss {
   virtual Tensor sampled_targets(const Tensor& z, at::Generator& generator) const;
 };
 
+struct CrossEntropyOptions {
+  double label_smoothing = 0;
+  void visit(OptionVisitor& visitor);
+};
+
 /// Softmax cross-entropy. targets: int64, the shape of z without its last dimension.
-std::unique_ptr<Loss> make_cross_entropy();
+std::unique_ptr<Loss> make_cross_entropy(const CrossEntropyOptions& options = {});
 /// ‖z − y‖² over the outputs of a position. targets: the shape of z.
 std::unique_ptr<Loss> make_squared_error();
+
+/// Those that a configuration chooses from, for pictures of classes.
+const Registry<Loss>& losses();
 
 /// How many positions there are in z.
 inline int64_t positions_of(const Tensor& z) {

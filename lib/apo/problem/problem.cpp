@@ -43,7 +43,7 @@ class MetricSums {
         weight_sum_(at::zeros_like(loss_sum_)) {}
 
   void add(const Tensor& z, const Batch& x) {
-    const Tensor value = loss_.value(z, x);
+    const Tensor value = loss_.plain_value(z, x);
     if (x.weights.defined()) {
       add(value, x.weights.sum());
     } else {
@@ -99,13 +99,14 @@ std::vector<LayerMoments> curvature(Problem& problem,
                 "optimizer.name = kfac: the problem has no linear or convolutional layers; "
                 "accepted: the other optimizers");
   }
-  Batch seen = x;
-  if (options.fisher == Fisher::sampled) {
-    at::Generator generator = make_generator(problem.seed, RandomStream::fisher_targets, draw);
-    seen.targets = problem.loss->sampled_targets(z, generator);
-  }
-  const Tensor loss = problem.loss->value(z, seen);
-  return layer_moments(scope.taps(), loss, network.parameters(), options.position_stride);
+  const auto moments = [&](const Tensor& loss) {
+    return layer_moments(scope.taps(), loss, network.parameters(), options.position_stride);
+  };
+  if (options.fisher == Fisher::empirical) return moments(problem.loss->value(z, x));
+  Batch drawn = x;
+  at::Generator generator = make_generator(problem.seed, RandomStream::fisher_targets, draw);
+  drawn.targets = problem.loss->sampled_targets(z, generator);
+  return moments(problem.loss->plain_value(z, drawn));
 }
 
 void visit_state(Problem& problem, StateVisitor& visitor) {

@@ -60,8 +60,8 @@ enum class Part { train, test };
 /// Examples in a batch of an evaluation, before each of which `interrupted` is polled.
 inline constexpr int64_t kEvaluationBatch = 500;
 
-/// Means over a whole part in evaluation mode; nothing where the problem has no such part, or where
-/// `interrupted` says true.
+/// Means over a whole part in evaluation mode, of the loss without what is there for training
+/// alone; nothing where the problem has no such part, or where `interrupted` says true.
 std::optional<Metrics> evaluate(
     Problem& problem, Part part, const Poll& interrupted = [] { return false; });
 

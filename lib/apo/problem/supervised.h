@@ -1,4 +1,4 @@
-// Classification of a data set's pictures by a model, with the softmax cross-entropy as loss.
+// A network and a loss on a data set, such as the classification of its pictures by a model.
 #pragma once
 
 #include <memory>
@@ -27,7 +27,7 @@ std::unique_ptr<Problem> make_supervised(std::unique_ptr<Network> network,
                                          std::unique_ptr<Loss> loss,
                                          const Dataset& dataset,
                                          const SupervisedOptions& options);
-/// A model with the softmax cross-entropy.
+/// A model with the plain softmax cross-entropy.
 std::unique_ptr<Problem> make_supervised(std::shared_ptr<Model> model,
                                          const Dataset& dataset,
                                          const SupervisedOptions& options);

@@ -95,15 +95,19 @@ std::unique_ptr<Problem> make_problem(const Experiment& experiment,
                                       const Dataset* dataset,
                                       int64_t task_seed,
                                       const Assembly& assembly) {
-  return experiment.problem.make({.seed = static_cast<uint64_t>(experiment.seed),
-                                  .task_seed = static_cast<uint64_t>(task_seed),
-                                  .dtype = dtype_of(experiment.precision),
-                                  .device = assembly.device,
-                                  .supervised = [&] {
-                                    return make_supervised(make_model(experiment, *dataset),
-                                                           *dataset,
-                                                           problem_options(experiment, assembly));
-                                  }});
+  return experiment.problem.make(
+      {.seed = static_cast<uint64_t>(experiment.seed),
+       .task_seed = static_cast<uint64_t>(task_seed),
+       .dtype = dtype_of(experiment.precision),
+       .device = assembly.device,
+       .supervised = [&] {
+         return make_supervised(
+             network_of(make_model(experiment, *dataset),
+                        {.device = assembly.device, .precision = experiment.precision}),
+             experiment.loss.make(),
+             *dataset,
+             problem_options(experiment, assembly));
+       }});
 }
 
 /// Examples in the smallest batch of a stream.

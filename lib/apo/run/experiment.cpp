@@ -41,6 +41,7 @@ OptimizerSection::OptimizerSection()
 Experiment::Experiment()
     : problem(problems(), problems().front().name),
       model(models(), "mlp"),
+      loss(losses(), losses().front().name),
       tuner(tuners(), "apo") {}
 
 void DatasetSection::visit(OptionVisitor& visitor) {
@@ -216,13 +217,16 @@ void Experiment::visit(OptionVisitor& visitor) {
       deterministic,
       "on a GPU, fixed algorithms instead of the fastest: equal runs are equal to the bit");
   visitor.section("problem",
-                  "what is minimised; a toy takes neither dataset nor model",
+                  "what is minimised; a toy takes neither dataset nor model nor loss",
                   [this](OptionVisitor& v) { v.choice(problem, "problem"); });
   if (is_supervised()) {
     visitor.section(
         "dataset", "what to learn from", [this](OptionVisitor& v) { dataset.visit(v); });
     visitor.section(
         "model", "the network", [this](OptionVisitor& v) { v.choice(model, "architecture"); });
+    visitor.section("loss", "what the outputs cost in training", [this](OptionVisitor& v) {
+      v.choice(loss, "loss");
+    });
   }
   visitor.section("optimizer", "the base steps", [this](OptionVisitor& v) { optimizer.visit(v); });
   visitor.section("tuner", "what decides the hyperparameters", [this](OptionVisitor& v) {

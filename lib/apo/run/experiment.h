@@ -76,12 +76,13 @@ struct Experiment {
   ChoiceOf<Problem, const ProblemSetting&> problem;
   DatasetSection dataset;
   ChoiceOf<Model, const ModelShape&> model;
+  ChoiceOf<Loss> loss;
   OptimizerSection optimizer;
   ChoiceOf<Tuner> tuner;
   TrainSection train;
   TraceSection trace;
   void visit(OptionVisitor& visitor);
-  /// Whether `dataset` and `model` describe the problem.
+  /// Whether `dataset`, `model` and `loss` describe the problem.
   bool is_supervised() const;
   /// Whether it is several runs that copy each other.
   bool is_population() const;
