@@ -89,6 +89,24 @@ TEST(Schedule, TheBaseStepTakesItsShareOfTheRate) {
   EXPECT_EQ(run->summary.final_learned_rate, 0.5);
 }
 
+TEST(Schedule, TakesIndependentDecayWithIt) {
+  const RuleSetting setting{
+      .learning_rate = 0.5, .weight_decay = 0.1, .weight_decay_form = WeightDecay::independent};
+  const auto tuner = make_constant({});
+  const auto run = test::run(*tuner, *make_sgd({}, setting), scheduled(4));
+  test::TinyProblem by_hand;
+  for (const double factor : {1.0, 0.75, 0.5, 0.25}) {
+    TensorList& theta = by_hand.network->parameters();
+    const TensorList g = gradient(loss_on(by_hand, by_hand.batches->next()), theta);
+    const at::NoGradGuard no_grad;
+    for (size_t i = 0; i < theta.size(); ++i) theta[i] -= factor * (0.5 * g[i] + 0.1 * theta[i]);
+  }
+  for (size_t i = 0; i < by_hand.network->parameters().size(); ++i) {
+    const Tensor& expected = by_hand.network->parameters()[i];
+    EXPECT_TRUE(at::allclose(run->problem.network->parameters()[i], expected, 1e-14, 1e-14));
+  }
+}
+
 TEST(Schedule, ForEveryRuleTheRateThatIsUsedIsTheLearnedOneTimesTheFactor) {
   for (const std::string& name : test::tunable_rules()) {
     const auto rule = UpdateRuleChoice(update_rules(), name).make(test::kSetting);

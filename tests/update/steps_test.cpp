@@ -64,13 +64,14 @@ ElementwiseStep step_of(const std::string& kind, bool per_layer) {
   if (kind == "corrected") {
     step.direction_correction = number(0.5);
     step.square_correction = number(0.25);
+    step.schedule = number(0.5);
   }
   return step;
 }
 
 TEST(ElementwiseStep, IsTheFormula) {
   // By hand: r = (3 / ½ + 0.5 · 2) / ((8 / ½)^¾ + 2) = 7 / 10;
-  // θ′ = 5 − 0.1 (0.7 + 0.2 · 5) − 0.01 · 5 = 4.78.
+  // θ′ = 5 − 0.1 (0.7 + 0.2 · 5) − ½ · 0.01 · 5 = 4.805.
   const auto is = [](double value) { return TensorList{number(value)}; };
   const ElementwiseStep step{.direction = is(3),
                              .velocity = is(2),
@@ -82,8 +83,9 @@ TEST(ElementwiseStep, IsTheFormula) {
                              .square_correction = number(0.5),
                              .momentum = 0.5,
                              .decay = 0.2,
-                             .shrinkage = 0.01};
-  EXPECT_NEAR(evaluate(step, is(5))[0].item<double>(), 4.78, 1e-15);
+                             .shrinkage = 0.01,
+                             .schedule = number(0.5)};
+  EXPECT_NEAR(evaluate(step, is(5))[0].item<double>(), 4.805, 1e-15);
 }
 
 using Case = std::tuple<std::string, std::string, bool>;  // backend, kind, rates per layer

@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/equal.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/stack.h>
 #include <gtest/gtest.h>
@@ -327,6 +328,20 @@ TEST_P(UpdateRules, DecayBesideTheStepIsTheSameForStepsAndProposals) {
   const auto decoupled = make(decaying(WeightDecay::decoupled));
   EXPECT_EQ(decoupled->coupled_decay(), 0);
   EXPECT_LT(difference_of_decay(*decoupled, *bare, 0.01 * 0.03), 1e-14);
+}
+
+TEST_P(UpdateRules, StepsTakeTheSchedulesShareOfIndependentDecay) {
+  const auto rule = make(decaying(WeightDecay::independent));
+  const Moment at(*rule, as_float64);
+  const Hyperparameters phi(rule->hyperparameters(), at.theta.size());
+  TensorList whole = clone(at.theta);
+  TensorList quarter = clone(at.theta);
+  rule->step(whole, at.g, at.xi, phi.values());
+  rule->step(quarter, at.g, at.xi, phi.values(), at::full({}, 0.25, at::kDouble));
+  for (size_t i = 0; i < whole.size(); ++i) {
+    const Tensor spared = quarter[i] - whole[i] - 0.75 * 0.03 * at.theta[i];
+    EXPECT_LT(spared.abs().max().item<double>(), 1e-14);
+  }
 }
 
 TEST_P(UpdateRules, CoupledDecayIsInTheGradientAlone) {

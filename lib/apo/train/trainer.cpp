@@ -134,7 +134,7 @@ Packed<StepTerms> Trainer::update(const Gradient& at) {
   if (options_.schedule) factor_.fill_(options_.schedule->factor(t_, options_.steps));
   return updated_(options_.recorder.get(), at, [this](const Gradient& in) {
     const bool scheduled = factor_.defined();
-    rule_.step(theta(), in.g, xi_, scheduled ? scheduled_values() : phi_.values());
+    rule_.step(theta(), in.g, xi_, scheduled ? scheduled_values() : phi_.values(), factor_);
     StepTerms<Tensor> terms{in.loss, rate()};
     if (in.correct.defined()) terms.correct = in.correct;
     if (scheduled) terms.learned_rate = std::exchange(terms.learning_rate, rate() * factor_);

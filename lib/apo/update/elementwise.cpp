@@ -54,6 +54,7 @@ ElementwiseStep ElementwiseRule::whole_step(const StepInputs& from,
   ElementwiseStep step = formula(from, phi);
   step.decay = decay_in(WeightDecay::decoupled);
   step.shrinkage = decay_in(WeightDecay::independent);
+  step.schedule = from.schedule;
   return step;
 }
 
@@ -104,9 +105,10 @@ TensorList ElementwiseRule::rate_derivative(const StepInputs& from,
 void ElementwiseRule::step(TensorList& theta,
                            const TensorList& g,
                            const Statistics& xi,
-                           const HyperparameterValues& phi) const {
+                           const HyperparameterValues& phi,
+                           const Tensor& schedule) const {
   const at::NoGradGuard no_grad;
-  const ElementwiseStep step = whole_step({theta, g, xi}, phi);
+  const ElementwiseStep step = whole_step({theta, g, xi, Momentum::apply, schedule}, phi);
   const StepBackend* backend = backend_for(step, theta);
   if (backend) return backend->take_in_place(step, theta);
   const TensorList next = evaluate(step, theta);

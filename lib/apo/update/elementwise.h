@@ -23,7 +23,8 @@ class ElementwiseRule : public UpdateRule {
   void step(TensorList& theta,
             const TensorList& g,
             const Statistics& xi,
-            const HyperparameterValues& phi) const override;
+            const HyperparameterValues& phi,
+            const Tensor& schedule = {}) const override;
 
  protected:
   /// slots ← statistics updated with g, in place.

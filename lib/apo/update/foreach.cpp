@@ -68,10 +68,15 @@ TensorList decayed(const ElementwiseStep& step, const TensorList& r, const Tenso
   return step.decay == 0 ? r : at::_foreach_add(r, theta, step.decay);
 }
 
-/// η (r + w θ) + ω θ, in storage of its own.
+/// s θ
+TensorList scheduled(const ElementwiseStep& step, const TensorList& theta) {
+  return step.schedule.defined() ? at::_foreach_mul(theta, shared(step.schedule, theta)) : theta;
+}
+
+/// η (r + w θ) + s ω θ, in storage of its own.
 TensorList moves(const ElementwiseStep& step, const TensorList& theta) {
   TensorList moves = multiplied(decayed(step, ratios(step), theta), step.rate);
-  if (step.shrinkage != 0) at::_foreach_add_(moves, theta, step.shrinkage);
+  if (step.shrinkage != 0) at::_foreach_add_(moves, scheduled(step, theta), step.shrinkage);
   return moves;
 }
 

@@ -81,7 +81,7 @@ class Kfac : public UpdateRule {
 
   TensorList propose(const StepInputs& from, const HyperparameterValues& phi) const override {
     const at::NoTF32Guard exact;
-    const auto& [theta, g, xi, momentum] = from;
+    const auto& [theta, g, xi, momentum, schedule] = from;
     const bool gathered = momentum == Momentum::apply && options_.momentum > 0;
     const TensorList& direction = gathered ? xi.slots[0] : g;
     TensorList natural = direction;
@@ -93,7 +93,8 @@ class Kfac : public UpdateRule {
     return evaluate({.direction = std::move(natural),
                      .rate = phi[0],
                      .decay = decay_in(WeightDecay::decoupled),
-                     .shrinkage = decay_in(WeightDecay::independent)},
+                     .shrinkage = decay_in(WeightDecay::independent),
+                     .schedule = schedule},
                     theta);
   }
 

@@ -30,6 +30,11 @@ Tensor corrected(const Tensor& tensor, const Tensor& correction) {
   return correction.defined() ? tensor / correction : tensor;
 }
 
+/// s θ
+Tensor scheduled(const ElementwiseStep& step, const Tensor& theta) {
+  return step.schedule.defined() ? theta * step.schedule : theta;
+}
+
 /// r of parameter i.
 Tensor ratio(const ElementwiseStep& step, size_t i) {
   Tensor r = corrected(step.direction[i], step.direction_correction);
@@ -68,7 +73,7 @@ TensorList evaluate(const ElementwiseStep& step, const TensorList& theta) {
   for (size_t i = 0; i < theta.size(); ++i) {
     const Tensor r = ratio(step, i);
     Tensor move = step.rate[i] * (step.decay == 0 ? r : r.add(theta[i], step.decay));
-    if (step.shrinkage != 0) move = move.add(theta[i], step.shrinkage);
+    if (step.shrinkage != 0) move = move.add(scheduled(step, theta[i]), step.shrinkage);
     next.push_back(theta[i] - move);
   }
   return next;

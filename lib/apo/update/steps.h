@@ -7,7 +7,7 @@
 namespace apo {
 
 /// The step of every parameter:
-///     θ′ = θ − η (r + w θ) − ω θ,  r = (d / c + μ v) / ((s / b)^ρ + ε)
+///     θ′ = θ − η (r + w θ) − s ω θ,  r = (d / c + μ v) / ((s / b)^ρ + ε)
 /// Lists have one tensor per parameter: d, v and s of its shape; η, ρ and ε scalars, on the CPU or
 /// on its device, or tensors of its shape too. Whatever depends on φ may carry derivatives.
 struct ElementwiseStep {
@@ -22,6 +22,7 @@ struct ElementwiseStep {
   double momentum = 0;               ///< μ
   double decay = 0;                  ///< w
   double shrinkage = 0;              ///< ω, which knows no η
+  Tensor schedule = {};              ///< s, a scalar on θ's device; none: 1
 };
 
 /// θ′, in storage of its own: the formula above, operation by operation. Derivatives flow, forwards

@@ -39,7 +39,7 @@ struct Numbers {
         direction_scale(scale(step.direction_correction)),
         square_scale(scale(step.square_correction)),
         decay(step.decay),
-        shrinkage(step.shrinkage) {}
+        shrinkage(step.shrinkage * (step.schedule.defined() ? to_double(step.schedule) : 1)) {}
   static double scale(const Tensor& correction) {
     return correction.defined() ? 1 / to_double(correction) : 1;
   }

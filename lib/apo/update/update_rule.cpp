@@ -106,9 +106,10 @@ TensorList UpdateRule::rate_derivative(const StepInputs& from, const Hyperparame
 void UpdateRule::step(TensorList& theta,
                       const TensorList& g,
                       const Statistics& xi,
-                      const HyperparameterValues& phi) const {
+                      const HyperparameterValues& phi,
+                      const Tensor& schedule) const {
   const at::NoGradGuard no_grad;
-  set_storage(theta, propose({theta, g, xi}, phi));
+  set_storage(theta, propose({theta, g, xi, Momentum::apply, schedule}, phi));
 }
 
 }  // namespace apo

@@ -62,6 +62,8 @@ struct StepInputs {
   const TensorList& g;
   const Statistics& xi;  ///< which has observed g
   Momentum momentum = Momentum::apply;
+  /// What the run's schedule leaves of an independent decay: a scalar on θ's device; none: 1.
+  Tensor schedule = {};
 };
 
 /// θ′, and how it hangs on the tuned hyperparameters.
@@ -141,11 +143,13 @@ class UpdateRule {
   virtual Proposal differentiable(const StepInputs& from, const Hyperparameters& phi) const;
   /// ∂θ′/∂η, shaped like θ, each parameter's by the rate of its group. Here: propose, forwards.
   virtual TensorList rate_derivative(const StepInputs& from, const Hyperparameters& phi) const;
-  /// θ ← propose(θ, …) with momentum, in θ's own tensors. Builds no graph.
+  /// θ ← propose(θ, …) with momentum, in θ's own tensors. Builds no graph. schedule: as in
+  /// StepInputs.
   virtual void step(TensorList& theta,
                     const TensorList& g,
                     const Statistics& xi,
-                    const HyperparameterValues& phi) const;
+                    const HyperparameterValues& phi,
+                    const Tensor& schedule = {}) const;
   /// η, a scalar, as traces show it: where weights have gains of their own, their geometric mean.
   virtual Tensor mean_rate(const Tensor& eta, const Statistics& xi) const {
     (void)xi;
