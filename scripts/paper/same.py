@@ -16,8 +16,10 @@ def columns(folder):
 
 def difference(folder, other):
     """The first difference of two runs, or None."""
-    if (folder / "model.safetensors").read_bytes() != (other / "model.safetensors").read_bytes():
-        return "model.safetensors"
+    for name in ("model.safetensors", "model_average.safetensors"):
+        mine, theirs = (at / name for at in (folder, other))
+        if mine.exists() != theirs.exists() or (mine.exists() and mine.read_bytes() != theirs.read_bytes()):
+            return name
     mine, theirs = columns(folder), columns(other)
     return next((f"trace.json: {key}" for key in COLUMNS if mine[key] != theirs[key]), None)
 

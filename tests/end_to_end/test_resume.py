@@ -19,6 +19,7 @@ from apo_train import ROOT, ApoTrainTest, deterministic, patience
 LONG = ("--set", "train.epochs=600", "--set", "train.checkpoint_every=50", "--set", "train.evaluate_every=7")
 PBT = ("--set", "optimizer.name=rmsprop", "--set", "tuner.name=constant",
        "--set", "train.population={members: 3, interval: 90}")
+AVERAGE = ("--set", "train.average.half_life=0.1")
 LAMBDAS = ("--set", "tuner.lambda=[0.1, 0.01, 1e-3]")
 
 
@@ -40,8 +41,9 @@ class Resume(ApoTrainTest):
 
     def assert_same_run(self, folder, other):
         self.assertEqual(deterministic(self.trace(folder)), deterministic(self.trace(other)))
-        weights = [self.folder.joinpath("runs", name, "model.safetensors").read_bytes() for name in (folder, other)]
-        self.assertEqual(*weights)
+        for file in ("model.safetensors", "model_average.safetensors"):
+            paths = [self.folder.joinpath("runs", name, file) for name in (folder, other)]
+            self.assertEqual(*(path.exists() and path.read_bytes() for path in paths))
 
     def whole(self, *arguments):
         self.run_ok(*arguments, "--set", "name=whole")
@@ -50,11 +52,12 @@ class Resume(ApoTrainTest):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
             with self.subTest(number):
                 shutil.rmtree(self.folder / "runs", ignore_errors=True)
-                code = self.interrupt(number, *LONG)
+                code = self.interrupt(number, *LONG, *AVERAGE)
                 self.assertEqual(code, 128 + number)
                 self.assertEqual(self.json("smoke", "summary.json")["status"], "interrupted")
-        self.whole(*LONG)
-        result = self.run_ok(*LONG, "--resume")
+                self.assertFalse((self.folder / "runs/smoke/model_average.safetensors").exists())
+        self.whole(*LONG, *AVERAGE)
+        result = self.run_ok(*LONG, *AVERAGE, "--resume")
         self.assertIn("goes on from the checkpoint at step", result.stderr)
         self.assert_same_run("smoke", "whole")
 
@@ -78,9 +81,10 @@ class Resume(ApoTrainTest):
         self.assert_same_run("smoke", "whole")
 
     def test_a_population_goes_on_exactly(self):
-        self.assertEqual(self.interrupt(signal.SIGTERM, *LONG, *PBT, folder="smoke/member=0"), 128 + signal.SIGTERM)
-        self.run_ok(*LONG, *PBT, "--resume")
-        self.whole(*LONG, *PBT)
+        population = (*LONG, *PBT, *AVERAGE)
+        self.assertEqual(self.interrupt(signal.SIGTERM, *population, folder="smoke/member=0"), 128 + signal.SIGTERM)
+        self.run_ok(*population, "--resume")
+        self.whole(*population)
         for member in range(3):
             self.assert_same_run(f"smoke/member={member}", f"whole/member={member}")
         self.assertEqual(self.json("smoke", "population.json")["events"], self.json("whole", "population.json")["events"])
@@ -167,12 +171,13 @@ class Resume(ApoTrainTest):
         result = self.start(*diverging)
         self.assertEqual(result.returncode, 4)
         self.assertIn("train.on_divergence=rollback", result.stderr)
-        rolling = (*diverging, "--set", "train.on_divergence=rollback", "--set", "train.rollback_factor=1e20", "--overwrite")
+        rolling = (*diverging, "--set", "train.on_divergence=rollback", "--set", "train.rollback_factor=1e20", *AVERAGE, "--overwrite")
         result = self.run_ok(*rolling)
         trace = self.trace("smoke")
         self.assertEqual(trace["rollbacks"]["to_step"], [0, 0][:len(trace["rollbacks"]["step"])])
         self.assertEqual(trace["steps"]["step"], list(range(12)))
         self.assertLess(trace["steps"]["learning_rate"][0], 1)
+        self.assertNotIn(None, trace["epochs"]["average_test_loss"])  # nothing is left of what diverged
         jsonschema.validate(trace, json.loads((ROOT / "docs/schema/trace.schema.json").read_text()))
         undone = self.start(*rolling, "--set", "train.rollback_factor=1.01")
         self.assertEqual(undone.returncode, 4)
@@ -241,11 +246,11 @@ class Changed(ApoTrainTest):
         self.assertEqual(self.trace("smoke")["steps"]["step"], list(range(2400)))
 
     def test_a_run_that_ended_within_an_epoch_and_is_extended_equals_the_longer_one(self):
-        self.run_ok(*self.steps(6))
+        self.run_ok(*self.steps(6), *AVERAGE)
         self.assertEqual(self.rows("step"), [4, 6])
-        self.run_ok(*self.steps(13), "--resume")
+        self.run_ok(*self.steps(13), *AVERAGE, "--resume")
         self.assertEqual(self.rows("step"), [4, 8, 12, 13])
-        self.run_ok(*self.steps(13), "--set", "name=whole")
+        self.run_ok(*self.steps(13), *AVERAGE, "--set", "name=whole")
         self.assertEqual(deterministic(self.trace("smoke")), deterministic(self.trace("whole")))
 
     def test_a_refusal_for_room_leaves_the_run_that_was_to_be_replaced(self):
@@ -278,7 +283,7 @@ class Rollbacks(ApoTrainTest):
     def test_an_interruption_before_a_rollback_changes_nothing(self):
         """Interrupted within the epoch in which a later step diverges: it goes back to where the whole run goes."""
         late = ("--set", "optimizer={name: sgd, learning_rate: 0.05}", "--set", "tuner={name: step_decay, factor: 1e30, milestones: [21], unit: steps}",
-                "--set", "train={steps: 40, on_divergence: rollback, rollback_factor: 1e31, checkpoint_every: 3}")
+                "--set", "train={steps: 40, on_divergence: rollback, rollback_factor: 1e31, checkpoint_every: 3, average: {half_life: 0.2}}")
         whole = self.start(*late, "--set", "name=whole")
         for stop in (13, 17, 20):
             with self.subTest(stop):

@@ -131,6 +131,34 @@ class Run(ApoTrainTest):
         for measured in ("train_loss", "test_loss"):
             self.assertEqual(plain["epochs"][measured], smooth["epochs"][measured])
 
+    def test_averaged_weights_stand_beside_the_others_and_change_nothing(self):
+        common = ("--set", "dataset={name: synthetic, channels: 3, height: 8, width: 8, train_examples: 60, test_examples: 40, batch_size: 20, "
+                  "augmentation: crop_flip}", "--set", "model={name: resnet18, width: 2}", "--set", "train={epochs: 3, train_metrics: full, evaluate_every: 2}")
+        self.run_ok("--output", "runs/a", *common, "--set", "train.average.half_life=0.2")
+        self.run_ok("--output", "runs/c", *common)
+        averaged, plain = (self.trace(run, "smoke") for run in "ac")
+        jsonschema.validate(averaged, schema("trace"))
+        jsonschema.validate(self.json("a", "smoke", "summary.json"), schema("summary"))
+        for line in (self.folder / "runs/a/smoke/trace.jsonl").read_text().splitlines():
+            jsonschema.validate(json.loads(line), schema("trace_line"))
+        measured = {key: averaged["epochs"].pop(key) for key in list(averaged["epochs"]) if key.startswith("average_")}
+        self.assertEqual(deterministic(averaged), deterministic(plain))
+        self.assertEqual([loss is None for loss in measured["average_train_loss"]], [False, False, False])
+        self.assertEqual([loss is None for loss in measured["average_test_accuracy"]], [True, False, False])
+        self.assertEqual(self.json("a", "smoke", "summary.json")["average"]["test"]["loss"], measured["average_test_loss"][-1])
+        self.assertEqual(self.report("a", "smoke")["runs"][0]["average_test_loss"]["x"], [6, 9])
+        self.assertNotIn("average", self.json("c", "smoke", "summary.json"))
+
+        def content(*parts):
+            return self.folder.joinpath("runs", *parts).read_bytes()
+        self.assertEqual(content("a/smoke/model.safetensors"), content("c/smoke/model.safetensors"))
+        self.assertFalse((self.folder / "runs/c/smoke/model_average.safetensors").exists())
+        raw, average = (json.loads(file[8:8 + struct.unpack("<Q", file[:8])[0]])
+                        for file in (content("a/smoke/model.safetensors"), content("a/smoke/model_average.safetensors")))
+        self.assertEqual(average.keys(), raw.keys())
+        self.assertEqual(json.loads(average["__metadata__"].pop("average")), {"half_life": 0.2})
+        self.assertEqual(average["__metadata__"], raw["__metadata__"])
+
     def test_finds_a_learning_rate_itself(self):
         self.run_ok("--set", "optimizer.learning_rate=auto")
         self.assertEqual(self.trace("smoke")["config"]["optimizer"]["learning_rate"], "auto")
@@ -171,6 +199,7 @@ class Run(ApoTrainTest):
         [*_, newest] = sorted((self.folder / "runs/smoke/checkpoints").glob("step-*.json"))
         checkpoint = json.loads(newest.read_text())
         del checkpoint["body"]["config"]["trace"]
+        del checkpoint["body"]["config"]["train"]["average"]
         checkpoint["crc32"] = zlib.crc32(json.dumps(checkpoint["body"], separators=(",", ":"), ensure_ascii=False).encode())
         newest.write_text(json.dumps(checkpoint))
         self.assertIn("goes on", self.run_ok("--resume", "--set", "trace.every=2").stderr)

@@ -1,10 +1,16 @@
 #include "apo/problem/supervised.h"
 
+#include <ATen/Context.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/dropout.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/randint.h>
 #include <gtest/gtest.h>
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/linear.h>
+
+#include <cmath>
 
 #include "apo/model/model.h"
 #include "apo/objective/proximal.h"
@@ -45,6 +51,57 @@ TEST(Supervised, EvaluationUsesRunningStatisticsAndReturnsToTraining) {
   for (size_t i = 0; i < before.size(); ++i) {
     EXPECT_TRUE(at::equal(problem->network->buffers()[i], before[i]));
   }
+  EXPECT_TRUE(shared->is_training());
+}
+
+/// BatchNorm of the pictures themselves, and what draws numbers in training.
+struct Normalised : torch::nn::Module {
+  Tensor forward(const Tensor& x) {
+    return fc(at::dropout(norm(x).flatten(1), 0.5, is_training()));
+  }
+  torch::nn::BatchNorm2d norm = register_module("norm", torch::nn::BatchNorm2d(3));
+  torch::nn::Linear fc = register_module("fc", torch::nn::Linear(3 * 4 * 4, 10));
+};
+
+TEST(Supervised, StatisticsAreEstimatedAsTheMeansOverTheirBatches) {
+  const auto dataset =
+      make_synthetic({3, 4, 4, 10}, {.root = {}, .train_examples = 210, .test_examples = 5});
+  for (const int64_t batch_size : {20, 2}) {  // less than a pass, and more
+    const auto module = std::make_shared<Normalised>();
+    const auto problem =
+        make_supervised(network_of(module, {.precision = Precision::float64}),
+                        make_cross_entropy(),
+                        *dataset,
+                        {.batch_size = batch_size, .precision = Precision::float64});
+    module->norm->running_mean.fill_(std::nan(""));
+    const auto generator = at::globalContext().defaultGenerator(at::kCPU);
+    const Tensor drawn_before = generator.get_state();
+    ASSERT_TRUE(estimate_statistics(*problem, [] { return false; }));
+    EXPECT_TRUE(at::equal(generator.get_state(), drawn_before));
+
+    const auto batches = problem->statistics_batches();
+    const int64_t count = batch_size == 20 ? 11 : 100;
+    Tensor mean = at::zeros({3}, at::kDouble);
+    Tensor variance = at::zeros({3}, at::kDouble);
+    for (int64_t i = 0; i < count; ++i) {
+      const Tensor pixels = batches->next().inputs.transpose(0, 1).flatten(1);
+      mean += pixels.mean(1) / count;
+      variance += pixels.var(1) / count;
+    }
+    // The program's sums round otherwise.
+    EXPECT_LT((module->norm->running_mean - mean).abs().max().item<double>(), 1e-12);
+    EXPECT_LT((module->norm->running_var - variance).abs().max().item<double>(), 1e-12);
+    EXPECT_TRUE(module->is_training() && module->norm->is_training());
+    EXPECT_EQ(module->norm->options.momentum(), 0.1);
+  }
+}
+
+TEST(Supervised, StatisticsAreNotEstimatedToTheEndWhereItIsInterrupted) {
+  const std::shared_ptr<Model> shared(make_resnet18({.width = 2}, {3, 8, 8, 10}));
+  const auto problem = make_supervised(shared, random_pictures(3, 8), {.batch_size = 10});
+  int asked = 0;
+  EXPECT_FALSE(estimate_statistics(*problem, [&] { return ++asked == 3; }));
+  EXPECT_EQ(asked, 3);
   EXPECT_TRUE(shared->is_training());
 }
 

@@ -56,9 +56,12 @@ TEST(Console, LogsOneLinePerEpochAndWarnsOnceOfSkippedMetaSteps) {
   epoch.train = {0.125, 0.5};
   epoch.wall_seconds = 3725;
   console.on_epoch(epoch);
-  ASSERT_EQ(lines.size(), 2);
+  epoch.average = {.train = {}, .test = Metrics{0.375, 0.625}};
+  console.on_epoch(epoch);
+  ASSERT_EQ(lines.size(), 3);
   EXPECT_THAT(lines[0], HasSubstr("warning"));
   EXPECT_THAT(lines[1], AllOf(HasSubstr("0.125"), HasSubstr("50.00 %"), HasSubstr("1h02m")));
+  EXPECT_THAT(lines[2], AllOf(HasSubstr("of the average 0.375"), HasSubstr("62.50 %")));
 }
 
 }  // namespace

@@ -31,6 +31,7 @@ class Report : public testing::Test {
                     const std::string& message = "",
                     const Json& config = nullptr) {
     const Json header = {{"type", "header"}, {"config", config}};
+    const AverageMetrics average{.train = Metrics{0.5, 0.5}, .test = Metrics{0.125, 0.75}};
     RunSummary summary;
     summary.status = message.empty() ? RunStatus::finished : RunStatus::diverged;
     summary.message = message;
@@ -52,7 +53,8 @@ class Report : public testing::Test {
                           .step = t + 1,
                           .train = {0.75, 0.5},
                           .test = epoch == 2 ? std::optional<Metrics>({0.25, 0.875}) : std::nullopt,
-                          .wall_seconds = 2.0 * static_cast<double>(epoch)});
+                          .wall_seconds = 2.0 * static_cast<double>(epoch),
+                          .average = average});
       }
     }
     {
@@ -100,6 +102,9 @@ TEST_F(Report, ALossThatIsNotFiniteIsAGapAndAnEpochWithoutTestIsNone) {
   EXPECT_EQ(run["test_accuracy"].dump(), R"({"x":[8],"y":[87.5]})");
   EXPECT_EQ(run["test_loss"].dump(), R"({"x":[8],"y":[0.25]})");
   EXPECT_EQ(run["final"]["test_loss"], 0.25);
+  EXPECT_EQ(run["average_test_accuracy"].dump(), R"({"x":[4,8],"y":[75.0,75.0]})");
+  EXPECT_EQ(run["average_train_loss"].dump(), R"({"x":[4,8],"y":[0.5,0.5]})");
+  EXPECT_EQ(run["final"]["average_test_accuracy"], 0.75);
 }
 
 TEST_F(Report, IsTheSameFromTheLinesAsFromTheColumns) {

@@ -163,6 +163,26 @@ TEST_F(TraceFiles, ValuesThatAreNotFiniteAreNull) {
   EXPECT_EQ(trace["meta"]["skipped"], 1);
 }
 
+TEST_F(TraceFiles, AveragedWeightsHaveColumnsOfTheirOwnWhereThereAreAny) {
+  {
+    JsonLines writer(folder_ / "trace.jsonl", "{}");
+    EpochRecord epoch{.epoch = 1, .step = 1, .train = {0.5, 0.5}, .test = Metrics{0.5, 0.5}};
+    writer.on_epoch(epoch);
+    epoch.average = {.train = {}, .test = Metrics{0.25, 0.75}};
+    writer.on_epoch(epoch);
+  }
+  EXPECT_EQ(lines()[1].dump().find("average"), std::string::npos);
+  EXPECT_EQ(lines()[2]["average_test_loss"], 0.25);
+  EXPECT_TRUE(lines()[2]["average_train_accuracy"].is_null());
+  EXPECT_EQ(columns()["epochs"]["average_test_accuracy"], Json({0.75}));
+
+  RunSummary summary;
+  EXPECT_FALSE(to_json(summary).contains("average"));
+  summary.final_average = {.train = {}, .test = Metrics{0.25, 0.75}};
+  EXPECT_EQ(to_json(summary)["average"].dump(),
+            R"({"train":null,"test":{"loss":0.25,"accuracy":0.75}})");
+}
+
 TEST_F(TraceFiles, ARunWithoutMetaStepsHasTheirColumnsAllTheSame) {
   { JsonLines writer(folder_ / "trace.jsonl", "{}"); }
   const Json trace = columns();
@@ -336,7 +356,12 @@ void expect_room_is_estimated(const fs::path& folder,
       }
       writer.on_step({t, value, 0.1});
       if (t % 1000 == 999) {
-        writer.on_epoch({.epoch = t / 1000 + 1, .step = t + 1, .train = {value, {}}, .test = {}});
+        const Metrics metrics{value, value};
+        writer.on_epoch({.epoch = t / 1000 + 1,
+                         .step = t + 1,
+                         .train = metrics,
+                         .test = metrics,
+                         .average = {{metrics, metrics}}});
       }
     }
   }

@@ -116,7 +116,7 @@ TEST_P(RecordableRules, LookAtNoNumberOnTheHost) {
     const auto form = per_layer ? WeightDecay::independent : WeightDecay::automatic;
     const auto rule = make_rule(GetParam(), form);
     const auto tuner = make_tuner(name);
-    Trainer trainer(problem, *rule, *tuner, {.steps = 100}, {});
+    Trainer trainer(problem, *rule, *tuner, {.steps = 100, .average = {.half_life = 0.1}}, {});
     EXPECT_THROW(trainer.advance_to(9), c10::Error);
     EXPECT_EQ(trainer.steps_taken(), 9);
   }

@@ -3,6 +3,7 @@
 // tensors are laid out, so layouts have to come back, too.
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
+#include <ATen/ops/equal.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -47,7 +48,8 @@ struct Side {
                                 *dataset,
                                 {.batch_size = 8, .precision = precision})),
         rule(UpdateRuleChoice(update_rules(), rule_name).make({.learning_rate = 1e-2})),
-        trainer(*problem, *rule, *tuner, {.steps = kSteps}, {&trace}) {}
+        trainer(
+            *problem, *rule, *tuner, {.steps = kSteps, .average = {.half_life = 0.2}}, {&trace}) {}
 
   static std::unique_ptr<Tuner> papers() {
     ApoOptions options;
@@ -56,6 +58,16 @@ struct Side {
     return make_apo(options);
   }
   void visit_state(StateVisitor& visitor) { trainer.visit_state(visitor); }
+  /// θ̄, and batch statistics of its own where the model has such.
+  TensorList average() {
+    TensorList values;
+    trainer.with_average([&] {
+      values = clone(problem->network->parameters());
+      const TensorList buffers = clone(problem->network->buffers());
+      values.insert(values.end(), buffers.begin(), buffers.end());
+    });
+    return values;
+  }
 
   std::unique_ptr<Dataset> dataset;
   std::unique_ptr<Problem> problem;
@@ -93,6 +105,9 @@ TEST_P(ResumeModel, EqualsTheUninterruptedRun) {
   std::vector<double> rest = whole.trace.losses();
   rest.erase(rest.begin(), rest.begin() + kStop);
   EXPECT_EQ(second.trace.losses(), rest);
+  const TensorList average = whole.average();
+  const TensorList again = second.average();
+  for (size_t i = 0; i < average.size(); ++i) EXPECT_TRUE(at::equal(again[i], average[i]));
 }
 
 std::string name_of(const testing::TestParamInfo<Case>& info) {

@@ -45,10 +45,18 @@ struct Side {
       : rule(ChoiceOf<UpdateRule, const RuleSetting&>(update_rules(), rule_name)
                  .make({.learning_rate = 0.05, .weight_decay = 0.01})),
         tuner(make_tuner(tuner_name)),
-        trainer(
-            problem, *rule, *tuner, {.steps = kSteps, .schedule = schedule_for(*rule)}, {&trace}) {}
+        trainer(problem,
+                *rule,
+                *tuner,
+                {.steps = kSteps, .average = {.half_life = 0.2}, .schedule = schedule_for(*rule)},
+                {&trace}) {}
 
   void visit_state(StateVisitor& visitor) { trainer.visit_state(visitor); }
+  TensorList average() {
+    TensorList values;
+    trainer.with_average([&] { values = clone(problem.network->parameters()); });
+    return values;
+  }
 
   test::TinyProblem problem;
   std::unique_ptr<UpdateRule> rule;
@@ -90,6 +98,7 @@ TEST_P(Resume, EqualsTheUninterruptedRun) {
   Side whole(rule, tuner);
   whole.trainer.advance_to(kSteps);
   const RunSummary expected = whole.trainer.conclude();
+  const TensorList average = whole.average();
 
   for (const int64_t stop : {1, 10, 17, 33}) {
     Side first(rule, tuner), second(rule, tuner);
@@ -113,10 +122,12 @@ TEST_P(Resume, EqualsTheUninterruptedRun) {
     for (size_t i = 0; i < whole.problem.network->parameters().size(); ++i) {
       EXPECT_TRUE(at::equal(second.problem.network->parameters()[i],
                             whole.problem.network->parameters()[i]));
+      EXPECT_TRUE(at::equal(second.average()[i], average[i]));
     }
     EXPECT_TRUE(
         at::equal(second.problem.network->buffers()[0], whole.problem.network->buffers()[0]));
     EXPECT_EQ(summary.final_train->loss, expected.final_train->loss);
+    EXPECT_EQ(summary.final_average->test->loss, expected.final_average->test->loss);
     EXPECT_EQ(summary.best_train_loss, expected.best_train_loss);
     EXPECT_EQ(summary.meta_skipped, expected.meta_skipped);
   }
@@ -132,6 +143,7 @@ struct Members {
     options.pbt.interval = 4;
     options.initial_range = Range::between(1e-3, 1);
     options.train.steps = steps;
+    options.train.average.half_life = 0.2;
     options.train.interrupted = [this] {
       return stop_at > 0 && static_cast<int64_t>(traces[1].steps.size()) >= stop_at;
     };
@@ -144,6 +156,13 @@ struct Members {
     population = std::make_unique<Population>(members, options);
   }
   void visit_state(StateVisitor& visitor) const { population->visit_state(visitor); }
+  Tensor average(size_t of) const {
+    Tensor value;
+    population->with_averages([&](size_t member) {
+      if (member == of) value = problems[of]->network->parameters()[0].detach().clone();
+    });
+    return value;
+  }
 
   int64_t stop_at;
   PopulationOptions options;
@@ -168,6 +187,7 @@ TEST(ResumePopulation, EqualsTheUninterruptedOneWhereverTheTurnWasBroken) {
       EXPECT_EQ(second.traces[m].losses().back(), whole.traces[m].losses().back()) << stop;
       EXPECT_TRUE(at::equal(second.problems[m]->network->parameters()[0],
                             whole.problems[m]->network->parameters()[0]));
+      EXPECT_TRUE(at::equal(second.average(m), whole.average(m)));
     }
   }
 }

@@ -13,9 +13,10 @@ enum class RandomStream : uint64_t {
   training_batches,     ///< order and augmentation of x
   discrepancy_batches,  ///< order and augmentation of x̃
   synthetic_data,
-  fisher_targets,  ///< drawn from the predictions
-  population,      ///< initial rates, whom to copy, how to explore
-  toy_data,        ///< the matrix, the examples and the start of a toy
+  fisher_targets,      ///< drawn from the predictions
+  population,          ///< initial rates, whom to copy, how to explore
+  toy_data,            ///< the matrix, the examples and the start of a toy
+  statistics_batches,  ///< from which batch statistics are estimated anew
 };
 
 /// A CPU generator that depends only on the arguments; `part` separates epochs and the like.

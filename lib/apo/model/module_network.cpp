@@ -5,8 +5,11 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty_like.h>
 #include <torch/nn/module.h>
+#include <torch/nn/modules/batchnorm.h>
 
 #include <algorithm>
+#include <optional>
+#include <vector>
 
 namespace apo {
 namespace {
@@ -64,6 +67,41 @@ void order_channels_last(const torch::nn::Module& module) {
   }
 }
 
+/// While it lives the module is as in evaluation, but that BatchNorm normalises by the batch and
+/// its buffers are plain means over the batches, which begin anew.
+class GatheringMode {
+ public:
+  explicit GatheringMode(torch::nn::Module& module) : module_(module) {
+    module_.eval();
+    for (const auto& part : module_.modules()) {
+      take<torch::nn::BatchNorm1dImpl>(*part);
+      take<torch::nn::BatchNorm2dImpl>(*part);
+      take<torch::nn::BatchNorm3dImpl>(*part);
+    }
+  }
+  ~GatheringMode() {
+    for (const auto& [place, momentum] : momenta_) *place = momentum;
+    module_.train();
+  }
+  GatheringMode(const GatheringMode&) = delete;
+  GatheringMode& operator=(const GatheringMode&) = delete;
+
+ private:
+  template <class Norm>
+  void take(torch::nn::Module& part) {
+    auto* norm = part.as<Norm>();
+    if (norm == nullptr || !norm->options.track_running_stats()) return;
+    norm->train();
+    norm->reset_running_stats();
+    std::optional<double>& momentum = norm->options.momentum();
+    momenta_.emplace_back(&momentum, momentum);
+    momentum.reset();  // LibTorch's word for a mean in which all batches count alike
+  }
+
+  torch::nn::Module& module_;
+  std::vector<std::pair<std::optional<double>*, std::optional<double>>> momenta_;
+};
+
 NamedTensors named(const torch::OrderedDict<std::string, Tensor>& items) {
   NamedTensors named;
   for (const auto& item : items) {
@@ -97,6 +135,11 @@ class ModuleNetwork : public Network {
     const Tensor z = forward(at::cat({x, x_tilde}));
     const int64_t count = x.size(0);
     return {z.narrow(0, 0, count), z.narrow(0, count, z.size(0) - count)};
+  }
+
+  void gather_statistics(const std::function<void()>& passes) override {
+    const GatheringMode mode(*module_);
+    passes();
   }
 
   void train(bool on) override { module_->train(on); }

@@ -1,6 +1,7 @@
 // A network z = f(x, θ), whoever wrote it.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,6 +35,10 @@ class Network {
     Tensor z = forward(x);
     return {std::move(z), forward(x_tilde)};
   }
+  /// Calls `passes`, which are forward passes, and leaves in the buffers the plain means of the
+  /// batch statistics that these saw, whatever they held before. A network that keeps other things
+  /// there overrides it, or has in them what passes in training mode leave.
+  virtual void gather_statistics(const std::function<void()>& passes) { passes(); }
   /// To training mode, in which it begins, or to that of evaluation.
   virtual void train(bool) {}
 

@@ -118,6 +118,23 @@ void visit_state(Problem& problem, StateVisitor& visitor) {
                   [&](StateVisitor& v) { problem.discrepancy_batches->visit_state(v); });
 }
 
+bool estimate_statistics(Problem& problem, const Poll& interrupted) {
+  if (interrupted()) return false;
+  Network& network = *problem.network;
+  if (network.buffers().empty() || !problem.statistics_batches) return true;
+  const at::NoGradGuard no_grad;
+  const std::unique_ptr<Batches> batches = problem.statistics_batches();
+  const int64_t count = std::min(kStatisticsBatches, batches->steps_per_pass());
+  bool whole = true;
+  network.gather_statistics([&] {
+    for (int64_t i = 0; i < count && whole; ++i) {
+      network.forward(batches->next().inputs);
+      whole = !interrupted();
+    }
+  });
+  return whole;
+}
+
 std::optional<Metrics> evaluate(Problem& problem, Part part, const Poll& interrupted) {
   const at::NoGradGuard no_grad;
   Network& network = *problem.network;

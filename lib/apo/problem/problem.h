@@ -19,6 +19,9 @@ struct Problem {
   std::unique_ptr<Loss> loss;
   std::unique_ptr<Batches> batches;              ///< x
   std::unique_ptr<Batches> discrepancy_batches;  ///< x̃, which only the discrepancy sees
+  /// A training stream from its beginning, always the same, that no step draws from; empty: there
+  /// is none.
+  std::function<std::unique_ptr<Batches>()> statistics_batches = {};
   /// What evaluation goes through; nullptr: there is no such part.
   std::unique_ptr<Examples> train = {};
   std::unique_ptr<Examples> test = {};
@@ -56,6 +59,15 @@ using Poll = std::function<bool()>;
 
 /// The parts of a problem that it is evaluated on.
 enum class Part { train, test };
+
+/// Batches from which statistics are estimated, or a pass where that has fewer.
+inline constexpr int64_t kStatisticsBatches = 100;
+
+/// Makes the network's batch statistics those of its parameters as they are: the mean over the
+/// first batches of a stream of their own, each of which counts alike. Networks without buffers,
+/// and problems without such a stream, stay as they are. False where `interrupted`, polled before
+/// each batch, said true: then they are of fewer. Source: Izmailov et al. 2018.
+bool estimate_statistics(Problem& problem, const Poll& interrupted);
 
 /// Examples in a batch of an evaluation, before each of which `interrupted` is polled.
 inline constexpr int64_t kEvaluationBatch = 500;

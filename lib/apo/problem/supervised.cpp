@@ -25,7 +25,7 @@ std::unique_ptr<Problem> make_supervised(std::unique_ptr<Network> network,
   const Split train = dataset.train.mapped(to_device);
   const Split test = dataset.test.mapped(to_device);
   const Normalisation& statistics = dataset.normalisation;
-  const auto stream = [&](RandomStream of) {
+  const auto stream = [=](RandomStream of) -> std::unique_ptr<Batches> {
     return std::make_unique<BatchStream>(train, statistics, stream_options(options, of));
   };
   const at::ScalarType dtype = dtype_of(options.precision);
@@ -34,6 +34,7 @@ std::unique_ptr<Problem> make_supervised(std::unique_ptr<Network> network,
   problem->loss = std::move(loss);
   problem->batches = stream(RandomStream::training_batches);
   problem->discrepancy_batches = stream(RandomStream::discrepancy_batches);
+  problem->statistics_batches = [stream] { return stream(RandomStream::statistics_batches); };
   problem->train = std::make_unique<SplitInOrder>(train, statistics, dtype);
   if (test.inputs.defined()) {
     problem->test = std::make_unique<SplitInOrder>(test, statistics, dtype);

@@ -51,6 +51,7 @@ TrainOptions train_options(const Experiment& experiment, const Problem& problem)
   options.steps = train.steps > 0 ? train.steps : train.epochs * problem.batches->steps_per_pass();
   options.evaluate_every = train.evaluate_every;
   options.train_metrics = train.train_metrics;
+  options.average = train.average;
   options.checkpoint_every = train.checkpoint_every;
   options.auto_learning_rate = !experiment.optimizer.learning_rate;
   const ChoiceOf<Schedule>& schedule = experiment.optimizer.schedule;

@@ -187,6 +187,18 @@ double seconds_of_evaluation(const Costs& costs, const Counts& counts) {
          costs.training_evaluation * static_cast<double>(counts.training_evaluations);
 }
 
+/// How many times the evaluation of the training's own weights all evaluations take: averaged
+/// weights are evaluated beside them, after forward passes for batch statistics of their own.
+double evaluations_in_all(const Assembly& assembly, const Experiment& experiment) {
+  if (assembly.options.average.half_life == 0) return 1;
+  if (assembly.problem->network->buffers().empty()) return 2;
+  const DataMark& data = assembly.data;
+  const int64_t seen =
+      std::min(kStatisticsBatches * experiment.dataset.batch_size, data.train_examples);
+  return 2 +
+         static_cast<double>(seen) / static_cast<double>(std::max<int64_t>(1, data.test_examples));
+}
+
 /// With every member of a population in memory, each of which has taken a step.
 Costs measure(std::vector<Assembly>& members, const Experiment& experiment) {
   std::vector<std::unique_ptr<Trial>> trials;
@@ -201,9 +213,11 @@ Costs measure(std::vector<Assembly>& members, const Experiment& experiment) {
   if (counts.evaluations > 0) {
     costs.evaluation = seconds_of_pass(*first.problem, Part::test, first.data.test_examples);
   }
+  costs.evaluation *= evaluations_in_all(first, experiment);
   if (counts.training_evaluations > 0) {
     costs.training_evaluation =
         seconds_of_pass(*first.problem, Part::train, first.data.train_examples);
+    if (first.options.average.half_life > 0) costs.training_evaluation *= 2;
   }
   return costs;
 }

@@ -119,6 +119,9 @@ void TrainSection::visit(OptionVisitor& visitor) {
                  cuda_graph,
                  {{"auto", CudaGraph::automatic}, {"off", CudaGraph::off}},
                  "on a GPU, issue each part of a step with one call where it can be recorded");
+  visitor.section("average",
+                  "weights averaged over the run, evaluated and saved beside those that it trains",
+                  [this](OptionVisitor& v) { average.visit(v); });
   visitor.section("population",
                   "population-based training of the learning rate",
                   [this](OptionVisitor& v) { population.visit(v); });

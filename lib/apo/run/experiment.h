@@ -48,6 +48,7 @@ struct TrainSection {
   int64_t steps = 0;
   int64_t evaluate_every = 1;
   TrainMetrics train_metrics = TrainMetrics::running;
+  AverageOptions average;
   int64_t checkpoint_every = 1;
   int64_t keep_checkpoints = 2;
   OnDivergence on_divergence = OnDivergence::stop;

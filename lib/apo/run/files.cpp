@@ -142,9 +142,11 @@ void write_summary(const std::filesystem::path& folder,
   write_file(folder / "summary.json", json.dump(2) + "\n");
 }
 
-void write_model(const std::filesystem::path& folder,
-                 const Json& config,
-                 const Assembly& assembly) {
+namespace {
+
+void write_network(const std::filesystem::path& path,
+                   const Assembly& assembly,
+                   const std::map<std::string, std::string>& metadata) {
   const State state =
       state_of([&](StateVisitor& visitor) { visit_state(*assembly.problem, visitor); });
   std::map<std::string, Tensor> model;
@@ -153,9 +155,25 @@ void write_model(const std::filesystem::path& folder,
       if (name.starts_with(prefix)) model[name.substr(prefix.size())] = tensor;
     }
   }
-  AtomicFile file(folder / "model.safetensors");
-  write_safetensors(model, file, metadata(config, assembly));
+  AtomicFile file(path);
+  write_safetensors(model, file, metadata);
   file.commit();
+}
+
+}  // namespace
+
+void write_model(const std::filesystem::path& folder,
+                 const Json& config,
+                 const Assembly& assembly) {
+  write_network(folder / "model.safetensors", assembly, metadata(config, assembly));
+}
+
+void write_average(const std::filesystem::path& folder,
+                   const Json& config,
+                   const Assembly& assembly) {
+  std::map<std::string, std::string> texts = metadata(config, assembly);
+  texts["average"] = config["train"]["average"].dump();
+  write_network(folder / kAverageModel, assembly, texts);
 }
 
 RunFiles::RunFiles(const Experiment& experiment,

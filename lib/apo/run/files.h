@@ -28,6 +28,12 @@ void write_model(const std::filesystem::path& folder,
                  const nlohmann::ordered_json& config,
                  const Assembly& assembly);
 
+/// Writes model_average.safetensors, the same of what the problem's network holds now: averaged
+/// weights.
+void write_average(const std::filesystem::path& folder,
+                   const nlohmann::ordered_json& config,
+                   const Assembly& assembly);
+
 class RunFiles {
  public:
   /// Writes config.yaml and begins the others in a folder that is claimed, or with `resumed` goes

@@ -28,6 +28,7 @@ class PopulationRun {
     population_.advance();
     save();
     session_.checkpoints().wait();
+    population_.with_averages([this](size_t member) { session_.write_average(member); });
     const std::vector<RunSummary> summaries = population_.conclude();
     session_.finish(summaries);
     write_results(summaries);

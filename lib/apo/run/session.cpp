@@ -58,6 +58,10 @@ void Session::save(int64_t step, bool best, bool scheduled, std::optional<State>
                      .state = state ? std::move(*state) : this->state()});
 }
 
+void Session::write_average(size_t run) {
+  apo::write_average(folder_of(run), config_, assemblies_[run]);
+}
+
 void Session::finish(const std::vector<RunSummary>& summaries) {
   for (size_t run = 0; run < summaries.size(); ++run) {
     write_model(folder_of(run), config_, assemblies_[run]);

@@ -44,6 +44,8 @@ class Session {
   /// Error(output) of the one before.
   void save(int64_t step, bool best, bool scheduled, std::optional<State> state = {});
 
+  /// Writes a run's model_average.safetensors, of what its network holds now. Throws Error(output).
+  void write_average(size_t run);
   /// Writes each run's model.safetensors and the files that are written at the end. Throws
   /// Error(output).
   void finish(const std::vector<RunSummary>& summaries);

@@ -35,6 +35,7 @@ class Run {
     } while (trainer_.diverged() && roll_back());
     if (!trainer_.diverged()) save();
     session_.checkpoints().wait();
+    trainer_.with_average([this] { session_.write_average(0); });
     return trainer_.conclude();
   }
 

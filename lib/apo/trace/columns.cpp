@@ -211,6 +211,9 @@ nlohmann::ordered_json to_json(const RunSummary& summary) {
       {"meta_share", summary.meta_share},
       {"meta_skipped", summary.meta_skipped},
       {"peak_memory_bytes", summary.peak_memory_bytes}};
+  if (const auto& average = summary.final_average) {
+    json["average"] = {{"train", to_json(average->train)}, {"test", to_json(average->test)}};
+  }
   if (summary.final_learned_rate) json["learned_rate"] = *summary.final_learned_rate;
   return json;
 }

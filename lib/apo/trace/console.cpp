@@ -108,6 +108,11 @@ void Console::on_epoch(const EpochRecord& record) {
         "  test loss {:<9.4g} accuracy {:<8}", record.test->loss, percent(record.test->accuracy));
     accuracy_ = percent(record.test->accuracy);
   }
+  if (record.average && record.average->test) {
+    const Metrics& test = *record.average->test;
+    line +=
+        fmt::format("  of the average {:<9.4g} accuracy {:<8}", test.loss, percent(test.accuracy));
+  }
   line += fmt::format(
       "  learning rate {:<9.4g}  {}", record.learning_rate, duration(record.wall_seconds));
   options_.log(line);

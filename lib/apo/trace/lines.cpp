@@ -28,6 +28,21 @@ std::string learned(const std::optional<double>& rate) {
   return rate ? fmt::format(R"(,"learned_rate":{})", number(*rate)) : "";
 }
 
+const Metrics kNotMeasured{std::numeric_limits<double>::quiet_NaN(), std::nullopt};
+
+/// Nothing where there are no averaged weights.
+std::string reached_by(const std::optional<AverageMetrics>& average) {
+  if (!average) return "";
+  const Metrics train = average->train.value_or(kNotMeasured);
+  const Metrics test = average->test.value_or(kNotMeasured);
+  return fmt::format(R"(,"average_train_loss":{},"average_train_accuracy":{},)"
+                     R"("average_test_loss":{},"average_test_accuracy":{})",
+                     number(train.loss),
+                     number(train.accuracy),
+                     number(test.loss),
+                     number(test.accuracy));
+}
+
 double longest_meta_line(int64_t step, const std::vector<std::string>& tuned) {
   MetaRecord record{step, kLongest, kLongest, kLongest, {{}}};
   std::vector<HyperparameterRecord> values;
@@ -84,19 +99,21 @@ std::string line_of(const MetaRecord& record, const std::vector<HyperparameterRe
 }
 
 std::string line_of(const EpochRecord& record) {
-  const Metrics test = record.test.value_or(Metrics{std::nan(""), std::nullopt});
-  return fmt::format(R"({{"type":"epoch","epoch":{},"step":{},"train_loss":{},"train_accuracy":{},)"
-                     R"("test_loss":{},"test_accuracy":{},"learning_rate":{},"wall_seconds":{}{}}})"
-                     "\n",
-                     record.epoch,
-                     record.step,
-                     number(record.train.loss),
-                     number(record.train.accuracy),
-                     number(test.loss),
-                     number(test.accuracy),
-                     number(record.learning_rate),
-                     number(record.wall_seconds),
-                     learned(record.learned_rate));
+  const Metrics test = record.test.value_or(kNotMeasured);
+  return fmt::format(
+      R"({{"type":"epoch","epoch":{},"step":{},"train_loss":{},"train_accuracy":{},)"
+      R"("test_loss":{},"test_accuracy":{},"learning_rate":{},"wall_seconds":{}{}{}}})"
+      "\n",
+      record.epoch,
+      record.step,
+      number(record.train.loss),
+      number(record.train.accuracy),
+      number(test.loss),
+      number(test.accuracy),
+      number(record.learning_rate),
+      number(record.wall_seconds),
+      learned(record.learned_rate),
+      reached_by(record.average));
 }
 
 std::string line_of(const RollbackRecord& record) {
@@ -114,8 +131,15 @@ double trace_bytes(const TraceOptions& options,
   const Metrics longest{kLongest, kLongest};
   const auto step_line =
       static_cast<double>(line_of(StepRecord{steps, kLongest, kLongest, kLongest}).size());
-  const auto epoch_line = static_cast<double>(
-      line_of(EpochRecord{epochs, steps, longest, longest, kLongest, kLongest, kLongest}).size());
+  const auto epoch_line = static_cast<double>(line_of(EpochRecord{.epoch = epochs,
+                                                                  .step = steps,
+                                                                  .train = longest,
+                                                                  .test = longest,
+                                                                  .learning_rate = kLongest,
+                                                                  .wall_seconds = kLongest,
+                                                                  .learned_rate = kLongest,
+                                                                  .average = {{longest, longest}}})
+                                                  .size());
   const auto count = [&](int64_t every) {
     const int64_t whole = steps / every;
     return static_cast<double>(whole) + 1;

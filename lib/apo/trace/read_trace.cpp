@@ -90,6 +90,7 @@ Json read_summary(const std::filesystem::path& folder) {
                              "/final/train/loss",
                              "/final/test/loss",
                              "/final/test/accuracy",
+                             "/average/test/accuracy",
                              "/best/train_loss",
                              "/best/test_accuracy",
                              "/learning_rate",

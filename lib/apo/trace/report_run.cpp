@@ -32,12 +32,16 @@ double number(const Json& json) {
 /// step and value.
 using SeePoint = std::function<void(const std::string&, bool, int64_t, double)>;
 
-/// Epochs without a test are left out and are no gaps.
-void see_test(const Json& epoch, int64_t step, const SeePoint& see) {
-  const double loss = number(epoch.value("test_loss", Json()));
-  const double accuracy = number(epoch.value("test_accuracy", Json()));
-  if (std::isfinite(loss)) see("test_loss", false, step, loss);
-  if (std::isfinite(accuracy)) see("test_accuracy", false, step, 100 * accuracy);
+/// Epochs without an evaluation are left out and are no gaps.
+void see_evaluation(const Json& epoch, int64_t step, const SeePoint& see) {
+  const auto see_known = [&](const char* name, double scale) {
+    const double value = number(epoch.value(name, Json()));
+    if (std::isfinite(value)) see(name, false, step, scale * value);
+  };
+  for (const char* loss : {"test_loss", "average_train_loss", "average_test_loss"}) {
+    see_known(loss, 1);
+  }
+  for (const char* accuracy : {"test_accuracy", "average_test_accuracy"}) see_known(accuracy, 100);
 }
 
 void see_points(const Json& record, const SeePoint& see) {
@@ -50,7 +54,7 @@ void see_points(const Json& record, const SeePoint& see) {
     see("learning_rate", false, step, number(record.value("learning_rate", Json())));
   } else if (type == "epoch") {
     see("epoch_loss", false, step, number(record.value("train_loss", Json())));
-    see_test(record, step, see);
+    see_evaluation(record, step, see);
   } else if (type == "meta") {
     const Json values = record.value("hyperparameters", Json::object());
     for (const auto& [name, value] : values.items()) {
@@ -107,6 +111,8 @@ Json final_numbers(const Json& summary, const Overview& seen) {
   return {{"train_loss", otherwise("/final/train/loss", epoch, "train_loss")},
           {"test_loss", otherwise("/final/test/loss", epoch, "test_loss")},
           {"test_accuracy", otherwise("/final/test/accuracy", epoch, "test_accuracy")},
+          {"average_test_accuracy",
+           otherwise("/average/test/accuracy", epoch, "average_test_accuracy")},
           {"learning_rate", otherwise("/learning_rate", step, "learning_rate")},
           {"epochs", otherwise("/epochs", epoch, "epoch")},
           {"steps", first_known(at_path(summary, "/steps"), steps)},
@@ -161,7 +167,14 @@ Json read_curves(const std::filesystem::path& folder,
                  size_t most,
                  RunOnPage& page) {
   std::map<std::string, Thinner> curves;
-  for (const char* name : {"loss", "learning_rate", "epoch_loss", "test_loss", "test_accuracy"}) {
+  for (const char* name : {"loss",
+                           "learning_rate",
+                           "epoch_loss",
+                           "test_loss",
+                           "test_accuracy",
+                           "average_train_loss",
+                           "average_test_loss",
+                           "average_test_accuracy"}) {
     const auto points = seen.points.find(name);
     curves.emplace(name, Thinner(points == seen.points.end() ? 0 : points->second, most));
   }

@@ -28,6 +28,7 @@ constexpr std::array kFiles = {"checkpoints",
                                "summary.json",
                                "population.json",
                                "model.safetensors",
+                               kAverageModel,
                                "report.html",
                                "log.txt",
                                "config.yaml"};
@@ -105,10 +106,14 @@ void RunFolder::claim(bool keep_files) {
   make_folder(path_);
   if (lock_ < 0) lock();
   check_run_folder(path_, existing_);  // another may have come first
-  if (keep_files) return;
   std::error_code failure;
-  for (const char* name : kFiles) {
+  const auto remove = [&](const char* name) {
     if (!failure) fs::remove_all(path_ / name, failure);
+  };
+  if (keep_files) {
+    remove(kAverageModel);
+  } else {
+    std::for_each(kFiles.begin(), kFiles.end(), remove);
   }
   if (failure) {
     throw Error(ErrorKind::output, path_.string() + ": cannot be emptied: " + failure.message());

@@ -6,6 +6,9 @@
 
 namespace apo {
 
+/// The averaged weights at the end of a run; one that goes on has another end.
+inline constexpr const char* kAverageModel = "model_average.safetensors";
+
 /// What to do with a run that is in the folder already.
 enum class Existing {
   refuse,
@@ -36,7 +39,7 @@ class RunFolder {
   RunFolder& operator=(const RunFolder&) = delete;
 
   /// Makes and locks the folder. Of a run that is there, the files that a run writes go, nothing
-  /// else, unless they are to be kept. Throws Error: config, output.
+  /// else; or where they are to be kept the averaged weights alone. Throws Error: config, output.
   void claim(bool keep_files = false);
   /// Takes away the files that a run writes, and the folder if nothing else is in it.
   void remove();

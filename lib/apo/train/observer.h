@@ -40,6 +40,12 @@ struct HyperparameterRecord {
   double value = 0;
 };
 
+/// What the averaged weights reach, of the parts that were measured.
+struct AverageMetrics {
+  std::optional<Metrics> train;
+  std::optional<Metrics> test;
+};
+
 /// `step` counts the steps taken when the epoch ended; the rates are those of the last of them.
 /// wall_seconds is training time without evaluation.
 struct EpochRecord {
@@ -50,6 +56,7 @@ struct EpochRecord {
   double learning_rate = 0;
   double wall_seconds = 0;
   std::optional<double> learned_rate = {};
+  std::optional<AverageMetrics> average = {};  ///< where there is one
 };
 
 /// The run diverged at step `step` and goes on from step `to_step`, with a smaller η.
@@ -68,6 +75,7 @@ struct RunSummary {
   int64_t steps = 0;
   std::optional<Metrics> final_train;
   std::optional<Metrics> final_test;
+  std::optional<AverageMetrics> final_average;  ///< where there is one
   std::optional<double> best_train_loss;
   std::optional<double> best_test_accuracy;
   double final_learning_rate = 0;

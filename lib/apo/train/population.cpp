@@ -110,6 +110,10 @@ class Population::Turns {
     return summaries;
   }
 
+  void with_averages(const std::function<void(size_t member)>& use) {
+    for (size_t m = 0; m < trainers_.size(); ++m) trainers_[m]->with_average([&] { use(m); });
+  }
+
   int64_t steps_taken() const {
     int64_t most = 0;
     for (const auto& trainer : trainers_) most = std::max(most, trainer->steps_taken());
@@ -211,6 +215,10 @@ void Population::advance() {
 
 std::vector<RunSummary> Population::conclude() {
   return turns_->conclude();
+}
+
+void Population::with_averages(const std::function<void(size_t member)>& use) {
+  turns_->with_averages(use);
 }
 
 int64_t Population::steps_taken() const {

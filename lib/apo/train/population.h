@@ -66,6 +66,8 @@ class Population {
   void advance();
   /// How each member ended, in their order.
   std::vector<RunSummary> conclude();
+  /// Trainer::with_average for each member, whose number `use` is given.
+  void with_averages(const std::function<void(size_t member)>& use);
   /// Steps that the member in front has taken.
   int64_t steps_taken() const;
 
@@ -82,7 +84,7 @@ class Population {
 ///         each member trains `interval` steps
 ///         members are ranked by their mean training loss over these steps
 ///         each of the bottom quartile, and each whose loss is not finite:
-///             exploit:  θ, buffers, ξ, η ← those of one drawn from the top quartile
+///             exploit:  θ, θ̄, buffers, ξ, η ← those of one drawn from the top quartile
 ///             explore:  η ← log-uniform from the initial range, with resample_probability;
 ///                       else η · one of the two factors, by a coin
 /// A quartile is a quarter of the members rounded down, but at least one. After the last turn

@@ -1,20 +1,18 @@
 #include "apo/train/scores.h"
 
 #include <algorithm>
-#include <string>
 
 namespace apo {
-namespace {
 
-void visit_metrics(const std::string& name, std::optional<Metrics>& metrics, StateVisitor& v) {
+void visit_metrics(const std::string& name,
+                   std::optional<Metrics>& metrics,
+                   StateVisitor& visitor) {
   std::optional<double> loss = metrics ? std::optional(metrics->loss) : std::nullopt;
   std::optional<double> accuracy = metrics ? metrics->accuracy : std::nullopt;
-  v.optional(name + "_loss", loss);
-  v.optional(name + "_accuracy", accuracy);
+  visitor.optional(name + "_loss", loss);
+  visitor.optional(name + "_accuracy", accuracy);
   metrics = loss ? std::optional(Metrics{*loss, accuracy}) : std::nullopt;
 }
-
-}  // namespace
 
 void Scores::note(const EpochRecord& record) {
   const double loss = record.train.loss;

@@ -2,11 +2,15 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "apo/base/state.h"
 #include "apo/train/observer.h"
 
 namespace apo {
+
+/// Metrics that there may be.
+void visit_metrics(const std::string& name, std::optional<Metrics>& metrics, StateVisitor& visitor);
 
 class Scores {
  public:

@@ -43,6 +43,7 @@ Trainer::Trainer(Problem& problem,
       log_(observers_,
            names_of_tuned(phi_, problem),
            problem.network->parameters().front().is_cpu()),
+      average_(options.average, problem.network->parameters()),
       meta_clock_(problem.network->parameters().front().device()) {
   if (!rule.traits().recordable) options_.recorder.reset();
   if (options_.schedule) factor_ = at::ones({}, phi_.value(phi_.index("learning_rate")).options());
@@ -93,6 +94,7 @@ bool Trainer::take_step() {
   broken_off_ = t_ == 0 && tuner_.traits().interval > 0 && options_.interrupted();
   if (broken_off_) return false;
   log_.push_step(t_, at.positions, update(at));
+  average_.add(theta(), t_ + 1);
   return true;
 }
 
@@ -169,11 +171,13 @@ void Trainer::end_epoch() {
   const auto measured = [&](Part part) { return evaluate(problem_, part, options_.interrupted); };
   const std::optional<Metrics> whole = full ? measured(Part::train) : std::nullopt;
   if (evaluated) record.test = measured(Part::test);
+  record.average = average_.measured(problem_, full, evaluated, options_.interrupted);
   if (options_.interrupted()) return;  // the epoch ends again when the run goes on
   const Metrics running = log_.take_running_metrics();
   record.train = whole.value_or(running);
   recorded_ = t_;
   scores_.note(record);
+  average_.note(record.average);
   for (Observer* observer : observers_) observer->on_epoch(record);
   if (is_on_schedule() && t_ < options_.steps) options_.on_checkpoint();  // else the runner does
   clock_.start();
@@ -214,12 +218,13 @@ std::string Trainer::reason(const StepRecord& bad) const {
 RunSummary Trainer::conclude() {
   RunSummary summary;
   scores_.report_to(summary);
+  summary.final_average = average_.last();
   summary.steps = t_;
   if (const auto& bad = log_.diverged()) {
     summary.status = RunStatus::diverged;
     summary.steps = bad->step;
     summary.message = reason(*bad);
-  } else if (recorded_ < options_.steps) {
+  } else if (is_interrupted()) {
     summary.status = RunStatus::interrupted;
     summary.message = fmt::format(
         "interrupted after step {} of {}; the same command with --resume goes on with it",
@@ -241,6 +246,7 @@ void Trainer::copy_from(const Trainer& other) {
   const at::NoGradGuard no_grad;
   copy_values(other.problem_.network->parameters(), problem_.network->parameters());
   copy_values(other.problem_.network->buffers(), problem_.network->buffers());
+  average_.copy_from(other.average_);
   xi_ = clone(other.xi_);
   phi_ = other.phi_;
   const State tuner = state_of([&](StateVisitor& v) { other.tuner_.visit_state(v); });
@@ -262,6 +268,7 @@ void Trainer::visit_state(StateVisitor& visitor) {
   visitor.section("statistics", [this](StateVisitor& v) { apo::visit_state(xi_, v); });
   visitor.section("hyperparameters", [this](StateVisitor& v) { phi_.visit_state(v); });
   visitor.section("tuner", [this](StateVisitor& v) { tuner_.visit_state(v); });
+  average_.visit_state(visitor);
   if (visitor.restores()) forget_recordings();
 }
 

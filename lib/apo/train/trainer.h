@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "apo/schedule/schedule.h"
+#include "apo/train/average.h"
 #include "apo/train/device_stopwatch.h"
 #include "apo/train/observer.h"
 #include "apo/train/scores.h"
@@ -24,6 +25,7 @@ struct TrainOptions {
   int64_t steps = 0;           ///< base steps in all
   int64_t evaluate_every = 1;  ///< epochs; the last is always evaluated, 0: none is
   TrainMetrics train_metrics = TrainMetrics::running;
+  AverageOptions average = {};
   bool auto_learning_rate = false;  ///< the tuner finds the first one
   /// Of η in the base steps; nullptr: as the tuner decides it.
   std::shared_ptr<const Schedule> schedule = {};
@@ -79,12 +81,18 @@ class Trainer {
   /// first, but what the run is now must not be saved.
   bool is_broken_off() const { return broken_off_; }
 
+  /// Calls `use` while the problem's network holds the averaged weights. Not where there are none,
+  /// nor where the run was interrupted.
+  void with_average(const std::function<void()>& use) {
+    if (!is_interrupted()) average_.lend_to(problem_, use);
+  }
+
   /// All that the rest of the run depends on. Restored, the run goes on as if it had never stopped.
   void visit_state(StateVisitor& visitor);
 
   /// Goes on from where `other`, a run of the same kind, is: copies its parameters, buffers,
-  /// optimizer statistics, hyperparameters, the tuner's state and step count. A divergence is
-  /// forgotten; the stream of batches stays its own.
+  /// optimizer statistics, hyperparameters, averaged weights, the tuner's state and step count. A
+  /// divergence is forgotten; the stream of batches stays its own.
   void copy_from(const Trainer& other);
 
  private:
@@ -109,6 +117,7 @@ class Trainer {
   Gradient differentiate(const Batch& x);
   void judge_by_chance(const Gradient& at);
   void tune(const StepContext& context);
+  bool is_interrupted() const { return !log_.diverged() && recorded_ < options_.steps; }
   std::string reason(const StepRecord& bad) const;
   Packed<StepTerms> update(const Gradient& at);
   void forget_recordings();
@@ -129,6 +138,7 @@ class Trainer {
   Statistics xi_;
   StepLog log_;
   Scores scores_;
+  WeightAverage average_;
   Replayed<Batch, Gradient> differentiated_;
   Replayed<Gradient, Packed<StepTerms>> updated_;
   Stopwatch clock_;

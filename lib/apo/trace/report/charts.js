@@ -3,7 +3,7 @@
 
 const datasets = panel => runs.filter(run => !hidden.has(run)).flatMap(run => {
   const at = AXES[element('axis').value].at;
-  return panel.curves(run).map(({ curve, label, index, faint }) => {
+  return panel.curves(run).map(({ curve, label, index, faint, dotted }) => {
     const { colour: name, dash } = look(index);
     const other = emphasized && emphasized !== run;
     return {
@@ -12,7 +12,7 @@ const datasets = panel => runs.filter(run => !hidden.has(run)).flatMap(run => {
       data: curve.x.map((x, i) => ({ x: at(run, x), y: curve.y[i] ?? NaN })).filter(point => Number.isFinite(point.x)),
       borderColor: colour(name) + (faint || other ? '40' : ''),
       backgroundColor: colour(name),
-      borderDash: dash,
+      borderDash: dotted ? [2, 2] : dash,
       borderWidth: faint ? 1 : emphasized === run ? 3.5 : 2,
       pointRadius: curve.x.length === 1 ? 3 : 0,
       order: faint || other ? 1 : 0,

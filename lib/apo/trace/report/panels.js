@@ -15,9 +15,12 @@ const along = (from, to, value) => {
   return to[i - 1] + (to[i] - to[i - 1]) * (value - from[i - 1]) / (from[i] - from[i - 1]);
 };
 
-// The panels. `curves` gives [{curve, label, index (of its look), faint}] for a run.
+// The panels. `curves` gives [{curve, label, index (of its look), faint, dotted}] for a run.
 const line = (curve, run, rest = {}) => (curve && curve.x.length ? [{ curve, label: run.label, index: run.index, ...rest }] : []);
 runs.forEach((run, index) => { run.index = index; });
+
+/** Of the averaged weights, where a run has them. */
+const average = (curve, run) => line(curve, run, { dotted: true, label: `${run.label}, average` });
 
 const lossOf = run => {
   const means = run.epoch_loss.x.length > 1;
@@ -25,12 +28,13 @@ const lossOf = run => {
   return [
     ...(batches ? line(run.loss, run, means ? { faint: true, label: `${run.label}, batch` } : {}) : []),
     ...(means ? line(run.epoch_loss, run) : []),
+    ...average(run.average_train_loss, run),
   ];
 };
 const panels = [
   { title: 'Training loss', log: true, curves: lossOf },
-  { title: 'Test loss', log: 'if wide', curves: run => line(run.test_loss, run) },
-  { title: 'Test accuracy, %', curves: run => line(run.test_accuracy, run) },
+  { title: 'Test loss', log: 'if wide', curves: run => [...line(run.test_loss, run), ...average(run.average_test_loss, run)] },
+  { title: 'Test accuracy, %', curves: run => [...line(run.test_accuracy, run), ...average(run.average_test_accuracy, run)] },
   { title: 'Learning rate η', log: true, curves: run => line(run.learning_rate, run) },
 ];
 
