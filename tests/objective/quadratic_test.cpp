@@ -8,6 +8,7 @@
 
 #include <cmath>
 
+#include "apo/update/observe.h"
 #include "support/registry_names.h"
 #include "support/tuned_run.h"
 
@@ -84,6 +85,23 @@ TEST_P(QuadraticTermsOf, DescentsAreTheSlopesOfTheLossOnEitherBatch) {
     const double other = slope(x_tilde_);
     EXPECT_NEAR(found.descent[at].item<double>(), -own, 1e-8 * (1 + std::abs(own)));
     EXPECT_NEAR(found.held_out[at].item<double>(), -other, 1e-8 * (1 + std::abs(other)));
+  }
+}
+
+TEST_P(QuadraticTermsOf, DescentIsThatOfTheLossWhereItsGradientIsClipped) {
+  const auto rule = UpdateRuleChoice(update_rules(), std::get<0>(GetParam()))
+                        .make({.learning_rate = 0.05, .clip_norm = 0.01});
+  const TensorList g = clipped(g_, rule->clip_norm());
+  const PendingStep step{problem_, *rule, g, xi_, x_, x_tilde_};
+  const Momentum momentum = std::get<1>(GetParam());
+  const auto discrepancy = make_squared_euclidean({});
+  const QuadraticTerms found = quadratic_terms(step, *discrepancy, {.momentum = momentum}, phi_);
+  const TensorList u = rule->rate_derivative({theta_, g, xi_, momentum}, phi_);
+  for (size_t l = 0; l < 2; ++l) {
+    double slope = 0;
+    for (const size_t i : {2 * l, 2 * l + 1}) slope += (g_[i] * u[i]).sum().item<double>();
+    const auto at = static_cast<int64_t>(l);
+    EXPECT_NEAR(found.descent[at].item<double>(), -slope, 1e-13 * (1 + std::abs(slope)));
   }
 }
 

@@ -94,6 +94,21 @@ Expansion expand(const std::function<Tensor(const Tensor& z)>& value, const Move
   return {in_float64(slope), in_float64(at::stack(rows))};
 }
 
+/// a: by g, or where that is clipped, and so less steep than the loss, by a forward pass of x.
+Tensor descent_of_x(const PendingStep& step,
+                    const TensorList& derivative,
+                    const Hyperparameters& phi) {
+  Network& network = *step.problem.network;
+  if (step.rule.clip_norm() > 0) {
+    const Moved outputs = moved_by_groups(network, step.x.inputs, derivative, phi);
+    return -expand(OutputLoss{*step.problem.loss, step.x}, outputs).slope;
+  }
+  Tensor descent = -inner_products(step.g, derivative, phi);
+  const double w = step.rule.coupled_decay();  // g is that of the loss and w ½‖θ‖²
+  if (w != 0) descent += w * inner_products(detached(network.parameters()), derivative, phi);
+  return descent;
+}
+
 }  // namespace
 
 QuadraticTerms quadratic_terms(const PendingStep& step,
@@ -108,9 +123,7 @@ QuadraticTerms quadratic_terms(const PendingStep& step,
   const Moved outputs = moved_by_groups(network, step.x_tilde.inputs, derivative, phi);
 
   QuadraticTerms terms;
-  terms.descent = -inner_products(step.g, derivative, phi);
-  const double w = step.rule.coupled_decay();  // g is that of the loss and w ½‖θ‖²
-  if (w != 0) terms.descent += w * inner_products(theta, derivative, phi);
+  terms.descent = descent_of_x(step, derivative, phi);
 
   const OutputLoss loss{*step.problem.loss, step.x_tilde};
   const Expansion of_loss = expand(loss, outputs);

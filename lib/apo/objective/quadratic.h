@@ -17,10 +17,9 @@ struct QuadraticTerms {
   Tensor proximal;     ///< P = λ K + λ_w diag ‖∂θ′/∂η_l‖²: [G, G]
 };
 
-/// By a forward pass of x̃ for each group, differentiated forwards; x is not looked at again. Leaves
-/// parameters and buffers as they were, to the bit.
-/// Differs from J: the loss's curvature is that of the outputs alone (the Gauss-Newton matrix's),
-/// and on x̃.
+/// By a forward pass of x̃ for each group, differentiated forwards; x is looked at again where its
+/// gradient is clipped. Leaves parameters and buffers as they were, to the bit. Differs from J: the
+/// loss's curvature is that of the outputs alone (the Gauss-Newton matrix's), and on x̃.
 QuadraticTerms quadratic_terms(const PendingStep& step,
                                const Discrepancy& discrepancy,
                                const ProximalOptions& options,

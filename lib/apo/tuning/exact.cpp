@@ -49,9 +49,9 @@ class ExactApo : public Tuner {
     if (!steps_.defined()) begin(phi);
     const Batch x_tilde = context.problem.discrepancy_batches->next();
     return {.meta = meta_step_(
-                context.recorder, {x_tilde, context.loss, context.g}, [&](const Inputs& inputs) {
-                  return take_meta_step(context, inputs, phi);
-                })};
+                context.recorder,
+                {context.x, x_tilde, context.loss, context.g},
+                [&](const Inputs& inputs) { return take_meta_step(context, inputs, phi); })};
   }
 
   void visit_state(StateVisitor& visitor) override {
@@ -63,12 +63,14 @@ class ExactApo : public Tuner {
  private:
   /// What a meta step reads beside θ, ξ and φ.
   struct Inputs {
+    Batch x;
     Batch x_tilde;
     Tensor loss;
     TensorList g;
 
     template <class Visit>
     void visit_tensors(const Visit& visit) const {
+      x.visit_tensors(visit);
       x_tilde.visit_tensors(visit);
       visit(loss);
       std::for_each(g.begin(), g.end(), visit);
@@ -98,7 +100,7 @@ class ExactApo : public Tuner {
     const at::NoGradGuard no_grad;
     const Batch x_tilde = seen_of(inputs.x_tilde, traits());
     const PendingStep pending{
-        context.problem, context.rule, inputs.g, context.xi, context.x, x_tilde};
+        context.problem, context.rule, inputs.g, context.xi, inputs.x, x_tilde};
     const QuadraticTerms terms = quadratic_terms(pending, *discrepancy_, objective_, phi);
     const Tensor finite = are_finite(terms);
     const Packed<MetaTerms> told(seen_at(terms, phi, inputs.loss, finite));
