@@ -354,7 +354,7 @@ void expect_room_is_estimated(const fs::path& folder,
       if (options.interval > 0 && t % options.interval == 0) {
         writer.on_meta({t, value, value, value, {gradient}}, values);
       }
-      writer.on_step({t, value, 0.1});
+      writer.on_step({t, value, value, value});
       if (t % 1000 == 999) {
         const Metrics metrics{value, value};
         writer.on_epoch({.epoch = t / 1000 + 1,
