@@ -41,12 +41,20 @@ std::string word(ApoOptions::Descent descent) {
 
 using Case = std::tuple<std::string, ApoOptions::Descent>;
 
+/// Those that need no layers, of which a point has none.
+std::vector<std::string> rules_of_points() {
+  std::vector<std::string> names = test::tunable_rules();
+  std::erase_if(names, [](const std::string& name) {
+    return UpdateRuleChoice(update_rules(), name).make(test::kSetting)->traits().needs_curvature;
+  });
+  return names;
+}
+
 class ExactSolver : public testing::TestWithParam<Case> {};
 
 /// ½ θᵀ H θ: what the model says of J is true, and every batch says the same.
 TEST_P(ExactSolver, FindsTheMinimiserOfJ) {
   const auto rule = UpdateRuleChoice(update_rules(), std::get<0>(GetParam())).make(test::kSetting);
-  if (rule->traits().needs_curvature) GTEST_SKIP() << "has no layers";
   for (const double lambda : {0.0, 0.01, 1.0}) {
     test::QuadraticProblem problem(at::tensor({3.0, 1.0, 1.0, 2.0}, at::kDouble).view({2, 2}),
                                    at::tensor({1.0, -2.0}, at::kDouble));
@@ -60,8 +68,7 @@ TEST_P(ExactSolver, FindsTheMinimiserOfJ) {
     const Batch x = problem.batches->next();
     const Tensor loss = loss_on(problem, x);
     const TensorList g = observe(*rule, problem, x, loss, xi);
-    for (int64_t step = 0; step < 10; ++step) {  // in which it comes from a thousandth of it
-      tuner->before_step({step, problem, *rule, g, xi, x, loss}, phi);
+    for (int64_t step = 0; step < 25; ++step) {  // in which it comes from a thousandth of it
       tuner->before_step({step, problem, *rule, g, xi, x, loss}, phi);
     }
     const auto squared = make_squared_euclidean({});
@@ -76,7 +83,7 @@ TEST_P(ExactSolver, FindsTheMinimiserOfJ) {
 
 INSTANTIATE_TEST_SUITE_P(All,
                          ExactSolver,
-                         testing::Combine(testing::ValuesIn(test::tunable_rules()),
+                         testing::Combine(testing::ValuesIn(rules_of_points()),
                                           testing::Values(ApoOptions::Descent::own,
                                                           ApoOptions::Descent::held_out,
                                                           ApoOptions::Descent::geometric)),
@@ -121,13 +128,16 @@ TEST(Exact, TakesAMetaStepInEachOfTheFirstStepsAndThenInEveryKth) {
   ApoOptions options = exact();
   options.interval = 7;
   const auto tuner = make_apo(options);
-  const auto run = test::run(*tuner, *make_sgd({}, test::kSetting), {.steps = 30});
+  const auto run = test::run(*tuner, *make_sgd({}, test::kSetting), {.steps = 40});
   std::vector<int64_t> steps;
-  for (const MetaRecord& meta : run->trace.metas) steps.push_back(meta.step);
-  EXPECT_EQ(steps, (std::vector<int64_t>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 14, 21, 28}));
+  for (const MetaRecord& meta : run->trace.metas) {
+    if (meta.step >= 20) steps.push_back(meta.step);
+  }
+  EXPECT_EQ(steps, (std::vector<int64_t>{20, 21, 22, 23, 24, 28, 35}));
+  EXPECT_EQ(run->trace.metas.size(), 27);
 }
 
-TEST(Exact, NoRateChangesByMoreThanAFactorOfTwo) {
+TEST(Exact, RatesRiseSlowlyAndFallFaster) {
   ApoOptions options = exact();
   options.interval = 1;
   options.memory = 0;
@@ -135,7 +145,7 @@ TEST(Exact, NoRateChangesByMoreThanAFactorOfTwo) {
   const auto run = test::run(*tuner, *make_adam({}, test::kSetting), {.steps = 60});
   for (size_t i = 1; i < run->trace.tuned.size(); ++i) {
     const double change = run->trace.tuned[i] / run->trace.tuned[i - 1];
-    EXPECT_LE(change, 2 * (1 + 1e-12));
+    EXPECT_LE(change, 1.4 * (1 + 1e-12));
     EXPECT_GE(change, 0.5 * (1 - 1e-12));
   }
 }
@@ -173,7 +183,7 @@ TEST(Exact, AMetaStepThatIsNotFiniteChangesNothing) {
   const double* next = numbers.data();
   EXPECT_EQ(report.meta->read(next).skipped.front(), 1);
   tuner->before_step({2, problem, *rule, g, xi, x, loss}, phi);
-  EXPECT_NEAR(phi.value(0).item<double>() / before, 2, 1e-12);  // as if it had not been
+  EXPECT_NEAR(phi.value(0).item<double>() / before, 1.4, 1e-12);  // as if it had not been
 }
 
 }  // namespace

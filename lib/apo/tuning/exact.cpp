@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 
 #include "apo/objective/quadratic.h"
 #include "apo/tuning/apo_parts.h"
@@ -15,11 +14,16 @@ namespace apo {
 namespace {
 
 /// A meta step multiplies or divides a rate by this much at most.
-constexpr double kLargestChange = 2;
-/// So many steps, at the beginning, have a meta step each. What an untrained network says of long
-/// steps is not true: the first rate is so much smaller than the minimiser that it takes them all
-/// to get there.
-constexpr int kFirstSteps = 10;
+constexpr double kLargestRise = 1.4;
+constexpr double kLargestFall = 2;
+/// What an untrained network says of long steps is not true, and the velocity that will be there is
+/// not yet: the first rate is this share of the first minimiser, and so many steps, in which it
+/// rises to it, have a meta step each.
+constexpr double kFirstShare = 1e-3;
+constexpr int kFirstSteps = 25;
+/// The descent on x̃ is taken for at least this share of the own one: where a few batches say that
+/// there is none the rates must not die.
+constexpr double kLeastShare = 0.1;
 /// Of a meta step, over the rates of all layers: they go on from where the last one has come.
 constexpr int kSweeps = 4;
 
@@ -32,8 +36,8 @@ constexpr int kSweeps = 4;
 /// of x̃; or, geometric, √(ā b̄): a holds the batch's own noise, tr Σ / B, which no other batch
 /// rewards, and b alone is greedy (Wu et al. 2018). Source: the minimiser of APO paper, Eq. 11, to
 /// second order (objective/quadratic.h). Differs: rates begin at a thousandth of the first
-/// minimiser and change by a factor of two at most; the first ten steps have a meta step each; one
-/// whose terms are not finite changes nothing.
+/// minimiser, rise by 1.4 at most and fall by 2; the first 25 steps have a meta step each; b̄ counts
+/// as ā / 10 at least; terms that are not finite change nothing.
 class ExactApo : public Tuner {
  public:
   explicit ExactApo(const ApoOptions& options)
@@ -132,15 +136,17 @@ class ExactApo : public Tuner {
   }
 
   Tensor descent() const {
+    const Tensor own = mean_.descent.clamp_min(0);
+    const Tensor held_out = mean_.held_out.maximum(kLeastShare * own);
     switch (options_.descent) {
       case ApoOptions::Descent::own:
-        return mean_.descent;
+        return own;
       case ApoOptions::Descent::held_out:
-        return mean_.held_out;
+        return held_out;
       case ApoOptions::Descent::geometric:
         break;
     }
-    return (mean_.descent.clamp_min(0) * mean_.held_out.clamp_min(0)).sqrt();
+    return (own * held_out).sqrt();
   }
 
   /// Within a factor of the rates that there are: along a step that makes nothing better they
@@ -150,8 +156,8 @@ class ExactApo : public Tuner {
     const Tensor m = mean_.curvature + mean_.proximal;
     Tensor best = eta.numel() == 1 ? a / m.view({1}) : nonnegative_minimiser(a, m, eta, kSweeps);
     best = at::where(best.sub(best).eq(0), best, eta).clamp_min(kSmallest);
-    const Tensor near = best.maximum(eta / kLargestChange).minimum(eta * kLargestChange);
-    return at::where(steps_.le(1), best * std::pow(kLargestChange, -kFirstSteps), near);
+    const Tensor near = best.maximum(eta / kLargestFall).minimum(eta * kLargestRise);
+    return at::where(steps_.le(1), best * kFirstShare, near);
   }
 
   /// The model of this batch alone, at the rates that there were.
