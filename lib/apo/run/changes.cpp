@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <string>
 
 #include "apo/base/error.h"
+#include "apo/config/writer.h"
+#include "apo/run/plan.h"
 
 namespace apo {
 namespace {
@@ -44,13 +47,21 @@ void compare(const std::string& key, const Json& before, const Json& now) {
   }
 }
 
+/// What an older program has resolved, with the keys that have come since: a new key's default is
+/// what there was before it. As it is where this program does not take it.
+Json with_new_keys(const Json& before) {
+  try {
+    const Document document = Document::parse(to_yaml(before), "config.yaml");
+    return make_plan(document, "config.yaml", std::nullopt).runs.front().config;
+  } catch (const Error&) {
+    return before;
+  }
+}
+
 }  // namespace
 
 void check_can_resume(const Json& before, const Json& now) {
-  Json known = before;
-  const Json::json_pointer average("/train/average");
-  if (!known.contains(average)) known[average] = {{"half_life", 0}};  // from before there was one
-  compare("", known, now);
+  compare("", with_new_keys(before), now);
 }
 
 }  // namespace apo

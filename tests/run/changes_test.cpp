@@ -1,0 +1,61 @@
+#include "apo/run/changes.h"
+
+#include <gtest/gtest.h>
+
+#include "apo/base/error.h"
+#include "apo/run/plan.h"
+
+namespace apo {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json resolved(const std::string& text) {
+  const Document document = Document::parse("name: a\ntrain: {steps: 9}\n" + text, "a.yaml");
+  return make_plan(document, "a.yaml", std::nullopt).runs.front().config;
+}
+
+void remove(Json& config, const std::string& pointer) {
+  const Json::json_pointer at(pointer);
+  config.at(at.parent_pointer()).erase(at.back());
+}
+
+TEST(Changes, ARunFromBeforeThereWasAKeyGoesOnWithItsDefault) {
+  const Json now = resolved("optimizer: {name: adam}");
+  Json before = now;
+  for (const char* key : {"/optimizer/schedule", "/optimizer/clip_norm", "/loss", "/train/average"}) {
+    remove(before, key);
+  }
+  EXPECT_NO_THROW(check_can_resume(before, now));
+}
+
+TEST(Changes, ARunFromBeforeThereWasAKeyDoesNotGoOnWithAnotherValue) {
+  const Json now = resolved("optimizer: {name: adam, schedule: {name: linear}}");
+  Json before = now;
+  remove(before, "/optimizer/schedule");
+  try {
+    check_can_resume(before, now);
+    FAIL() << "has another schedule";
+  } catch (const Error& error) {
+    EXPECT_TRUE(std::string(error.what()).starts_with("optimizer.schedule")) << error.what();
+  }
+}
+
+TEST(Changes, WhatThisProgramDoesNotTakeIsComparedAsItIs) {
+  const Json now = resolved("optimizer: {name: adam}");
+  Json before = now;
+  before["optimizer"]["name"] = "none of ours";
+  EXPECT_THROW(check_can_resume(before, now), Error);
+}
+
+TEST(Changes, LengthAndPlaceMayChange) {
+  const Json before = resolved("optimizer: {name: adam}");
+  Json now = before;
+  now["train"]["steps"] = 90;
+  now["device"] = "cuda";
+  now["name"] = "b";
+  EXPECT_NO_THROW(check_can_resume(before, now));
+}
+
+}  // namespace
+}  // namespace apo
