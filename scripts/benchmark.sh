@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Measures speed: against PyTorch in turns, and the pieces of a step alone. Wants a machine with nothing else to do.
-# Usage: scripts/benchmark.sh [compare [OPTION…] | lean [FOLDER] | scaling | pieces [OPTION…] | merge FOLDER | page]
+# Usage: scripts/benchmark.sh [compare [OPTION…] | lean [FOLDER] | average [FOLDER] | scaling | pieces [OPTION…] | merge FOLDER | page]
 #   compare   the default: apo-train and PyTorch run alternately; results/performance.json and docs/performance.md are written.
 #             Options are those of benchmarks/compare.py: --models mlp,cnn,resnet18,resnet34, --runs REGEX, --rounds N, --threads N, --device cuda, --precision P
 #   pieces    update rules, meta gradient, batches, trace, checkpoint; options are Google Benchmark's
 #   lean      what lean meta steps cost in loss: the grids of configs/lean/ into results/lean.json; 20 minutes.
 #             FOLDER is that of the runs; default: runs/lean
+#   average   what averaged weights add: the grids of configs/average/ into results/average.json and docs/average.md; 20 minutes.
+#             FOLDER as above, runs/average; needs Fashion-MNIST ($FASHION_MNIST_ROOT) and CIFAR-10 ($APO_DATA_ROOT)
 #   scaling   an MLP from 10 to 10,000 units and batches from 10 to 10,000, into results/scaling.json; a few minutes, 8 GB of memory
 #   merge     takes over what scripts/gpu_check.sh has measured on another machine: the folder that it wrote
 #   page      only docs/performance.md, from results/performance.json
@@ -71,6 +73,19 @@ lean() {
   page
 }
 
+average() {
+  local runs=${1:-runs/average} name more folders=()
+  program
+  for name in {mlp,cnn,resnet}_{fixed,apo}; do
+    more=(--jobs "$(nproc)" --progress off)
+    [[ $name == resnet* ]] || more+=(--set "dataset.root=${FASHION_MNIST_ROOT:-/usr/share/datasets/fashion-mnist}")
+    begin "$runs/$name" "average/$name"
+    train_once "$runs" "$name" "average/$name" "${more[@]}" || [ $? = 5 ] # some diverged: a result, too
+    folders+=("$runs/$name")
+  done
+  paper average "${folders[@]}"
+}
+
 pieces() {
   build apo-pieces
   OMP_WAIT_POLICY=passive GOMP_SPINCOUNT=1000 build/default/bin/apo-pieces "$@"
@@ -92,9 +107,9 @@ merge() {
 page() { paper performance; }
 
 case ${1:-compare} in
-  compare | lean | scaling | pieces | merge | page) task=${1:-compare} && shift "$(($# > 0))" ;;
+  compare | lean | average | scaling | pieces | merge | page) task=${1:-compare} && shift "$(($# > 0))" ;;
   -h | --help) usage && exit ;;
   -*) task=compare ;;
-  *) die "unknown task '$1'; accepted: compare, lean, scaling, pieces, merge, page, --help" ;;
+  *) die "unknown task '$1'; accepted: compare, lean, average, scaling, pieces, merge, page, --help" ;;
 esac
 "$task" "$@"

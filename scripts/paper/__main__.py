@@ -7,6 +7,7 @@
     scripts/paper claims                         the paper's claims and what became of them, from results/
     scripts/paper collect RUNS SCALE FIGURE      runs of scripts/reproduce.sh into results/FIGURE.json
     scripts/paper lean GRID…                     grids of scripts/benchmark.sh lean into results/lean.json
+    scripts/paper average GRID…                  grids of scripts/benchmark.sh average into results/average.json and docs/average.md
     scripts/paper plots OUTPUT.svg [LABEL=]RUN…  training loss, test accuracy and learning rate, as SVG or PNG
     scripts/paper compare RUN…                   how runs ended, a line for each
     scripts/paper same RUN OTHER                 whether they are the same to the bit; else exit code 1 and the first difference
@@ -24,7 +25,7 @@ import sys
 if not __package__:  # a folder that is run has only itself on the path
     sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-from paper import ablations, origin, performance, plots, reproduction, results, runs, same, tables, usage
+from paper import ablations, average, origin, performance, plots, reproduction, results, runs, same, tables, usage
 
 
 def draw(output, *words):
@@ -33,9 +34,9 @@ def draw(output, *words):
 
 def check_origin():
     found = [complaint for result in reproduction.results() for complaint in origin.complaints(result)]
-    found += performance.lean_complaints(performance.results()[1])
+    found += performance.lean_complaints(performance.results()[1]) + average.complaints(average.results())
     if found:
-        sys.exit("\n".join(found) + "\nThey are run again by scripts/reproduce.sh and scripts/benchmark.sh lean, or noted by scripts/paper note.")
+        sys.exit("\n".join(found) + "\nThey are run again by scripts/reproduce.sh and scripts/benchmark.sh lean and average, or noted by scripts/paper note.")
 
 
 # name: (what does it, fewest and most words behind it)
@@ -47,6 +48,7 @@ COMMANDS = {
     "claims": (lambda: print(reproduction.verdicts(reproduction.judged(reproduction.results()))), 0, 0),
     "collect": (reproduction.collect, 3, 3),
     "lean": (performance.collect_lean, 1, None),
+    "average": (average.collect, 1, None),
     "plots": (draw, 2, None),
     "compare": (lambda *folders: print(tables.compare(runs.Runs("."), folders)), 1, None),
     "same": (same.compare, 2, 2),

@@ -13,7 +13,7 @@ sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "benchmarks")]
 
 import compare
 import scaling
-from paper import DOCS, origin, performance, reproduction, runs, same, tables
+from paper import DOCS, average, origin, performance, reproduction, runs, same, tables
 from paper.claims import CLAIMS
 
 
@@ -45,6 +45,7 @@ class Pages(unittest.TestCase):
     def test_the_pages_are_what_the_results_give(self):
         self.assertEqual((DOCS / "reproduction.md").read_text(), reproduction.page(reproduction.results()))
         self.assertEqual((DOCS / "performance.md").read_text(), performance.page(*performance.results()))
+        self.assertEqual((DOCS / "average.md").read_text(), average.page(average.results()))
 
     def test_every_figure_has_a_claim_to_be_held_against(self):
         self.assertEqual(sorted(CLAIMS), sorted(folder.name for folder in origin.FIGURES.iterdir() if folder.is_dir()))
@@ -90,6 +91,7 @@ class Origin(Folder):
         times, lean, cost, _ = performance.results()
         self.assertEqual(list(compare.complaints(times)), [])
         self.assertEqual(performance.lean_complaints(lean), [])
+        self.assertEqual(average.complaints(average.results()), [])
         self.assertIsNone(origin.complaint(cost, scaling.config_hash()))
 
     def test_times_of_other_settings_are_seen(self):
