@@ -39,8 +39,8 @@ TEST(MarkdownReference, HasATablePerSectionAndMember) {
            "| `rate` | number or auto | `auto` | > 0 | The first rate |\n",
            "| `name` | string | `hammer` | hammer, saw | The tool |\n\n| `name` | what it is |",
            "| `saw` | Cuts boards |\n\n### with `tool.name: hammer`\n",
-           "| `sizes` | list of integers | `[10, 20]` | >= 1 | Heads \\| in the box |\n\n## "
-           "`limits`",
+           "| `sizes` | list of integers | `[10, 20]` | >= 1 | Heads \\| in the box |\n\n",
+           "## `limits`",
            "| `low` | integer | `0` |  | Least |\n",
            "| `span` | [lower, upper] |  | > 0 | From, to |\n",
        }) {

@@ -68,6 +68,8 @@ struct AtExit {
 
 }  // namespace
 
+// The C library's headers give their parameters reserved names.
+// NOLINTBEGIN(readability-inconsistent-declaration-parameter-name)
 extern "C" {
 
 ssize_t write(int descriptor, const void* data, size_t size) {
@@ -96,3 +98,4 @@ void _Exit(int code) {
   _exit(code);
 }
 }
+// NOLINTEND(readability-inconsistent-declaration-parameter-name)

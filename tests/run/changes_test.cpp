@@ -23,7 +23,8 @@ void remove(Json& config, const std::string& pointer) {
 TEST(Changes, ARunFromBeforeThereWasAKeyGoesOnWithItsDefault) {
   const Json now = resolved("optimizer: {name: adam}");
   Json before = now;
-  for (const char* key : {"/optimizer/schedule", "/optimizer/clip_norm", "/loss", "/train/average"}) {
+  for (const char* key :
+       {"/optimizer/schedule", "/optimizer/clip_norm", "/loss", "/train/average"}) {
     remove(before, key);
   }
   EXPECT_NO_THROW(check_can_resume(before, now));

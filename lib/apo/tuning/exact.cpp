@@ -107,7 +107,7 @@ class ExactApo : public Tuner {
         context.problem, context.rule, inputs.g, context.xi, inputs.x, x_tilde};
     const QuadraticTerms terms = quadratic_terms(pending, *discrepancy_, objective_, phi);
     const Tensor finite = are_finite(terms);
-    const Packed<MetaTerms> told(seen_at(terms, phi, inputs.loss, finite));
+    Packed<MetaTerms> told(seen_at(terms, phi, inputs.loss, finite));
     average(terms, finite);
     const size_t eta = phi.index("learning_rate");
     const Tensor rate = minimiser(phi.value(eta));
@@ -136,8 +136,8 @@ class ExactApo : public Tuner {
   }
 
   Tensor descent() const {
-    const Tensor own = mean_.descent.clamp_min(0);
-    const Tensor held_out = mean_.held_out.maximum(kLeastShare * own);
+    Tensor own = mean_.descent.clamp_min(0);
+    Tensor held_out = mean_.held_out.maximum(kLeastShare * own);
     switch (options_.descent) {
       case ApoOptions::Descent::own:
         return own;

@@ -76,7 +76,9 @@ APO_VECTORISED void average_squares_loop(T* s, const T* g, T decay, int64_t n) {
 template <Kind kind, class T>
 APO_VECTORISED void step_loop(T* next, const Arrays<T>& at, const Numbers<T>& numbers, int64_t n) {
   const Numbers<T> c = numbers;
-  const T *theta = at.theta, *d = at.d, *other = at.other;
+  const T* theta = at.theta;
+  const T* d = at.d;
+  const T* other = at.other;
 #pragma omp simd
   for (int64_t i = 0; i < n; ++i) {
     const T r = ratio<kind>(d[i], other[i], c);
@@ -88,8 +90,11 @@ template <Kind kind, class T>
 APO_VECTORISED Slopes
 slopes_loop(const T* v, const Arrays<T>& at, const Numbers<T>& numbers, int64_t n) {
   const Numbers<T> c = numbers;
-  const T *theta = at.theta, *d = at.d, *other = at.other;
-  double rate = 0, epsilon = 0;
+  const T* theta = at.theta;
+  const T* d = at.d;
+  const T* other = at.other;
+  double rate = 0;
+  double epsilon = 0;
 #pragma omp simd reduction(+ : rate, epsilon)
   for (int64_t i = 0; i < n; ++i) {
     const T r = ratio<kind>(d[i], other[i], c);
