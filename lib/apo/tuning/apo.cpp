@@ -24,11 +24,6 @@ Tensor in_float64(const Tensor& scalar) {
   return scalar.detach().to(at::kDouble);
 }
 
-/// ∞ − ∞ is NaN. LibTorch's isfinite does not work on the meta device, which the tests train on.
-Tensor is_finite(const Tensor& x) {
-  return x.sub(x).eq(0);
-}
-
 /// Amortized Proximal Optimization: every K steps one gradient step of the meta-optimizer on J(φ),
 /// with `tuner.solver: gradient`.
 ///     φ ← meta-optimizer(φ, ∇_φ J)
@@ -59,10 +54,10 @@ class Apo : public Tuner {
     }
     if (!untrained_loss_.defined()) untrained_loss_ = untrained_loss(context);
     const Batch x_tilde = context.problem.discrepancy_batches->next();
-    const MetaStep step = meta_step_(
-        context.recorder, {context.x, x_tilde, context.loss, context.g}, [&](const Inputs& inputs) {
-          return take_meta_step(context, inputs, phi);
-        });
+    const MetaStep step =
+        meta_step_(context.recorder,
+                   {context.x, x_tilde, context.loss, context.g},
+                   [&](const MetaInputs& inputs) { return take_meta_step(context, inputs, phi); });
     report.meta = step.terms;
     if (searches() && to_double(step.skipped) != 0) {
       const double before = to_double(phi.mean(phi.index("learning_rate")));
@@ -80,22 +75,6 @@ class Apo : public Tuner {
   }
 
  private:
-  /// What a meta step reads beside ξ and φ.
-  struct Inputs {
-    Batch x;
-    Batch x_tilde;
-    Tensor loss;
-    TensorList g;
-
-    template <class Visit>
-    void visit_tensors(const Visit& visit) const {
-      x.visit_tensors(visit);
-      x_tilde.visit_tensors(visit);
-      visit(loss);
-      std::for_each(g.begin(), g.end(), visit);
-    }
-  };
-
   struct MetaStep {
     Packed<MetaTerms> terms;
     Tensor skipped;  ///< a truth value
@@ -157,7 +136,9 @@ class Apo : public Tuner {
 
   /// φ ← meta-optimizer(φ, ∇_φ J). A step that is too large leaves φ to a line search or, in the
   /// paper's form, shrinks the rate: η ← η · exp(−meta rate).
-  MetaStep take_meta_step(const StepContext& context, const Inputs& inputs, Hyperparameters& phi) {
+  MetaStep take_meta_step(const StepContext& context,
+                          const MetaInputs& inputs,
+                          Hyperparameters& phi) {
     const Batch x = seen(inputs.x);
     const Batch x_tilde = seen(inputs.x_tilde);
     const PendingStep pending = pending_step(context, inputs.g, x, x_tilde);
@@ -211,7 +192,7 @@ class Apo : public Tuner {
   ProximalOptions objective_;
   MetaOptimizer meta_optimizer_;
   Tensor untrained_loss_;
-  Replayed<Inputs, MetaStep> meta_step_;
+  Replayed<MetaInputs, MetaStep> meta_step_;
 };
 
 }  // namespace

@@ -1,10 +1,31 @@
 // What both solvers of APO's objective share.
 #pragma once
 
+#include <algorithm>
+
 #include "apo/objective/proximal.h"
 #include "apo/tuning/tuner.h"
 
 namespace apo {
+
+/// What a meta step reads beside θ, ξ and φ.
+struct MetaInputs {
+  Batch x;
+  Batch x_tilde;
+  Tensor loss;
+  TensorList g;
+
+  template <class Visit>
+  void visit_tensors(const Visit& visit) const {
+    x.visit_tensors(visit);
+    x_tilde.visit_tensors(visit);
+    visit(loss);
+    std::for_each(g.begin(), g.end(), visit);
+  }
+};
+
+/// Truth values, of x's shape.
+Tensor is_finite(const Tensor& x);
 
 TunerTraits traits_of(const ApoOptions& options);
 ProximalOptions objective_of(const ApoOptions& options);

@@ -4,7 +4,6 @@
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 
-#include <algorithm>
 #include <array>
 
 #include "apo/objective/quadratic.h"
@@ -55,7 +54,7 @@ class ExactApo : public Tuner {
     return {.meta = meta_step_(
                 context.recorder,
                 {context.x, x_tilde, context.loss, context.g},
-                [&](const Inputs& inputs) { return take_meta_step(context, inputs, phi); })};
+                [&](const MetaInputs& inputs) { return take_meta_step(context, inputs, phi); })};
   }
 
   void visit_state(StateVisitor& visitor) override {
@@ -65,22 +64,6 @@ class ExactApo : public Tuner {
   }
 
  private:
-  /// What a meta step reads beside θ, ξ and φ.
-  struct Inputs {
-    Batch x;
-    Batch x_tilde;
-    Tensor loss;
-    TensorList g;
-
-    template <class Visit>
-    void visit_tensors(const Visit& visit) const {
-      x.visit_tensors(visit);
-      x_tilde.visit_tensors(visit);
-      visit(loss);
-      std::for_each(g.begin(), g.end(), visit);
-    }
-  };
-
   std::array<std::pair<const char*, Tensor*>, 4> means() {
     return {{{"descent", &mean_.descent},
              {"held_out", &mean_.held_out},
@@ -99,7 +82,7 @@ class ExactApo : public Tuner {
   }
 
   Packed<MetaTerms> take_meta_step(const StepContext& context,
-                                   const Inputs& inputs,
+                                   const MetaInputs& inputs,
                                    Hyperparameters& phi) {
     const at::NoGradGuard no_grad;
     const Batch x_tilde = seen_of(inputs.x_tilde, traits());
@@ -118,7 +101,7 @@ class ExactApo : public Tuner {
   static Tensor are_finite(const QuadraticTerms& terms) {
     const Tensor sum =
         terms.descent.sum() + terms.held_out.sum() + terms.curvature.sum() + terms.proximal.sum();
-    return sum.sub(sum).eq(0);
+    return is_finite(sum);
   }
 
   /// m̄ ← m̄ + w (m − m̄), of the n-th: w = max(1 − memory, 2 / (n + 1)), so that what the untrained
@@ -155,7 +138,7 @@ class ExactApo : public Tuner {
     const Tensor a = descent();
     const Tensor m = mean_.curvature + mean_.proximal;
     Tensor best = eta.numel() == 1 ? a / m.view({1}) : nonnegative_minimiser(a, m, eta, kSweeps);
-    best = at::where(best.sub(best).eq(0), best, eta).clamp_min(kSmallest);
+    best = at::where(is_finite(best), best, eta).clamp_min(kSmallest);
     const Tensor near = best.maximum(eta / kLargestFall).minimum(eta * kLargestRise);
     return at::where(steps_.le(1), best * kFirstShare, near);
   }
@@ -186,7 +169,7 @@ class ExactApo : public Tuner {
   ProximalOptions objective_;
   Tensor steps_;         ///< meta steps averaged
   QuadraticTerms mean_;  ///< running means; of the discrepancy none
-  Replayed<Inputs, Packed<MetaTerms>> meta_step_;
+  Replayed<MetaInputs, Packed<MetaTerms>> meta_step_;
 };
 
 }  // namespace
