@@ -2,10 +2,8 @@
 // function of θ.
 #pragma once
 
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/matmul.h>
+#include <ATen/ops/linear.h>
 #include <ATen/ops/randn.h>
-#include <ATen/ops/tanh.h>
 #include <ATen/ops/zeros.h>
 
 #include "apo/data/stream.h"
@@ -15,34 +13,27 @@
 namespace apo::test {
 
 /// z = W₂ tanh(W₁ x + b₁) + b₂. Moves its buffer at every forward pass, as BatchNorm does.
-class TinyNetwork : public Network {
- public:
-  TinyNetwork(at::Generator generator, at::Device device)
-      : Network({drawn(generator, device), {"fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"}},
-                {{at::zeros({3}, at::kDouble).to(device)}, {"buffer"}}) {}
-
+struct TinyNetwork : Network {
+  explicit TinyNetwork(uint64_t seed = 0, at::Device device = at::kCPU)
+      : Network({{}, {"fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"}},
+                {{at::zeros({3}, at::kDouble).to(device)}, {"buffer"}}) {
+    at::Generator generator = make_generator(seed, RandomStream::model);
+    for (const std::vector<int64_t>& shape : {std::vector<int64_t>{5, 4}, {5}, {3, 5}, {3}}) {
+      const Tensor drawn = at::randn(shape, generator, at::kDouble);
+      parameters().push_back(drawn.to(device).requires_grad_());
+    }
+  }
   Tensor forward(const Tensor& x) override {
     buffers()[0].detach().add_(1);
     return outputs_at(parameters(), x);
   }
   static Tensor outputs_at(const TensorList& theta, const Tensor& x) {
-    const Tensor inner = at::matmul(x, theta[0].t()) + theta[1];
-    const Tensor hidden = inner.tanh();
-    Tensor z = at::matmul(hidden, theta[2].t()) + theta[3];
-    if (TapScope* scope = TapScope::open()) {
-      scope->add({theta[0], theta[1], x, inner, {}, {}, {}});
-      scope->add({theta[2], theta[3], hidden.detach(), z, {}, {}, {}});
-    }
-    return z;
+    return tapped(theta[2], theta[3], tapped(theta[0], theta[1], x).tanh());
   }
-
- private:
-  static TensorList drawn(at::Generator& generator, at::Device device) {
-    TensorList theta;
-    for (const std::vector<int64_t>& shape : {std::vector<int64_t>{5, 4}, {5}, {3, 5}, {3}}) {
-      theta.push_back(at::randn(shape, generator, at::kDouble).to(device).requires_grad_());
-    }
-    return theta;
+  static Tensor tapped(const Tensor& weight, const Tensor& bias, const Tensor& x) {
+    Tensor z = at::linear(x, weight, bias);
+    if (TapScope* scope = TapScope::open()) scope->add({weight, bias, x.detach(), z, {}, {}, {}});
+    return z;
   }
 };
 
@@ -51,18 +42,17 @@ class TinyNetwork : public Network {
 struct TinyProblem : Problem {
   explicit TinyProblem(uint64_t of = 0, at::Device device = at::kCPU) {
     const Draw draw = [device](at::Generator& generator) -> Batch {
-      const Tensor inputs = at::randn({8, 4}, generator, at::kDouble);
-      return {inputs.to(device), inputs.narrow(1, 0, 3).argmax(1).to(device)};
+      const Tensor x = at::randn({8, 4}, generator, at::kDouble).to(device);
+      return {x, x.narrow(1, 0, 3).argmax(1)};
     };
-    network = std::make_unique<TinyNetwork>(make_generator(of, RandomStream::model), device);
+    network = std::make_unique<TinyNetwork>(of, device);
     loss = make_cross_entropy();
     batches = make_drawn(of, RandomStream::training_batches, draw, 10);
     discrepancy_batches = make_drawn(of, RandomStream::discrepancy_batches, draw, 10);
     at::Generator data = make_generator(of, RandomStream::synthetic_data);
     for (auto* part : {&train, &test}) {
-      const Batch x = draw(data);
-      *part =
-          std::make_unique<SplitInOrder>(Split{x.inputs, x.targets}, Normalisation{}, at::kDouble);
+      const auto [x, y, weights] = draw(data);
+      *part = std::make_unique<SplitInOrder>(Split{x, y}, Normalisation{}, at::kDouble);
     }
   }
 };

@@ -100,7 +100,6 @@ TEST(ApoTuner, TheObjectiveIsTheLossPlusLambdaTimesTheDiscrepancy) {
 
 /// Notes how many examples each forward pass sees.
 struct CountingNetwork : test::TinyNetwork {
-  CountingNetwork() : TinyNetwork(make_generator(0, RandomStream::model), at::kCPU) {}
   Tensor forward(const Tensor& x) override {
     examples.push_back(x.size(0));
     return TinyNetwork::forward(x);
