@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Trains one configuration with several proximal weights λ and compares the runs.
 # Usage: scripts/sweep_lambda.sh CONFIG LAMBDA… [-- apo-train's options…]
-# Example: scripts/sweep_lambda.sh configs/quickstart_fashionmnist.yaml 1e-1 1e-2 1e-3 -- --overwrite
+# Example: scripts/sweep_lambda.sh configs/mnist_mlp_sgd_apo.yaml 1e-1 1e-2 1e-3 -- --overwrite
 # A run is named after the configuration's file: <stem>_lambda_<λ>. One that fails does not stop the others.
 # (A list in the configuration, `lambda: [1e-1, 1e-2]`, does the same within one command.)
 # Environment: APO_TRAIN, the program; default: build/default/bin/apo-train

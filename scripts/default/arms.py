@@ -6,15 +6,18 @@ TURN in a setting is a twelfth of the task's steps: a population exchanges eleve
 
 from typing import NamedTuple
 
-# Ours: all that is set beside data set, model and the optimizer's name.
-OURS = ["optimizer.learning_rate=auto", "tuner.name=apo"]
-# What ours is chosen from, by the calibration half alone: {name: what is set instead}. They stand in its tables, so that it is seen how
-# many there were.
+# Ours: what is set beside data set, model and the optimizer's name.
+OURS = []
+# What else ours might have been, by the calibration half alone: {name: what is set instead}. They stand in its tables, so that it is seen
+# how many there were.
+LINEAR_AUTO = ["optimizer.learning_rate=auto", "optimizer.schedule={name: linear}"]
 CANDIDATES = {
-    "gradient_linear": ["optimizer.learning_rate=auto", "optimizer.schedule={name: linear}", "tuner={name: apo, solver: gradient}"],
-    "exact_none": ["optimizer.learning_rate=auto", "optimizer.schedule={name: none}", "tuner={name: apo, solver: exact}"],
-    "exact_linear": ["optimizer.learning_rate=auto", "optimizer.schedule={name: linear}", "tuner={name: apo, solver: exact}"],
-    "exact_own_linear": ["optimizer.learning_rate=auto", "optimizer.schedule={name: linear}", "tuner={name: apo, solver: exact, descent: own}"],
+    "gradient_linear": [*LINEAR_AUTO, "tuner={name: apo, solver: gradient}"],
+    "exact_linear": [*LINEAR_AUTO, "tuner={name: apo, solver: exact}"],
+    "exact_own_linear": [*LINEAR_AUTO, "tuner={name: apo, solver: exact, descent: own}"],
+    "movement_12": ["tuner={name: movement, budget: 12}"],
+    "movement_48": ["tuner={name: movement, budget: 48}"],
+    "movement_none": ["optimizer.schedule={name: none}", "tuner={name: movement}"],
 }
 
 # Six fixed rates of each rule, half a decade apart.

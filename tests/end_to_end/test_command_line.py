@@ -186,7 +186,7 @@ class Errors(ApoTrainTest):
         first = self.run_ok("--print-config", "--run-index", "0", config="grid.yaml").stdout
         self.assertIn("momentum: 0.8", first)
         self.assertNotIn("momentum", self.run_ok("--print-config", "--run-index", "1", config="grid.yaml")
-                         .stdout.split("optimizer:")[1].split("tuner:")[0])
+                         .stdout.split("optimizer:")[1].split("train:")[0])
 
     def test_a_list_for_one_value_is_told_the_grids_key(self):
         self.assert_fails(2, "--set", "optimizer.learning_rate=[0.1, 0.01]",

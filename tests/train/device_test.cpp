@@ -110,7 +110,8 @@ class RecordableRules : public testing::TestWithParam<std::string> {};
 // Tensors of the meta device have shapes and no numbers: whoever looks at one gets an exception.
 // The log looks at the end, and not before.
 TEST_P(RecordableRules, LookAtNoNumberOnTheHost) {
-  for (const char* name : {"apo", "apo_per_layer", "apo_exact", "apo_exact_per_layer"}) {
+  for (const char* name :
+       {"apo", "apo_per_layer", "apo_exact", "apo_exact_per_layer", "movement"}) {
     test::TinyProblem problem(0, at::kMeta);
     const bool per_layer = std::string(name).ends_with("per_layer");
     const auto form = per_layer ? WeightDecay::independent : WeightDecay::automatic;

@@ -42,7 +42,9 @@ Experiment::Experiment()
     : problem(problems(), problems().front().name),
       model(models(), "mlp"),
       loss(losses(), losses().front().name),
-      tuner(tuners(), "apo") {}
+      tuner(tuners(), "movement") {
+  optimizer.take_defaults(tuner.make()->traits());
+}
 
 void DatasetSection::visit(OptionVisitor& visitor) {
   visitor.choice(choice, "pictures and labels");
@@ -64,7 +66,8 @@ void OptimizerSection::visit(OptionVisitor& visitor) {
   visitor.real_or_auto("learning_rate",
                        learning_rate,
                        Range::above(0),
-                       "η, to begin with; auto: found at the start");
+                       "η, to begin with; auto, the default of tuner.name: movement: found at the "
+                       "start; of the other tuners: 0.1");
   visitor.real("weight_decay", weight_decay, Range::at_least(0), "w, in the form below");
   visitor.one_of("weight_decay_form",
                  weight_decay_form,
@@ -83,8 +86,14 @@ void OptimizerSection::visit(OptionVisitor& visitor) {
                "c, what the gradient's norm over all parameters is cut to, before any decay; 0: "
                "no clipping");
   visitor.section("schedule",
-                  "a factor on η over the run, in the base steps alone",
+                  "a factor on η over the run, in the base steps alone; by default linear with "
+                  "tuner.name: movement, else none",
                   [this](OptionVisitor& v) { v.choice(schedule, "its shape"); });
+}
+
+void OptimizerSection::take_defaults(const TunerTraits& tuner) {
+  learning_rate = tuner.by_length ? std::nullopt : std::optional(0.1);
+  schedule.select(tuner.by_length ? "linear" : schedules().front().name);
 }
 
 void TrainSection::visit(OptionVisitor& visitor) {
@@ -231,13 +240,15 @@ void Experiment::visit(OptionVisitor& visitor) {
       v.choice(loss, "loss");
     });
   }
-  visitor.section("optimizer", "the base steps", [this](OptionVisitor& v) { optimizer.visit(v); });
+  const std::string before = tuner.name();
   visitor.section("tuner", "what decides the hyperparameters", [this](OptionVisitor& v) {
     v.choice(tuner, "tuner");
   });
+  if (tuner.name() != before) optimizer.take_defaults(tuner.make()->traits());
+  visitor.section("optimizer", "the base steps", [this](OptionVisitor& v) { optimizer.visit(v); });
   visitor.require(optimizer.learning_rate || tuner.make()->traits().finds_first_rate,
                   "optimizer.learning_rate",
-                  "auto needs tuner.name: apo, whose objective finds the rate; give a number");
+                  "auto needs tuner.name: movement or apo, which find the rate; give a number");
   const bool own_rates = optimizer.choice.make({})->traits().own_rates;
   visitor.require(!own_rates || tuner.name() == tuners().front().name,
                   "tuner.name",

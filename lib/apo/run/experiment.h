@@ -33,12 +33,14 @@ struct DatasetSection {
 struct OptimizerSection {
   OptimizerSection();
   ChoiceOf<UpdateRule, const RuleSetting&> choice;
-  std::optional<double> learning_rate = 0.1;  ///< nullopt: auto
+  std::optional<double> learning_rate;  ///< nullopt: auto
   double weight_decay = 0;
   WeightDecay weight_decay_form = WeightDecay::automatic;
   double clip_norm = 0;
   ChoiceOf<Schedule> schedule;
   void visit(OptionVisitor& visitor);
+  /// Sets what depends on the tuner: the first rate and the schedule.
+  void take_defaults(const TunerTraits& tuner);
 };
 
 struct TrainSection {
@@ -78,8 +80,8 @@ struct Experiment {
   DatasetSection dataset;
   ChoiceOf<Model, const ModelShape&> model;
   ChoiceOf<Loss> loss;
-  OptimizerSection optimizer;
   ChoiceOf<Tuner> tuner;
+  OptimizerSection optimizer;
   TrainSection train;
   TraceSection trace;
   void visit(OptionVisitor& visitor);

@@ -89,7 +89,8 @@ bool Trainer::take_step() {
         recorder,
         options_.interrupted,
         options_.auto_learning_rate,
-        found_rate_scale_});
+        found_rate_scale_,
+        options_.steps});
   // The search for the first rate takes long. Broken off, it has drawn batches that no step used.
   broken_off_ = t_ == 0 && tuner_.traits().interval > 0 && options_.interrupted();
   if (broken_off_) return false;

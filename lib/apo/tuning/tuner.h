@@ -28,6 +28,9 @@ struct TunerTraits {
   int64_t discrepancy_share = 1;             ///< then one in so many of x's
   int64_t share = 1;                         ///< meta steps look at one example in so many
   bool finds_first_rate = false;             ///< `learning_rate: auto` is enough for it
+  /// It goes by the run's length: where nothing is said its first rate is auto, its schedule
+  /// linear.
+  bool by_length = false;
   /// What of its own keys to change, and how, where a run diverged; "": they did not matter.
   std::string remedy = {};
 };
@@ -47,6 +50,7 @@ struct StepContext {
   Poll interrupted = [] { return false; };
   bool auto_learning_rate = false;  ///< φ's first rate means nothing: the tuner finds it
   double first_rate_scale = 1;      ///< by which a first rate that is found is multiplied
+  int64_t steps = 1;                ///< T, of the whole run
 };
 
 template <class T>
@@ -140,6 +144,12 @@ struct ApoOptions {
   void take_defaults();
 };
 
+struct MovementOptions {
+  double budget = 24;
+  int64_t interval = 20;
+  void visit(OptionVisitor& visitor);
+};
+
 struct HypergradientOptions {
   enum class Form { additive, multiplicative };
   Form form = Form::additive;
@@ -150,6 +160,7 @@ struct HypergradientOptions {
 std::unique_ptr<Tuner> make_constant(const NoOptions&);
 std::unique_ptr<Tuner> make_step_decay(const StepDecayOptions&);
 std::unique_ptr<Tuner> make_apo(const ApoOptions&);
+std::unique_ptr<Tuner> make_movement(const MovementOptions&);
 std::unique_ptr<Tuner> make_hypergradient(const HypergradientOptions&);
 
 const Registry<Tuner>& tuners();

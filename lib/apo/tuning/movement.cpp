@@ -1,0 +1,163 @@
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros.h>
+
+#include <cmath>
+
+#include "apo/base/guards.h"
+#include "apo/tuning/apo_parts.h"
+
+namespace apo {
+namespace {
+
+/// A meta step multiplies or divides the rate by this much at most.
+constexpr double kLargestChange = 2;
+/// So many steps have a meta step each: the velocity is not there yet, and outputs grow fast.
+constexpr int kFirstSteps = 10;
+/// How outputs move is seen at a step that moves them by this share of their size: short enough to
+/// be linear, long enough for bfloat16. Before that is known it is this share of ‖θ‖ that moves.
+constexpr double kLook = 0.02;
+constexpr double kFirstLook = 1e-3;
+/// Of the steps T of a run: ½, were steps independent; 1, if all went the same way. See
+/// docs/default.md.
+constexpr double kHorizon = 2.0 / 3;
+
+/// √ of the mean square over positions of the outputs' norm, a scalar.
+Tensor norm(const Tensor& z, const OutputLoss& of) {
+  return of.mean(z.square().sum(-1)).to(at::kDouble).sqrt();
+}
+
+/// Square root of the sum of squares over all of a network's parameters.
+Tensor norm(const TensorList& parameters) {
+  TensorList squares;
+  for (const Tensor& each : parameters) squares.push_back(each.square().sum(at::kDouble));
+  return at::stack(squares).sum().sqrt();
+}
+
+/// The proximal term as a budget: the learning rate at which a step moves the outputs on other
+/// examples by a share of their size that depends on the length of the run alone.
+///     k = ‖f(x̃, θ + ε d) − f(x̃, θ)‖² / ε²,  d = ∂θ′/∂η, the momentum in it; ε is small
+///     η ← C T^(−2/3) z̄ / √k̄
+/// ‖·‖ is the root mean square over examples; z̄ and k̄ are means over meta steps of ‖f(x̃, θ)‖ and
+/// k, the n-th with weight n. ‖f‖ counts as at least 1 where there are classes, else as at least
+/// the targets' size. λ is here the multiplier of a constraint on D, as in trust regions; the loss
+/// has no part in it. Source: D of APO paper, Eq. 7; the rest is this program's own
+/// (docs/default.md).
+class Movement : public Tuner {
+ public:
+  explicit Movement(const MovementOptions& options)
+      : Tuner({.tuned = {"learning_rate"},
+               .interval = options.interval,
+               .discrepancy_share = 2,
+               .finds_first_rate = true,
+               .by_length = true,
+               .remedy = "a smaller tuner.budget"}),
+        options_(options) {}
+
+  TunerReport before_step(const StepContext& context, Hyperparameters& phi) override {
+    if (context.step >= kFirstSteps && context.step % options_.interval != 0) return {};
+    if (!mean_size_.defined()) begin(phi);
+    const Batch x_tilde = context.problem.discrepancy_batches->next();
+    return {.meta = meta_step_(
+                context.recorder,
+                {context.x, x_tilde, context.loss, context.g},
+                [&](const MetaInputs& inputs) { return take_meta_step(context, inputs, phi); })};
+  }
+
+  void visit_state(StateVisitor& visitor) override {
+    visitor.tensor("count", count_);
+    visitor.tensor("size", mean_size_);
+    visitor.tensor("movement", mean_k_);
+    if (visitor.restores()) meta_step_.forget();
+  }
+
+ private:
+  void begin(const Hyperparameters& phi) {
+    const Tensor& eta = phi.value(phi.index("learning_rate"));
+    count_ = at::zeros({}, eta.options());
+    mean_size_ = at::zeros({}, eta.options());
+    mean_k_ = at::zeros({}, eta.options());
+  }
+
+  Packed<MetaTerms> take_meta_step(const StepContext& context,
+                                   const MetaInputs& inputs,
+                                   Hyperparameters& phi) {
+    const at::NoGradGuard no_grad;
+    const size_t index = phi.index("learning_rate");
+    const Tensor eta = phi.value(index).squeeze(0).clone();
+    const bool unknown = context.step == 0 && context.auto_learning_rate;
+    const auto [size, k] = seen(context, inputs, phi);
+    const Tensor finite = is_finite(size + k).logical_and(k.gt(0));
+    count_.add_(finite);
+    const Tensor weight = 2 / (count_ + 1).clamp_min(2);
+    mean_size_.copy_(at::where(finite, mean_size_ + weight * (size - mean_size_), mean_size_));
+    mean_k_.copy_(at::where(finite, mean_k_ + weight * (k - mean_k_), mean_k_));
+
+    const double share = options_.budget * std::pow(context.steps, -kHorizon);
+    const Tensor wanted = share * mean_size_ / mean_k_.sqrt();
+    const Tensor from = unknown ? wanted * context.first_rate_scale : eta;
+    const Tensor near = wanted.maximum(from / kLargestChange).minimum(from * kLargestChange);
+    phi.move(index, at::where(is_finite(wanted), near, eta).log().view({1}));
+    const Tensor away = (from / wanted).log();
+    return Packed<MetaTerms>({.objective = away.square() / 2,
+                              .loss_term = inputs.loss.to(at::kDouble),
+                              .discrepancy = k * from.square(),
+                              .skipped = finite.logical_not(),
+                              .gradient = {away.view({1})}});
+  }
+
+  /// ‖f(x̃, θ)‖ and k.
+  std::pair<Tensor, Tensor> seen(const StepContext& context,
+                                 const MetaInputs& inputs,
+                                 const Hyperparameters& phi) const {
+    Network& network = *context.problem.network;
+    const OutputLoss loss{*context.problem.loss, inputs.x_tilde};
+    const SwapGuard buffers = kept_buffers(network);
+    const TensorList theta = detached(network.parameters());
+    const TensorList d =
+        context.rule.rate_derivative({theta, inputs.g, context.xi, Momentum::apply}, phi);
+    const Tensor epsilon = context.step == 0 ? kFirstLook * norm(theta).clamp_min(1) / norm(d)
+                                             : kLook * mean_size_ / mean_k_.sqrt();
+    TensorList next;
+    for (size_t i = 0; i < theta.size(); ++i) {
+      next.push_back(theta[i] + epsilon.to(theta[i].scalar_type()) * d[i]);
+    }
+    const Tensor z = network.forward(inputs.x_tilde.inputs);
+    const SwapGuard parameters(network.parameters(), next);
+    const Tensor moved = network.forward(inputs.x_tilde.inputs) - z;
+    return {norm(z, loss).maximum(smallest_size(z, loss)),
+            (norm(moved, loss) / epsilon).square()};
+  }
+
+  /// A network that says nothing yet would never move.
+  static Tensor smallest_size(const Tensor& z, const OutputLoss& loss) {
+    const Tensor& y = loss.x.targets;
+    if (!loss.loss.has_classes() && y.defined() && y.sizes() == z.sizes()) return norm(y, loss);
+    return at::full({}, loss.loss.has_classes() ? 1.0 : 0.0, z.options().dtype(at::kDouble));
+  }
+
+  MovementOptions options_;
+  Tensor count_;      ///< meta steps averaged
+  Tensor mean_size_;  ///< z̄
+  Tensor mean_k_;     ///< k̄
+  Replayed<MetaInputs, Packed<MetaTerms>> meta_step_;
+};
+
+}  // namespace
+
+void MovementOptions::visit(OptionVisitor& visitor) {
+  visitor.real("budget",
+               budget,
+               Range::above(0),
+               "C: a step moves the outputs by C T^(−2/3) of their size, of T steps");
+  visitor.integer("interval", interval, Range::at_least(1), "base steps per meta step");
+}
+
+std::unique_ptr<Tuner> make_movement(const MovementOptions& options) {
+  return std::make_unique<Movement>(options);
+}
+
+}  // namespace apo

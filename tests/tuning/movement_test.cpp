@@ -1,0 +1,152 @@
+// The movement tuner: a budget for how far steps move the outputs.
+#include <ATen/ops/equal.h>
+#include <ATen/ops/tensor.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cmath>
+
+#include "apo/update/observe.h"
+#include "support/quadratic_problem.h"
+#include "support/registry_names.h"
+#include "support/tuned_run.h"
+
+namespace apo {
+namespace {
+
+using test::kSetting;
+using test::rates;
+using test::run;
+
+/// A step that waits at a point, of which any number of meta steps can be taken.
+struct Waiting {
+  explicit Waiting(const std::string& name, double scale = 1)
+      : problem(scale * at::tensor({3.0, 1.0, 1.0, 2.0}, at::kDouble).view({2, 2}),
+                at::tensor({1.0, -2.0}, at::kDouble)),
+        rule(UpdateRuleChoice(update_rules(), name).make(kSetting)) {
+    g = observe(*rule, problem, x, loss, xi);
+  }
+
+  /// Returns the last report.
+  TunerReport take_meta_steps(Tuner& tuner, int64_t count, int64_t of) {
+    TunerReport report;
+    for (int64_t step = 0; step < count; ++step) {
+      StepContext context{step, problem, *rule, g, xi, x, loss};
+      context.auto_learning_rate = true;
+      context.steps = of;
+      report = tuner.before_step(context, phi);
+    }
+    return report;
+  }
+
+  double rate() const { return phi.value(phi.index("learning_rate")).item<double>(); }
+  double movement() const {
+    const TensorList theta = detached(problem.network->parameters());
+    const TensorList next = rule->propose({theta, g, xi, Momentum::apply}, phi.values());
+    return ((next[0] - theta[0]).norm() / theta[0].norm()).item<double>();
+  }
+
+  test::QuadraticProblem problem;
+  std::unique_ptr<UpdateRule> rule;
+  Hyperparameters phi{rule->hyperparameters(), {"learning_rate"}, {0}, 1, at::kCPU};
+  Statistics xi = rule->initial_statistics(problem.network->parameters());
+  Batch x = problem.batches->next();
+  Tensor loss = loss_on(problem, x);
+  TensorList g;
+};
+
+class MovementOf : public testing::TestWithParam<std::string> {};
+
+/// The outputs of a point are its parameters, so that what moves is known by hand.
+TEST_P(MovementOf, IsTheShareOfTheOutputsThatTheBudgetAndTheRunsLengthGive) {
+  for (const int64_t steps : {100, 800}) {
+    Waiting waiting(GetParam());
+    const auto tuner = make_movement({.budget = 5, .interval = 1});
+    waiting.take_meta_steps(*tuner, 3, steps);
+    EXPECT_NEAR(waiting.movement(), 5 / std::cbrt(steps) / std::cbrt(steps), 1e-9);
+  }
+}
+
+TEST_P(MovementOf, KnowsNoScaleOfTheLoss) {
+  Waiting one(GetParam());
+  Waiting other(GetParam(), 1e4);
+  for (Waiting* each : {&one, &other}) {
+    each->take_meta_steps(*make_movement({.budget = 5, .interval = 1}), 3, 100);
+  }
+  EXPECT_NEAR(one.movement() / other.movement(), 1, 1e-9);
+}
+
+/// Those that need no layers, of which a point has none.
+std::vector<std::string> rules_of_points() {
+  std::vector<std::string> names = test::tunable_rules();
+  std::erase_if(names, [](const std::string& name) {
+    return UpdateRuleChoice(update_rules(), name).make(kSetting)->traits().needs_curvature;
+  });
+  return names;
+}
+
+INSTANTIATE_TEST_SUITE_P(All,
+                         MovementOf,
+                         testing::ValuesIn(rules_of_points()),
+                         test::test_name);
+
+TEST(MovementTuner, SeesHowTheOutputsOfOtherExamplesMove) {
+  test::TinyProblem problem;
+  const auto rule = make_sgd({}, kSetting);
+  Hyperparameters phi(
+      rule->hyperparameters(), {"learning_rate"}, {0, 0, 0, 0}, 1, at::kCPU);
+  const Batch x = problem.batches->next();
+  const Tensor loss = loss_on(problem, x);
+  const TensorList g = gradient(loss, problem.network->parameters());
+  const TensorList theta = clone(problem.network->parameters());
+  const Tensor buffer = problem.network->buffers()[0].clone();
+  const Batch x_tilde = test::TinyProblem().discrepancy_batches->next();
+  const auto report = make_movement({})->before_step({0, problem, *rule, g, {}, x, loss}, phi);
+
+  for (size_t i = 0; i < theta.size(); ++i) {
+    EXPECT_TRUE(at::equal(problem.network->parameters()[i], theta[i]));
+  }
+  EXPECT_TRUE(at::equal(problem.network->buffers()[0], buffer));
+  constexpr double kDelta = 1e-5;  // central differences: both errors near 1e-10
+  std::array<TensorList, 2> sides;
+  for (size_t i = 0; i < theta.size(); ++i) {
+    sides[0].push_back(theta[i] - kDelta * g[i]);
+    sides[1].push_back(theta[i] + kDelta * g[i]);
+  }
+  const Tensor u = (test::TinyNetwork::outputs_at(sides[1], x_tilde.inputs) -
+                    test::TinyNetwork::outputs_at(sides[0], x_tilde.inputs)) /
+                   (2 * kDelta);
+  const double expected = 0.05 * 0.05 * u.square().sum(-1).mean().item<double>();
+  const std::vector<double> numbers = to_doubles(report.meta->tensors());
+  const double* next = numbers.data();
+  // Seen at a step of a thousandth of the weights.
+  EXPECT_NEAR(report.meta->read(next).discrepancy[0] / expected, 1, 0.02);
+}
+
+TEST(MovementTuner, ChangesARateThatIsGivenByAFactorOfTwoAtMost) {
+  const auto far = run(*make_movement({.interval = 1}), *make_sgd({}, {.learning_rate = 1e-6}), {.steps = 5});
+  const std::vector<double> eta = rates(*far);
+  for (size_t t = 0; t < eta.size(); ++t) EXPECT_NEAR(eta[t], 2e-6 * std::pow(2, t), 1e-12);
+}
+
+TEST(MovementTuner, FirstStepsHaveAMetaStepEachAndThenEveryIntervalsStep) {
+  const auto found = run(*make_movement({.interval = 7}), *make_sgd({}, kSetting), {.steps = 30});
+  std::vector<int64_t> at;
+  for (const MetaRecord& meta : found->trace.metas) at.push_back(meta.step);
+  EXPECT_EQ(at, (std::vector<int64_t>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 14, 21, 28}));
+}
+
+TEST(MovementTuner, TrainsANetworkThatSaysNothingAtFirst) {
+  test::TinyProblem problem;
+  for (const size_t i : {2, 3}) problem.network->parameters()[i].detach().zero_();
+  test::MetaRecorder trace;
+  train(problem,
+        *make_sgd({}, kSetting),
+        *make_movement({}),
+        {.steps = 200, .auto_learning_rate = true},
+        {&trace});
+  EXPECT_LT(trace.steps.back().loss, 0.5);
+}
+
+}  // namespace
+}  // namespace apo
