@@ -1,4 +1,4 @@
-// A network of one's own, on tensors of one's own, whose learning rate APO tunes while it trains.
+// A network of one's own, on tensors of one's own, without a learning rate.
 #include <torch/torch.h>
 
 #include <cstdio>
@@ -25,9 +25,15 @@ int main() {
                                             apo::make_squared_error(),
                                             data,
                                             {.batch_size = 64});
-  const auto rule = apo::make_sgdm({}, {.learning_rate = 1e-4});
-  const auto tuner = apo::make_apo({});
-  const apo::RunSummary end = apo::train(*problem, *rule, *tuner, {.steps = 5000}, {});
+  const auto rule = apo::make_sgdm({}, {});
+  const auto tuner = apo::make_movement({});
+  const apo::RunSummary end = apo::train(*problem,
+                                         *rule,
+                                         *tuner,
+                                         {.steps = 2000,
+                                          .auto_learning_rate = true,
+                                          .schedule = apo::make_linear_schedule({})},
+                                         {});
   std::printf(
       "test loss %.5f, learning rate %.3g\n", end.final_test->loss, end.final_learning_rate);
   return end.final_test->loss < 0.01 ? 0 : 1;
