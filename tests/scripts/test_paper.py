@@ -57,6 +57,51 @@ class Pages(unittest.TestCase):
         self.assertEqual(tables.spread([2, 2], "{:g}".format), "2")
 
 
+def figure(name, curves, accuracy=None, scale="cpu"):
+    """A result: {run: training losses of its epochs}."""
+    made = {run: {"status": "finished", "steps": {"step": [1], "learning_rate": [0.1]},
+                  "epochs": {"epoch": [*range(1, len(losses) + 1)], "step": [*range(10, 10 * len(losses) + 1, 10)], "train_loss": list(losses),
+                             "test_accuracy": [(accuracy or {}).get(run, 0.5)] * len(losses)}} for run, losses in curves.items()}
+    return {"figure": name, "scale": scale, "runs": made}
+
+
+def judge(name, curves, **how):
+    return CLAIMS[name].judge(figure(name, {run: losses if isinstance(losses, tuple) else (losses,) for run, losses in curves.items()}, **how))
+
+
+class Verdicts(unittest.TestCase):
+    SGD = {"sgd_1e-1": 2, "sgd_1e-2": 3, "sgd_decay": 1}
+    SGDM = {"sgdm_1e-2": 2, "sgdm_decay": 4, "sgdm_apo/tuner.lambda=0.1": 5}
+
+    def test_optimizers_are_judged_apart_against_their_own_rivals(self):
+        found = judge("fig2c", {**self.SGD, "sgd_apo/tuner.lambda=0.1": 1.5, **self.SGDM, "sgdm_apo/tuner.lambda=0.01": 1})
+        self.assertEqual(found.verdict, "SGD: partly; SGDm: reproduced")  # 1 < 1.5 < 2, and 1 < 2 < 4
+        self.assertIn("SGD-APO 1.5 (λ = 0.1), the best fixed rate 2 (sgd_1e-1), the schedule 1 (sgd_decay); SGDm-APO 1 (λ = 0.01)", found.numbers)
+
+    def test_twice_the_best_loss_is_not_partly_where_the_order_counts(self):
+        self.assertEqual(judge("fig6", {"sgd_apo": 1.4, "sgd_decayed_weights": 1.3, "sgd_decayed_weights_schedule": 1.35}).verdict, "not reproduced")
+
+    def test_the_paper_s_grid_is_judged_first_and_another_value_beside_it(self):
+        for name in ("fig2c", "fig4"):
+            found = judge(name, {**self.SGD, "sgd_apo/tuner.lambda=0.1": 4, "sgd_apo/tuner.lambda=1": 5, **self.SGDM, "sgdm_apo/tuner.lambda=1": 1})
+            self.assertEqual(found.verdict, "SGD: not reproduced; SGDm: not reproduced (with λ = 1, which the paper does not name: reproduced)")
+
+    def test_at_full_scale_a_configuration_s_single_lambda_is_the_paper_s(self):
+        found = judge("fig14", {"adam_1e-3": 2, "adam_decay": 1, "adam_apo": 0.5}, scale="full")
+        self.assertEqual((found.verdict, found.because), ("reproduced", ""))
+
+    def damping(self, losses, accuracies):
+        names = [f"kfac_apo_{what}/tuner.lambda={value}" for value in (0.01, 0.1) for what in ("rate", "rate_damping")]
+        return judge("fig3", {"kfac_1e-3": 3, "kfac_decay": 2, **dict(zip(names, losses))}, accuracy=dict(zip(names, accuracies)))
+
+    def test_damping_is_judged_against_the_rate_alone_by_loss_and_accuracy(self):
+        for losses, accuracies, verdict in (((1.5, 1, 2, 1.9), (0.3, 0.4, 0.3, 0.4), "reproduced"), ((1.5, 1, 2, 2.5), (0.3, 0.4, 0.3, 0.4), "partly"),
+                                            ((1.5, 1, 2, 1.9), (0.3, 0.2, 0.3, 0.4), "partly"), ((1.5, 1.6, 2, 2.1), (0.3, 0.4, 0.3, 0.4), "not reproduced")):
+            self.assertEqual(self.damping(losses, accuracies).verdict, f"the rate: reproduced; the damping: {verdict}")
+        self.assertIn("damping: not reproduced", self.damping((2.5, 2.6, 1, 1.1), (0.3, 0.4, 0.3, 0.4)).verdict)
+        self.assertIn("the rate: partly (with λ = 0.1, which the paper does not name: reproduced)", self.damping((2.5, 2.6, 1, 1.1), (0.3,) * 4).verdict)
+
+
 class Reading(Folder):
     def test_a_kept_curve_has_its_first_and_last_point_and_few_between(self):
         kept = runs.kept(self.run_folder("a"))["steps"]
