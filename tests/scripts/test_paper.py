@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -100,6 +101,22 @@ class Verdicts(unittest.TestCase):
             self.assertEqual(self.damping(losses, accuracies).verdict, f"the rate: reproduced; the damping: {verdict}")
         self.assertIn("damping: not reproduced", self.damping((2.5, 2.6, 1, 1.1), (0.3, 0.4, 0.3, 0.4)).verdict)
         self.assertIn("the rate: partly (with λ = 0.1, which the paper does not name: reproduced)", self.damping((2.5, 2.6, 1, 1.1), (0.3,) * 4).verdict)
+
+    def test_hyperparameters_together_are_judged_by_how_the_loss_rises_and_not_by_its_end(self):
+        rate, steady, often, far = (4, 2, 3, 1, 2, 0.1), (4, 3, 2, 1, 0.9, 0.5), (4, 5, 4, 5, 4, 0.01), (4, 3, 2, 1, 3, 0.01)
+        for power, epsilon, verdict in ((steady, steady, "reproduced"), (often, steady, "partly"), (far, often, "not reproduced")):
+            self.assertEqual(judge("fig7a", {"rate": rate, "rate_power": power, "rate_power_epsilon": epsilon}).verdict, verdict)
+        found = judge("fig7a", {"rate": rate, "rate_power": far, "rate_power_epsilon": far})
+        self.assertIn("rate 2 times, at most by a factor 2.00 (at the end 1.00e-01)", found.numbers)
+
+    def test_a_rate_per_layer_is_not_held_against_a_spike(self):
+        spike, calm = (1, 0.1, 20, 4), (1, 0.1, 0.09, 0.08)
+        for sgd_global, per_layer, verdict in ((spike, (1, 0.5, 0.4, 0.3), "not reproduced"), (spike, (1, 0.5, 0.3, 0.2), "partly"),
+                                               (calm, (1, 0.5, 0.3, 0.2), "not reproduced")):
+            found = judge("fig7bc", {"sgd_global": sgd_global, "sgd_per_layer": per_layer, "rmsprop_global": calm, "rmsprop_per_layer": (1, 0.5, 0.4, 0.3)})
+            self.assertEqual(found.verdict, verdict)  # 0.3 is 3 times 0.1, 0.2 is twice 0.1 and 2.5 times 0.08; for RMSprop 0.3 is 3.75 times 0.08
+            told = "sgd_global ends in a spike.*: its loss rises by a factor 200 from one epoch to the next and ends at 40 times its lowest"
+            self.assertEqual(bool(re.match(told, found.because)), sgd_global == spike)
 
 
 class Reading(Folder):
