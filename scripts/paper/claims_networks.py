@@ -142,12 +142,21 @@ def kfac(result):
                    "below K-FAC" if ordered and not holds else "")
 
 
-PAPERS_FORM = ("from large rates the first steps do damage, and the large first meta-gradients stay in the meta-optimizer's statistic; `tuner.form: robust` "
-               "starts alike from all of them (docs/ablations.md)")
+def papers_form(_, holds):
+    return "" if holds else ("from large rates the first steps do damage, and the large first meta-gradients stay in the meta-optimizer's statistic; "
+                             "`tuner.form: robust` starts alike from all of them (docs/ablations.md)")
 
 
-def initial_rates(because=""):
-    """Runs from other first rates end alike; else the reason."""
+def robust_form(result, _):
+    """Most of the runs are the same run."""
+    curves = [tuple(run["epochs"]["train_loss"]) for run in result["runs"].values()]
+    return ("the first rate is discarded here: the line search of `tuner.form: robust` replaces one that is not near what it finds, and "
+            f"{max(map(curves.count, curves))} of {len(curves)} runs have the same losses to the last digit kept; how the tuner moves a rate that is far "
+            "off is not tested")
+
+
+def initial_rates(because):
+    """Runs from other first rates end alike; because(result, whether they do) says more."""
     def judge(result):
         losses = final_losses(result)
         rates = {name: rate_at_epoch(run, 2) for name, run in result["runs"].items()}
@@ -157,8 +166,7 @@ def initial_rates(because=""):
         rest = max(losses[n] for n in ordinary) / min(losses[n] for n in ordinary)
         rest_rate = max(rates[n] for n in ordinary) / min(rates[n] for n in ordinary)
         return Finding(f"final losses within a factor {spread:.3g}, learning rates after 2 epochs within {rate_spread:.3g}; without 1e-2: {rest:.3g} and "
-                       f"{rest_rate:.3g}", verdict(holds, rest <= 10 and rest_rate <= 2),
-                       "" if holds else because)
+                       f"{rest_rate:.3g}", verdict(holds, rest <= 10 and rest_rate <= 2), because(result, holds))
     return judge
 
 
@@ -201,4 +209,5 @@ def population(result):
     ours, theirs = final_loss(apo), at_equal_time[-1] if at_equal_time else pbt["epochs"]["train_loss"][0]
     return Finding(f"APO {ours:.3g}, the best member of the population after as many seconds {theirs:.3g}, and after as many epochs, which take "
                    f"{pbt['wall_seconds'] / apo['wall_seconds']:.1f} times the seconds, {final_loss(pbt):.3g}",
-                   verdict(ours <= theirs / 10, ours <= theirs), "" if ours <= theirs / 10 else "an order of magnitude is not reached at this scale")
+                   verdict(ours <= theirs / 10, ours <= theirs),
+                   "" if ours <= theirs / 10 else "an order of magnitude is not reached at this scale, where APO's λ is the best of Fig. 2d's search")

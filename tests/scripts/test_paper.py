@@ -118,6 +118,11 @@ class Verdicts(unittest.TestCase):
             told = "sgd_global ends in a spike.*: its loss rises by a factor 200 from one epoch to the next and ends at 40 times its lowest"
             self.assertEqual(bool(re.match(told, found.because)), sgd_global == spike)
 
+    def test_runs_from_other_rates_in_the_default_form_say_that_the_first_rate_is_discarded(self):
+        found = judge("fig11_robust", {f"mnist_from_1e-{power}": (2, 1) if power != 4 else (2, 1.5) for power in range(2, 8)})
+        self.assertEqual(found.verdict, "reproduced")
+        self.assertRegex(found.because, "the first rate is discarded here.* and 5 of 6 runs have the same losses")
+
 
 class Reading(Folder):
     def test_a_kept_curve_has_its_first_and_last_point_and_few_between(self):
