@@ -123,6 +123,17 @@ class Verdicts(unittest.TestCase):
         self.assertEqual(found.verdict, "reproduced")
         self.assertRegex(found.because, "the first rate is discarded here.* and 5 of 6 runs have the same losses")
 
+    def test_the_table_of_schedules_is_judged_with_lambda_of_any_sign_and_without_negative_ones(self):
+        def families(**ends):
+            return {name: {"loss": [100, end], "learning_rate": [1], "lambda": [-1, 2]} for name, end in ends.items()}
+        sgd = families(optimal=2, exponential=4, linear=10, fixed=80)
+        for optimal, line, free, bounded in ((4, 20, "reproduced", "reproduced"), (4, 21, "reproduced", "partly"), (5, 20, "partly", "partly"),
+                                             (5, 21, "partly", "not reproduced")):
+            apo = families(optimal=optimal, exponential=8, linear=15, linear_positive=line, linear_cut=6, fixed=80)
+            found = CLAIMS["table2"].judge({"study": {"sgd": sgd, "apo": apo, "greedy": {"loss": [220]}}})
+            self.assertEqual(found.verdict, f"with the paper's line of λ: {free}; with λ ≥ 0: {bounded}")
+            self.assertIn(f"| SGD + APO, here, λ ≥ 0 | {optimal} | 8 | {line} | 80 |", found.numbers)
+
 
 class Reading(Folder):
     def test_a_kept_curve_has_its_first_and_last_point_and_few_between(self):
