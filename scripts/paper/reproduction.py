@@ -6,6 +6,7 @@ import sys
 
 from paper import DOCS, RESULTS, machine, origin, plots, runs, study_plots
 from paper.claims import CLAIMS
+from paper.earlier import EARLIER
 from paper.findings import final_losses
 from paper.tables import number, spread, table
 
@@ -64,6 +65,7 @@ def section(result, claim, finding):
     figure, scale = result["figure"], result["scale"]
     parts = [f"## {claim.title}\n", f"**Paper:** {claim.paper}\n", f"**Measured** (scale {scale}): {finding.numbers}\n",
              f"**Verdict:** *{finding.verdict}*{', ' + finding.because if finding.because else ''}.\n",
+             *([f"**Earlier:** {EARLIER[figure]}\n"] if figure in EARLIER else []),
              f"![{claim.title}](images/{figure}.svg)\n"]
     if result["runs"]:
         parts.append(runs_table(result) + "\n")
@@ -86,8 +88,8 @@ def judged(all_results):
 def page(all_results):
     found = judged(all_results)
     lines = ["# The paper, reproduced\n",
-             "Written by `scripts/paper reproduction` from the traces in `results/`, which `scripts/reproduce.sh` makes; nothing here is typed by hand. "
-             "Scale `full` is the paper's setting, `cpu` a smaller one that two cores "
+             "Written by `scripts/paper reproduction` from the traces in `results/`, which `scripts/reproduce.sh` makes; no number and no verdict "
+             "on them is typed by hand, only what earlier versions of this page said. Scale `full` is the paper's setting, `cpu` a smaller one that two cores "
              "finish; where the data or the epochs are reduced, only the order of the methods is compared.\n",
              "In Fig. 2c, 2d, 3 to 6 and 14 *reproduced* is at most the loss of the best fixed rate and of the schedule of the same optimizer, *partly* of one of them; λ "
              "is the best of the paper's grid, and another that was tried stands beside it.\n", verdicts(found) + "\n"]

@@ -14,7 +14,7 @@ sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "benchmarks")]
 
 import compare
 import scaling
-from paper import DOCS, average, origin, performance, reproduction, runs, same, tables
+from paper import DOCS, average, earlier, origin, performance, reproduction, runs, same, tables
 from paper.claims import CLAIMS
 
 
@@ -133,6 +133,9 @@ class Verdicts(unittest.TestCase):
             found = CLAIMS["table2"].judge({"study": {"sgd": sgd, "apo": apo, "greedy": {"loss": [220]}}})
             self.assertEqual(found.verdict, f"with the paper's line of λ: {free}; with λ ≥ 0: {bounded}")
             self.assertIn(f"| SGD + APO, here, λ ≥ 0 | {optimal} | 8 | {line} | 80 |", found.numbers)
+
+    def test_earlier_verdicts_belong_to_figures(self):
+        self.assertLessEqual(set(earlier.EARLIER), set(CLAIMS))
 
 
 class Reading(Folder):
