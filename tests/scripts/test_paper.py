@@ -1,6 +1,7 @@
 """scripts/paper: what the pages are made from, and whether results belong to their configurations. Needs no matplotlib."""
 
 import json
+import math
 import pathlib
 import re
 import subprocess
@@ -14,7 +15,7 @@ sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "benchmarks")]
 
 import compare
 import scaling
-from paper import DOCS, average, earlier, origin, performance, reproduction, runs, same, tables
+from paper import DOCS, average, earlier, origin, performance, reproduction, runs, same, tables, tried
 from paper.claims import CLAIMS
 
 
@@ -133,6 +134,39 @@ class Verdicts(unittest.TestCase):
             found = CLAIMS["table2"].judge({"study": {"sgd": sgd, "apo": apo, "greedy": {"loss": [220]}}})
             self.assertEqual(found.verdict, f"with the paper's line of λ: {free}; with λ ≥ 0: {bounded}")
             self.assertIn(f"| SGD + APO, here, λ ≥ 0 | {optimal} | 8 | {line} | 80 |", found.numbers)
+
+
+class Settings(unittest.TestCase):
+    def test_a_method_s_settings_are_its_rates_and_lambdas_without_seeds_and_data_sets(self):
+        grid = ("sgd_apo/tuner.lambda=1,seed=0", "sgd_apo/tuner.lambda=1,seed=1", "sgd_apo/tuner.lambda=2,seed=0")
+        curves = dict.fromkeys(("sgd_1e-1", "sgd_1e-2", "sgd_decay", *grid), (1,))
+        self.assertEqual(tried.settings(figure("fig2c", curves)), {"sgd": 2, "sgd_decay": 1, "sgd_apo": 2})
+        curves = dict.fromkeys((f"{data}_{run}" for data in ("mnist", "fashion") for run in ("sgd/rate=1", "sgd/rate=2", "apo_sgd")), (1,))
+        self.assertEqual(tried.settings(figure("sceptic", curves)), {"sgd": 2, "apo_sgd": 1})
+
+    def test_the_page_says_where_apo_had_more_settings_and_where_fewer(self):
+        more = figure("fig2d", dict.fromkeys(("rmsprop_1e-3", "rmsprop_apo/tuner.lambda=1", "rmsprop_apo/tuner.lambda=2"), (1,)))
+        fewer, same_number = figure("fig15", {"pbt": (1,), "rmsprop_apo": (1,)}), figure("fig14", {"adam_1e-3": (1,), "adam_apo": (1,)})
+        fewer["runs"]["pbt"]["members"] = 4
+        alone = figure("fig7a", {"rate": (1,), "rate_power": (1,)})
+        self.assertEqual([tried.unequal(result) for result in (more, fewer, same_number, alone)], [True, True, False, False])
+        self.assertEqual(tried.summary([more, fewer, same_number, alone]),
+                         "APO was tried in more settings than each rival in `fig2d`, in fewer than one in `fig15`; the sections give the numbers.")
+        self.assertEqual(tried.line(fewer), "rmsprop_apo 1; pbt 4")
+
+    def test_they_are_those_of_the_configurations(self):
+        def values(config, scale):
+            """Of a grid: the product of the lists of a configuration, seeds and milestones left out; members of a population."""
+            text = origin.here(f"configs/{config}.yaml") + "\n".join(origin.settings(config, scale)).replace("=", ": ")
+            lists = {key: given for key, given in re.findall(r"(\w+): \[([^]]*)\]", text) if key in ("lambda", "learning_rate", "rate")}
+            return math.prod(given.count(",") + 1 for given in lists.values()) * int((re.findall(r"members: (\d+)", text) or ["1"])[0])
+        for result in filter(tried.unequal, reproduction.results()):
+            configs = {config for config, part in origin.parts(result) if "outdated" not in part or "pbt" in config}
+            for config in sorted(configs):
+                name = config.rpartition("/")[2]
+                runs_of = [run for run in result["runs"] if run.split("/")[0] == name]
+                found = sum(tried.settings({**result, "runs": {run: result["runs"][run] for run in runs_of}}).values())
+                self.assertEqual(found, values(config, result["scale"]), config)
 
     def test_earlier_verdicts_belong_to_figures(self):
         self.assertLessEqual(set(earlier.EARLIER), set(CLAIMS))
