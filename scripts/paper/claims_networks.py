@@ -121,8 +121,8 @@ def layers(result):
     because = [f"{name} ends in a spike, which is no measure of the other: its loss rises by a factor {factor:.0f} from one epoch to the next and ends at "
                f"{last[name] / lowest[name]:.0f} times its lowest" for name, factor in spikes.items()]
     if max(ratios.values()) > 2:
-        because.append("with the paper's meta learning rate of 0.001 a rate that begins near its best hardly moves, so that it does not anneal; the default of "
-                       "`tuner.form: robust` is 0.03 (docs/ablations.md)")
+        because.append("with the paper's meta learning rate of 0.001 a rate that begins near its best hardly moves, so that it does not anneal; the default "
+                       "of `tuner.form: robust` is 0.03 (docs/ablations.md)")
     shown = [f"{base} per layer {lowest[f'{base}_per_layer']:.2e}, global {lowest[f'{base}_global']:.2e}, {ratio:.3g} times" for base, ratio in ratios.items()]
     return Finding(f"the lowest training loss of an epoch: {'; '.join(shown)}", verdict(max(ratios.values()) <= 2, min(ratios.values()) <= 2),
                    "; ".join(because))

@@ -73,8 +73,8 @@ def table_2(result):
                    f"{table(['', *names], rows)}\n\n"
                    f"With f = xᵀHx, as printed, every number doubles. The paper bounds λ only in its optimal schedule, and its linear one is met by a line "
                    f"of any sign, here from {line[0]:.3f} to {line[-1]:.3g}; with λ ≥ 0 it is a line whose ends are both 0 or more, and one cut at 0, "
-                   f"which is no line, would end at {free['linear_cut']:.3g}. Where the paper's SGD is above ours, its search stopped short: 10,000 Adam steps of 0.001 move "
-                   f"a rate by 10 at most, and the optimal ones begin at {largest['sgd']:.0f}, with which the expected loss "
+                   f"which is no line, would end at {free['linear_cut']:.3g}. Where the paper's SGD is above ours, its search stopped short: 10,000 Adam "
+                   f"steps of 0.001 move a rate by 10 at most, and the optimal ones begin at {largest['sgd']:.0f}, with which the expected loss "
                    f"rises to {max(study['sgd']['optimal']['loss']):.0e} before it falls. Where its numbers are below ours, which are optima in expectation, "
                    "presumably the schedules were fitted to noise drawn once.\n",
                    apart({"with the paper's line of λ": within_twice(ratios), "with λ ≥ 0": within_twice(at_least_0)}),
