@@ -8,12 +8,17 @@ from paper.runs import final_loss
 @dataclasses.dataclass
 class Finding:
     numbers: str
-    verdict: str  # reproduced, partly, not
+    verdict: str  # reproduced, partly, not reproduced; or one for each part of the claim
     because: str = ""
 
 
 def verdict(holds, partly=False):
-    return "reproduced" if holds else "partly" if partly else "not"
+    return "reproduced" if holds else "partly" if partly else "not reproduced"
+
+
+def apart(verdicts):
+    """Those of the parts of a claim; of a single one the word alone."""
+    return "; ".join(f"{part}: {word}" for part, word in verdicts.items()) if len(verdicts) > 1 else next(iter(verdicts.values()))
 
 
 def final_losses(result):

@@ -1,7 +1,9 @@
 """scripts/paper: what the pages are made from, and whether results belong to their configurations. Needs no matplotlib."""
 
 import json
+import math
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -13,7 +15,7 @@ sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "benchmarks")]
 
 import compare
 import scaling
-from paper import DOCS, average, origin, performance, reproduction, runs, same, tables
+from paper import DOCS, average, earlier, origin, performance, reproduction, runs, same, tables, tried
 from paper.claims import CLAIMS
 
 
@@ -55,6 +57,119 @@ class Pages(unittest.TestCase):
         self.assertEqual([tables.number(value) for value in (None, 1.5e-7, 2e4)], ["–", "1.5e-07", "2e+04"])
         self.assertEqual(tables.spread([3, None, 1, 2], "{:g}".format), "2 (1 to 3)")
         self.assertEqual(tables.spread([2, 2], "{:g}".format), "2")
+
+
+def figure(name, curves, accuracy=None, scale="cpu"):
+    """A result: {run: training losses of its epochs}."""
+    made = {run: {"status": "finished", "steps": {"step": [1], "learning_rate": [0.1]},
+                  "epochs": {"epoch": [*range(1, len(losses) + 1)], "step": [*range(10, 10 * len(losses) + 1, 10)], "train_loss": list(losses),
+                             "test_accuracy": [(accuracy or {}).get(run, 0.5)] * len(losses)}} for run, losses in curves.items()}
+    return {"figure": name, "scale": scale, "runs": made}
+
+
+def judge(name, curves, **how):
+    return CLAIMS[name].judge(figure(name, {run: losses if isinstance(losses, tuple) else (losses,) for run, losses in curves.items()}, **how))
+
+
+class Verdicts(unittest.TestCase):
+    SGD = {"sgd_1e-1": 2, "sgd_1e-2": 3, "sgd_decay": 1}
+    SGDM = {"sgdm_1e-2": 2, "sgdm_decay": 4, "sgdm_apo/tuner.lambda=0.1": 5}
+
+    def test_optimizers_are_judged_apart_against_their_own_rivals(self):
+        found = judge("fig2c", {**self.SGD, "sgd_apo/tuner.lambda=0.1": 1.5, **self.SGDM, "sgdm_apo/tuner.lambda=0.01": 1})
+        self.assertEqual(found.verdict, "SGD: partly; SGDm: reproduced")  # 1 < 1.5 < 2, and 1 < 2 < 4
+        self.assertIn("SGD-APO 1.5 (λ = 0.1), the best fixed rate 2 (sgd_1e-1), the schedule 1 (sgd_decay); SGDm-APO 1 (λ = 0.01)", found.numbers)
+
+    def test_twice_the_best_loss_is_not_partly_where_the_order_counts(self):
+        self.assertEqual(judge("fig6", {"sgd_apo": 1.4, "sgd_decayed_weights": 1.3, "sgd_decayed_weights_schedule": 1.35}).verdict, "not reproduced")
+
+    def test_the_paper_s_grid_is_judged_first_and_another_value_beside_it(self):
+        for name in ("fig2c", "fig4"):
+            found = judge(name, {**self.SGD, "sgd_apo/tuner.lambda=0.1": 4, "sgd_apo/tuner.lambda=1": 5, **self.SGDM, "sgdm_apo/tuner.lambda=1": 1})
+            self.assertEqual(found.verdict, "SGD: not reproduced; SGDm: not reproduced (with λ = 1, which the paper does not name: reproduced)")
+
+    def test_at_full_scale_a_configuration_s_single_lambda_is_the_paper_s(self):
+        found = judge("fig14", {"adam_1e-3": 2, "adam_decay": 1, "adam_apo": 0.5}, scale="full")
+        self.assertEqual((found.verdict, found.because), ("reproduced", ""))
+
+    def damping(self, losses, accuracies):
+        names = [f"kfac_apo_{what}/tuner.lambda={value}" for value in (0.01, 0.1) for what in ("rate", "rate_damping")]
+        return judge("fig3", {"kfac_1e-3": 3, "kfac_decay": 2, **dict(zip(names, losses))}, accuracy=dict(zip(names, accuracies)))
+
+    def test_damping_is_judged_against_the_rate_alone_by_loss_and_accuracy(self):
+        for losses, accuracies, verdict in (((1.5, 1, 2, 1.9), (0.3, 0.4, 0.3, 0.4), "reproduced"), ((1.5, 1, 2, 2.5), (0.3, 0.4, 0.3, 0.4), "partly"),
+                                            ((1.5, 1, 2, 1.9), (0.3, 0.2, 0.3, 0.4), "partly"), ((1.5, 1.6, 2, 2.1), (0.3, 0.4, 0.3, 0.4), "not reproduced")):
+            self.assertEqual(self.damping(losses, accuracies).verdict, f"the rate: reproduced; the damping: {verdict}")
+        self.assertIn("damping: not reproduced", self.damping((2.5, 2.6, 1, 1.1), (0.3, 0.4, 0.3, 0.4)).verdict)
+        self.assertIn("the rate: partly (with λ = 0.1, which the paper does not name: reproduced)", self.damping((2.5, 2.6, 1, 1.1), (0.3,) * 4).verdict)
+
+    def test_hyperparameters_together_are_judged_by_how_the_loss_rises_and_not_by_its_end(self):
+        rate, steady, often, far = (4, 2, 3, 1, 2, 0.1), (4, 3, 2, 1, 0.9, 0.5), (4, 5, 4, 5, 4, 0.01), (4, 3, 2, 1, 3, 0.01)
+        for power, epsilon, verdict in ((steady, steady, "reproduced"), (often, steady, "partly"), (far, often, "not reproduced")):
+            self.assertEqual(judge("fig7a", {"rate": rate, "rate_power": power, "rate_power_epsilon": epsilon}).verdict, verdict)
+        found = judge("fig7a", {"rate": rate, "rate_power": far, "rate_power_epsilon": far})
+        self.assertIn("rate 2 times, at most by a factor 2.00 (at the end 1.00e-01)", found.numbers)
+
+    def test_a_rate_per_layer_is_not_held_against_a_spike(self):
+        spike, calm = (1, 0.1, 20, 4), (1, 0.1, 0.09, 0.08)
+        for sgd_global, per_layer, verdict in ((spike, (1, 0.5, 0.4, 0.3), "not reproduced"), (spike, (1, 0.5, 0.3, 0.2), "partly"),
+                                               (calm, (1, 0.5, 0.3, 0.2), "not reproduced")):
+            found = judge("fig7bc", {"sgd_global": sgd_global, "sgd_per_layer": per_layer, "rmsprop_global": calm, "rmsprop_per_layer": (1, 0.5, 0.4, 0.3)})
+            self.assertEqual(found.verdict, verdict)  # 0.3 is 3 times 0.1, 0.2 is twice 0.1 and 2.5 times 0.08; for RMSprop 0.3 is 3.75 times 0.08
+            told = "sgd_global ends in a spike.*: its loss rises by a factor 200 from one epoch to the next and ends at 40 times its lowest"
+            self.assertEqual(bool(re.match(told, found.because)), sgd_global == spike)
+
+    def test_runs_from_other_rates_in_the_default_form_say_that_the_first_rate_is_discarded(self):
+        found = judge("fig11_robust", {f"mnist_from_1e-{power}": (2, 1) if power != 4 else (2, 1.5) for power in range(2, 8)})
+        self.assertEqual(found.verdict, "reproduced")
+        self.assertRegex(found.because, "the first rate is discarded here.* and 5 of 6 runs have the same losses")
+
+    def test_the_table_of_schedules_is_judged_with_lambda_of_any_sign_and_without_negative_ones(self):
+        def families(**ends):
+            return {name: {"loss": [100, end], "learning_rate": [1], "lambda": [-1, 2]} for name, end in ends.items()}
+        sgd = families(optimal=2, exponential=4, linear=10, fixed=80)
+        for optimal, line, free, bounded in ((4, 20, "reproduced", "reproduced"), (4, 21, "reproduced", "partly"), (5, 20, "partly", "partly"),
+                                             (5, 21, "partly", "not reproduced")):
+            apo = families(optimal=optimal, exponential=8, linear=15, linear_positive=line, linear_cut=6, fixed=80)
+            found = CLAIMS["table2"].judge({"study": {"sgd": sgd, "apo": apo, "greedy": {"loss": [220]}}})
+            self.assertEqual(found.verdict, f"with the paper's line of λ: {free}; with λ ≥ 0: {bounded}")
+            self.assertIn(f"| SGD + APO, here, λ ≥ 0 | {optimal} | 8 | {line} | 80 |", found.numbers)
+
+
+class Settings(unittest.TestCase):
+    def test_a_method_s_settings_are_its_rates_and_lambdas_without_seeds_and_data_sets(self):
+        grid = ("sgd_apo/tuner.lambda=1,seed=0", "sgd_apo/tuner.lambda=1,seed=1", "sgd_apo/tuner.lambda=2,seed=0")
+        curves = dict.fromkeys(("sgd_1e-1", "sgd_1e-2", "sgd_decay", *grid), (1,))
+        self.assertEqual(tried.settings(figure("fig2c", curves)), {"sgd": 2, "sgd_decay": 1, "sgd_apo": 2})
+        curves = dict.fromkeys((f"{data}_{run}" for data in ("mnist", "fashion") for run in ("sgd/rate=1", "sgd/rate=2", "apo_sgd")), (1,))
+        self.assertEqual(tried.settings(figure("sceptic", curves)), {"sgd": 2, "apo_sgd": 1})
+
+    def test_the_page_says_where_apo_had_more_settings_and_where_fewer(self):
+        more = figure("fig2d", dict.fromkeys(("rmsprop_1e-3", "rmsprop_apo/tuner.lambda=1", "rmsprop_apo/tuner.lambda=2"), (1,)))
+        fewer, same_number = figure("fig15", {"pbt": (1,), "rmsprop_apo": (1,)}), figure("fig14", {"adam_1e-3": (1,), "adam_apo": (1,)})
+        fewer["runs"]["pbt"]["members"] = 4
+        alone = figure("fig7a", {"rate": (1,), "rate_power": (1,)})
+        self.assertEqual([tried.unequal(result) for result in (more, fewer, same_number, alone)], [True, True, False, False])
+        self.assertEqual(tried.summary([more, fewer, same_number, alone]),
+                         "APO was tried in more settings than each rival in `fig2d`, in fewer than one in `fig15`; the sections give the numbers.")
+        self.assertEqual(tried.line(fewer), "rmsprop_apo 1; pbt 4")
+
+    def test_they_are_those_of_the_configurations(self):
+        def values(config, scale):
+            """Of a grid: the product of the lists of a configuration, seeds and milestones left out; members of a population."""
+            text = origin.here(f"configs/{config}.yaml") + "\n".join(origin.settings(config, scale)).replace("=", ": ")
+            lists = {key: given for key, given in re.findall(r"(\w+): \[([^]]*)\]", text) if key in ("lambda", "learning_rate", "rate")}
+            return math.prod(given.count(",") + 1 for given in lists.values()) * int((re.findall(r"members: (\d+)", text) or ["1"])[0])
+        for result in filter(tried.unequal, reproduction.results()):
+            configs = {config for config, part in origin.parts(result) if "outdated" not in part or "pbt" in config}
+            for config in sorted(configs):
+                name = config.rpartition("/")[2]
+                runs_of = [run for run in result["runs"] if run.split("/")[0] == name]
+                found = sum(tried.settings({**result, "runs": {run: result["runs"][run] for run in runs_of}}).values())
+                self.assertEqual(found, values(config, result["scale"]), config)
+
+    def test_earlier_verdicts_belong_to_figures(self):
+        self.assertLessEqual(set(earlier.EARLIER), set(CLAIMS))
 
 
 class Reading(Folder):
