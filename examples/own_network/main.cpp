@@ -27,13 +27,12 @@ int main() {
                                             {.batch_size = 64});
   const auto rule = apo::make_sgdm({}, {});
   const auto tuner = apo::make_movement({});
-  const apo::RunSummary end = apo::train(*problem,
-                                         *rule,
-                                         *tuner,
-                                         {.steps = 2000,
-                                          .auto_learning_rate = true,
-                                          .schedule = apo::make_linear_schedule({})},
-                                         {});
+  const apo::RunSummary end = apo::train(
+      *problem,
+      *rule,
+      *tuner,
+      {.steps = 2000, .auto_learning_rate = true, .schedule = apo::make_linear_schedule({})},
+      {});
   std::printf(
       "test loss %.5f, learning rate %.3g\n", end.final_test->loss, end.final_learning_rate);
   return end.final_test->loss < 0.01 ? 0 : 1;

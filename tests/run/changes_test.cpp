@@ -21,7 +21,7 @@ void remove(Json& config, const std::string& pointer) {
 }
 
 TEST(Changes, ARunFromBeforeThereWasAKeyGoesOnWithItsDefault) {
-  const Json now = resolved("optimizer: {name: adam}");
+  const Json now = resolved("optimizer: {name: adam}\ntuner: {name: apo}");
   Json before = now;
   for (const char* key :
        {"/optimizer/schedule", "/optimizer/clip_norm", "/loss", "/train/average"}) {
@@ -31,7 +31,8 @@ TEST(Changes, ARunFromBeforeThereWasAKeyGoesOnWithItsDefault) {
 }
 
 TEST(Changes, ARunFromBeforeThereWasAKeyDoesNotGoOnWithAnotherValue) {
-  const Json now = resolved("optimizer: {name: adam, schedule: {name: linear}}");
+  const Json now =
+      resolved("optimizer: {name: adam, schedule: {name: linear}}\ntuner: {name: apo}");
   Json before = now;
   remove(before, "/optimizer/schedule");
   try {

@@ -67,6 +67,12 @@ TEST_P(MovementOf, IsTheShareOfTheOutputsThatTheBudgetAndTheRunsLengthGive) {
   }
 }
 
+TEST_P(MovementOf, IsNeverMoreThanTheOutputsSize) {
+  Waiting waiting(GetParam());
+  waiting.take_meta_steps(*make_movement({.budget = 5, .interval = 1}), 3, 2);
+  EXPECT_NEAR(waiting.movement(), 1, 1e-9);
+}
+
 TEST_P(MovementOf, KnowsNoScaleOfTheLoss) {
   Waiting one(GetParam());
   Waiting other(GetParam(), 1e4);
@@ -85,16 +91,12 @@ std::vector<std::string> rules_of_points() {
   return names;
 }
 
-INSTANTIATE_TEST_SUITE_P(All,
-                         MovementOf,
-                         testing::ValuesIn(rules_of_points()),
-                         test::test_name);
+INSTANTIATE_TEST_SUITE_P(All, MovementOf, testing::ValuesIn(rules_of_points()), test::test_name);
 
 TEST(MovementTuner, SeesHowTheOutputsOfOtherExamplesMove) {
   test::TinyProblem problem;
   const auto rule = make_sgd({}, kSetting);
-  Hyperparameters phi(
-      rule->hyperparameters(), {"learning_rate"}, {0, 0, 0, 0}, 1, at::kCPU);
+  Hyperparameters phi(rule->hyperparameters(), {"learning_rate"}, {0, 0, 0, 0}, 1, at::kCPU);
   const Batch x = problem.batches->next();
   const Tensor loss = loss_on(problem, x);
   const TensorList g = gradient(loss, problem.network->parameters());
@@ -124,7 +126,8 @@ TEST(MovementTuner, SeesHowTheOutputsOfOtherExamplesMove) {
 }
 
 TEST(MovementTuner, ChangesARateThatIsGivenByAFactorOfTwoAtMost) {
-  const auto far = run(*make_movement({.interval = 1}), *make_sgd({}, {.learning_rate = 1e-6}), {.steps = 5});
+  const auto far =
+      run(*make_movement({.interval = 1}), *make_sgd({}, {.learning_rate = 1e-6}), {.steps = 5});
   const std::vector<double> eta = rates(*far);
   for (size_t t = 0; t < eta.size(); ++t) EXPECT_NEAR(eta[t], 2e-6 * std::pow(2, t), 1e-12);
 }

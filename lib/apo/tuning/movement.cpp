@@ -5,6 +5,7 @@
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "apo/base/guards.h"
@@ -42,10 +43,10 @@ Tensor norm(const TensorList& parameters) {
 ///     k = ‖f(x̃, θ + ε d) − f(x̃, θ)‖² / ε²,  d = ∂θ′/∂η, the momentum in it; ε is small
 ///     η ← C T^(−2/3) z̄ / √k̄
 /// ‖·‖ is the root mean square over examples; z̄ and k̄ are means over meta steps of ‖f(x̃, θ)‖ and
-/// k, the n-th with weight n. ‖f‖ counts as at least 1 where there are classes, else as at least
-/// the targets' size. λ is here the multiplier of a constraint on D, as in trust regions; the loss
-/// has no part in it. Source: D of APO paper, Eq. 7; the rest is this program's own
-/// (docs/default.md).
+/// k, the n-th with weight n. C T^(−2/3) counts as at most 1, of runs of few steps; ‖f‖ counts as
+/// at least 1 where there are classes, else as at least the targets' size. λ is here the multiplier
+/// of a constraint on D, as in trust regions; the loss has no part in it. Source: D of APO paper,
+/// Eq. 7; the rest is this program's own (docs/default.md).
 class Movement : public Tuner {
  public:
   explicit Movement(const MovementOptions& options)
@@ -96,7 +97,7 @@ class Movement : public Tuner {
     mean_size_.copy_(at::where(finite, mean_size_ + weight * (size - mean_size_), mean_size_));
     mean_k_.copy_(at::where(finite, mean_k_ + weight * (k - mean_k_), mean_k_));
 
-    const double share = options_.budget * std::pow(context.steps, -kHorizon);
+    const double share = std::min(1.0, options_.budget * std::pow(context.steps, -kHorizon));
     const Tensor wanted = share * mean_size_ / mean_k_.sqrt();
     const Tensor from = unknown ? wanted * context.first_rate_scale : eta;
     const Tensor near = wanted.maximum(from / kLargestChange).minimum(from * kLargestChange);
@@ -128,8 +129,7 @@ class Movement : public Tuner {
     const Tensor z = network.forward(inputs.x_tilde.inputs);
     const SwapGuard parameters(network.parameters(), next);
     const Tensor moved = network.forward(inputs.x_tilde.inputs) - z;
-    return {norm(z, loss).maximum(smallest_size(z, loss)),
-            (norm(moved, loss) / epsilon).square()};
+    return {norm(z, loss).maximum(smallest_size(z, loss)), (norm(moved, loss) / epsilon).square()};
   }
 
   /// A network that says nothing yet would never move.
