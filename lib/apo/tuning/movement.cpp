@@ -91,7 +91,7 @@ class Movement : public Tuner {
     const Tensor eta = phi.value(index).squeeze(0).clone();
     const bool unknown = context.step == 0 && context.auto_learning_rate;
     const auto [size, k] = seen(context, inputs, phi);
-    const Tensor finite = is_finite(size + k).logical_and(k.gt(0));
+    const Tensor finite = is_finite(size + k).bitwise_and(k.gt(0));
     count_.add_(finite);
     const Tensor weight = 2 / (count_ + 1).clamp_min(2);
     mean_size_.copy_(at::where(finite, mean_size_ + weight * (size - mean_size_), mean_size_));
@@ -106,7 +106,7 @@ class Movement : public Tuner {
     return Packed<MetaTerms>({.objective = away.square() / 2,
                               .loss_term = inputs.loss.to(at::kDouble),
                               .discrepancy = k * from.square(),
-                              .skipped = finite.logical_not(),
+                              .skipped = finite.bitwise_not(),
                               .gradient = {away.view({1})}});
   }
 
