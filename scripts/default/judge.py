@@ -59,6 +59,11 @@ class Standing(NamedTuple):
     cost: float       # in gradient evaluations ÷ those of a run with a constant rate
 
     @property
+    def median(self):
+        """Of the tasks' ratios: a mean of logarithms follows one small loss, this does not."""
+        return statistics.median(self.ratios.values())
+
+    @property
     def worst(self):
         """(task's name, ratio)"""
         return max(self.ratios.items(), key=lambda item: item[1])

@@ -42,9 +42,9 @@ def standings_table(found):
         name, worst = standing.worst
         unsearched = standing.unsearched if len(arm.settings) > 1 else None
         gain = None if standing.accuracy is None else 100 * standing.accuracy
-        rows.append([arm.title, shown(standing.mean, "{:.3f}") + between(standing.by_seed), f"{shown(worst)} ({name})", shown(unsearched),
+        rows.append([arm.title, shown(standing.mean, "{:.3f}") + between(standing.by_seed), shown(standing.median), f"{shown(worst)} ({name})", shown(unsearched),
                      f"{standing.ruined} of {standing.runs}", shown(gain, "{:+.2f}"), shown(standing.cost), str(len(standing.tasks))])
-    return table(["", "loss ÷ reference, geometric mean (seeds)", "worst task", "without its search", "ruined runs", "test accuracy − NadamW's, points", "cost",
+    return table(["", "loss ÷ reference, geometric mean (seeds)", "median task", "worst task", "without its search", "ruined runs", "test accuracy − NadamW's, points", "cost",
                   "tasks"], rows)
 
 

@@ -119,6 +119,7 @@ class Arithmetic(unittest.TestCase):
         self.assertAlmostEqual(found.ratios["b"], 4)
         self.assertAlmostEqual(found.mean, math.sqrt(6))
         self.assertEqual(found.worst, ("b", found.ratios["b"]))
+        self.assertAlmostEqual(found.median, (found.ratios["a"] + found.ratios["b"]) / 2)
         self.assertEqual(len(found.by_seed), 1)  # only seed 0 is on both
         self.assertAlmostEqual(found.by_seed[0], 2)  # sqrt(1 · 4)
         self.assertEqual((found.ruined, found.runs), (2, 3))  # 2.25 and 4
