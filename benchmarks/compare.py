@@ -36,9 +36,10 @@ def apo(interval, more=""):
     return [SGD, f"tuner={{name: apo, form: paper, lambda: 1e-3, interval: {interval}{more}}}"]
 
 
-EVERY = {"constant": CONSTANT, "APO, K = 1": apo(1)}
+DEFAULT = ["optimizer={name: sgd}", "tuner={name: movement}"]
+EVERY = {"constant": CONSTANT, "APO, K = 1": apo(1), "movement, K = 1": [DEFAULT[0], "tuner={name: movement, interval: 1}"]}
 LAYERS = {"APO, K = 1, per layer": apo(1, ", scope: per_layer")}
-TENTH = {"APO": apo(10), "APO, lean": apo(10, ", lean: true"), "APO, per layer": apo(10, ", scope: per_layer")}
+TENTH = {"default": DEFAULT, "APO": apo(10), "APO, lean": apo(10, ", lean: true"), "APO, per layer": apo(10, ", scope: per_layer")}
 CURVATURE = {"K-FAC": [KFAC, "tuner={name: constant}"],
              "K-FAC, APO": [KFAC, "tuner={name: apo, lambda: 0.1, interval: 10, tune: [learning_rate, damping]}"]}
 # Steps 3 and 4 of a run, one of which takes new eigenvectors, as later every 200th does: too long on a CPU to wait for more.
