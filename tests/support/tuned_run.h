@@ -47,6 +47,15 @@ inline std::vector<std::string> tunable_rules() {
 
 inline const RuleSetting kSetting{.learning_rate = 0.05};
 
+/// Those that need no layers, of which a point has none.
+inline std::vector<std::string> rules_of_points() {
+  std::vector<std::string> names = tunable_rules();
+  std::erase_if(names, [](const std::string& name) {
+    return UpdateRuleChoice(update_rules(), name).make(kSetting)->traits().needs_curvature;
+  });
+  return names;
+}
+
 /// The paper's form, as the configuration selects it.
 inline ApoOptions papers() {
   ApoOptions options;

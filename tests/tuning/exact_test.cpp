@@ -41,15 +41,6 @@ std::string word(ApoOptions::Descent descent) {
 
 using Case = std::tuple<std::string, ApoOptions::Descent>;
 
-/// Those that need no layers, of which a point has none.
-std::vector<std::string> rules_of_points() {
-  std::vector<std::string> names = test::tunable_rules();
-  std::erase_if(names, [](const std::string& name) {
-    return UpdateRuleChoice(update_rules(), name).make(test::kSetting)->traits().needs_curvature;
-  });
-  return names;
-}
-
 class ExactSolver : public testing::TestWithParam<Case> {};
 
 /// ½ θᵀ H θ: what the model says of J is true, and every batch says the same.
@@ -83,7 +74,7 @@ TEST_P(ExactSolver, FindsTheMinimiserOfJ) {
 
 INSTANTIATE_TEST_SUITE_P(All,
                          ExactSolver,
-                         testing::Combine(testing::ValuesIn(rules_of_points()),
+                         testing::Combine(testing::ValuesIn(test::rules_of_points()),
                                           testing::Values(ApoOptions::Descent::own,
                                                           ApoOptions::Descent::held_out,
                                                           ApoOptions::Descent::geometric)),

@@ -82,16 +82,10 @@ TEST_P(MovementOf, KnowsNoScaleOfTheLoss) {
   EXPECT_NEAR(one.movement() / other.movement(), 1, 1e-9);
 }
 
-/// Those that need no layers, of which a point has none.
-std::vector<std::string> rules_of_points() {
-  std::vector<std::string> names = test::tunable_rules();
-  std::erase_if(names, [](const std::string& name) {
-    return UpdateRuleChoice(update_rules(), name).make(kSetting)->traits().needs_curvature;
-  });
-  return names;
-}
-
-INSTANTIATE_TEST_SUITE_P(All, MovementOf, testing::ValuesIn(rules_of_points()), test::test_name);
+INSTANTIATE_TEST_SUITE_P(All,
+                         MovementOf,
+                         testing::ValuesIn(test::rules_of_points()),
+                         test::test_name);
 
 TEST(MovementTuner, SeesHowTheOutputsOfOtherExamplesMove) {
   test::TinyProblem problem;
