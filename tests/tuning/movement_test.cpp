@@ -27,19 +27,15 @@ struct Waiting {
     g = observe(*rule, problem, x, loss, xi);
   }
 
-  /// Returns the last report.
-  TunerReport take_meta_steps(Tuner& tuner, int64_t count, int64_t of) {
-    TunerReport report;
+  void take_meta_steps(Tuner& tuner, int64_t count, int64_t of) {
     for (int64_t step = 0; step < count; ++step) {
       StepContext context{step, problem, *rule, g, xi, x, loss};
       context.auto_learning_rate = true;
       context.steps = of;
-      report = tuner.before_step(context, phi);
+      tuner.before_step(context, phi);
     }
-    return report;
   }
 
-  double rate() const { return phi.value(phi.index("learning_rate")).item<double>(); }
   double movement() const {
     const TensorList theta = detached(problem.network->parameters());
     const TensorList next = rule->propose({theta, g, xi, Momentum::apply}, phi.values());

@@ -53,15 +53,14 @@ class Apo : public Tuner {
       if (found) begin_with(*found * context.first_rate_scale, phi, report);
     }
     if (!untrained_loss_.defined()) untrained_loss_ = untrained_loss(context);
-    const Batch x_tilde = context.problem.discrepancy_batches->next();
-    const MetaStep step =
-        meta_step_(context.recorder,
-                   {context.x, x_tilde, context.loss, context.g},
-                   [&](const MetaInputs& inputs) { return take_meta_step(context, inputs, phi); });
+    const MetaInputs now = next_inputs(context);
+    const MetaStep step = meta_step_(context.recorder, now, [&](const MetaInputs& inputs) {
+      return take_meta_step(context, inputs, phi);
+    });
     report.meta = step.terms;
     if (searches() && to_double(step.skipped) != 0) {
       const double before = to_double(phi.mean(phi.index("learning_rate")));
-      search_anew(context, x_tilde, phi);
+      search_anew(context, now.x_tilde, phi);
       const double now = to_double(phi.mean(phi.index("learning_rate")));
       report.searches.push_back({context.step, before, now});
     }

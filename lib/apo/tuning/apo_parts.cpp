@@ -1,6 +1,7 @@
 #include "apo/tuning/apo_parts.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/where.h>
 
 #include "apo/base/error.h"
 #include "apo/base/text.h"
@@ -15,9 +16,17 @@ constexpr int64_t kExactShare = 2;
 
 }  // namespace
 
+MetaInputs next_inputs(const StepContext& context) {
+  return {context.x, context.problem.discrepancy_batches->next(), context.loss, context.g};
+}
+
 /// ∞ − ∞ is NaN. LibTorch's isfinite does not work on the meta device, which the tests train on.
 Tensor is_finite(const Tensor& x) {
   return x.sub(x).eq(0);
+}
+
+void move_mean(Tensor& mean, const Tensor& now, const Tensor& weight, const Tensor& finite) {
+  mean.copy_(at::where(finite, mean + weight * (now - mean), mean));
 }
 
 TunerTraits traits_of(const ApoOptions& options) {

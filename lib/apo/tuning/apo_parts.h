@@ -1,4 +1,4 @@
-// What both solvers of APO's objective share.
+// What the tuners with meta steps share.
 #pragma once
 
 #include <algorithm>
@@ -24,8 +24,19 @@ struct MetaInputs {
   }
 };
 
+/// With the next x̃, which is drawn.
+MetaInputs next_inputs(const StepContext& context);
+
+/// Whether there is a meta step: before each of the first steps, then before every interval-th.
+inline bool is_due(int64_t step, int64_t first_steps, int64_t interval) {
+  return step < first_steps || step % interval == 0;
+}
+
 /// Truth values, of x's shape.
 Tensor is_finite(const Tensor& x);
+
+/// mean ← mean + weight (now − mean), where `finite`, a scalar, is true.
+void move_mean(Tensor& mean, const Tensor& now, const Tensor& weight, const Tensor& finite);
 
 TunerTraits traits_of(const ApoOptions& options);
 ProximalOptions objective_of(const ApoOptions& options);

@@ -48,13 +48,12 @@ class ExactApo : public Tuner {
   void check(const Problem& problem) const override { check_discrepancy(options_, problem); }
 
   TunerReport before_step(const StepContext& context, Hyperparameters& phi) override {
-    if (context.step >= kFirstSteps && context.step % options_.interval != 0) return {};
+    if (!is_due(context.step, kFirstSteps, options_.interval)) return {};
     if (!steps_.defined()) begin(phi);
-    const Batch x_tilde = context.problem.discrepancy_batches->next();
-    return {.meta = meta_step_(
-                context.recorder,
-                {context.x, x_tilde, context.loss, context.g},
-                [&](const MetaInputs& inputs) { return take_meta_step(context, inputs, phi); })};
+    return {.meta =
+                meta_step_(context.recorder, next_inputs(context), [&](const MetaInputs& inputs) {
+                  return take_meta_step(context, inputs, phi);
+                })};
   }
 
   void visit_state(StateVisitor& visitor) override {
@@ -109,13 +108,10 @@ class ExactApo : public Tuner {
   void average(const QuadraticTerms& terms, const Tensor& finite) {
     steps_.add_(finite);
     const Tensor weight = (2 / (steps_ + 1)).clamp(1 - options_.memory, 1);
-    const auto take = [&](Tensor& mean, const Tensor& now) {
-      mean.copy_(at::where(finite, mean + weight * (now - mean), mean));
-    };
-    take(mean_.descent, terms.descent);
-    take(mean_.held_out, terms.held_out);
-    take(mean_.curvature, terms.curvature);
-    take(mean_.proximal, terms.proximal);
+    move_mean(mean_.descent, terms.descent, weight, finite);
+    move_mean(mean_.held_out, terms.held_out, weight, finite);
+    move_mean(mean_.curvature, terms.curvature, weight, finite);
+    move_mean(mean_.proximal, terms.proximal, weight, finite);
   }
 
   Tensor descent() const {

@@ -59,13 +59,12 @@ class Movement : public Tuner {
         options_(options) {}
 
   TunerReport before_step(const StepContext& context, Hyperparameters& phi) override {
-    if (context.step >= kFirstSteps && context.step % options_.interval != 0) return {};
+    if (!is_due(context.step, kFirstSteps, options_.interval)) return {};
     if (!mean_size_.defined()) begin(phi);
-    const Batch x_tilde = context.problem.discrepancy_batches->next();
-    return {.meta = meta_step_(
-                context.recorder,
-                {context.x, x_tilde, context.loss, context.g},
-                [&](const MetaInputs& inputs) { return take_meta_step(context, inputs, phi); })};
+    return {.meta =
+                meta_step_(context.recorder, next_inputs(context), [&](const MetaInputs& inputs) {
+                  return take_meta_step(context, inputs, phi);
+                })};
   }
 
   void visit_state(StateVisitor& visitor) override {
@@ -94,8 +93,8 @@ class Movement : public Tuner {
     const Tensor finite = is_finite(size + k).bitwise_and(k.gt(0));
     count_.add_(finite);
     const Tensor weight = 2 / (count_ + 1).clamp_min(2);
-    mean_size_.copy_(at::where(finite, mean_size_ + weight * (size - mean_size_), mean_size_));
-    mean_k_.copy_(at::where(finite, mean_k_ + weight * (k - mean_k_), mean_k_));
+    move_mean(mean_size_, size, weight, finite);
+    move_mean(mean_k_, k, weight, finite);
 
     const double share = std::min(1.0, options_.budget * std::pow(context.steps, -kHorizon));
     const Tensor wanted = share * mean_size_ / mean_k_.sqrt();
