@@ -48,14 +48,16 @@ FIRST = {"K-FAC, steps 3 and 4": [COLD_KFAC, "tuner={name: constant}"],
          "K-FAC, APO, K = 1, steps 3 and 4": [COLD_KFAC, "tuner={name: apo, lambda: 0.1, interval: 1, tune: [learning_rate, damping]}"]}
 # Each runs right behind the one of ours that it is held against.
 PEERS = {"constant": ("constant", ["--work", "constant"]), "with a DataLoader": ("constant", ["--work", "loader"]),
-         "APO, K = 1": ("APO, K = 1", ["--work", "apo", "--interval", "1"]), "APO": ("APO", ["--work", "apo", "--interval", "10"])}
+         "APO, K = 1": ("APO, K = 1", ["--work", "apo", "--interval", "1"]), "APO": ("APO", ["--work", "apo", "--interval", "10"]),
+         "compiled": ("constant", ["--work", "constant", "--compile"]),
+         "compiled, APO": ("APO", ["--work", "apo", "--interval", "10", "--compile"])}
 
 # Of each model: batch size, picture, steps of half a run on a CPU and on a GPU, what is run.
 MODELS = {
     "mlp": (100, "", (100, 500), {**EVERY, **TENTH, **CURVATURE}),
     "cnn": (100, "", (60, 300), {**EVERY, **TENTH, **CURVATURE}),
-    "resnet18": (128, ", channels: 3, height: 32, width: 32", (2, 50), {**EVERY, **LAYERS, **FIRST}),
-    "resnet34": (128, ", channels: 3, height: 32, width: 32", (2, 50), {**EVERY, **LAYERS, **FIRST}),
+    "resnet18": (128, ", channels: 3, height: 32, width: 32", (2, 100), {**EVERY, **LAYERS, **FIRST}),
+    "resnet34": (128, ", channels: 3, height: 32, width: 32", (2, 100), {**EVERY, **LAYERS, **FIRST}),
 }
 
 
@@ -133,9 +135,9 @@ def rounds_of(name, rounds):
     return min(rounds, 2) if name in CURVATURE else rounds
 
 
-def measure(model, options):
-    """{name: {"milliseconds": one for each round, "peak_memory_bytes": the most, "commit", "config"}}; what fails is left out. And
-    whether nothing did."""
+def measure(model, options, keep):
+    """{name: {"milliseconds": one for each round, "peak_memory_bytes": the most, "commit", "config"}}, which is kept as it comes in;
+    what fails is left out. Returns whether nothing did."""
     plan = {name: of_plan for name, of_plan in planned(model, options).items()
             if re.search(options.runs, name) and (PEER or of_plan[0] is timed)}
     found = {name: {"milliseconds": [], "peak_memory_bytes": 0, "config": config_hash(*of_plan)} for name, of_plan in plan.items()}
@@ -151,11 +153,12 @@ def measure(model, options):
                 continue
             found[name]["milliseconds"].append(round(milliseconds, 3))
             found[name] |= {"peak_memory_bytes": max(memory, found[name]["peak_memory_bytes"]), "commit": commit}
+            keep({name: numbers for name, numbers in found.items() if numbers["milliseconds"]})
     for name, numbers in found.items():
         times = numbers["milliseconds"]
         print(f"{model:9} {name:28} {statistics.median(times):9.2f} ms a step ({min(times):.2f} to {max(times):.2f}), "
               f"{numbers['peak_memory_bytes'] / 2**20:.0f} MiB", flush=True)
-    return found, len(found) == len(plan)
+    return len(found) == len(plan)
 
 
 def merge(measured, file):
@@ -191,14 +194,16 @@ def main():
         return
     forget_how_threads_wait()
     key = f"{machine.device_name(options.device)}, {options.precision}, {options.threads} thread(s)"
-    rates = peer(["--work", "machine"], options) if PEER else None
     file = pathlib.Path(options.json) if options.json else None
+    known = json.loads(file.read_text()).get(key, {}) if file and file.exists() and options.runs else {}
+    rates = known.get("machine") or (peer(["--work", "machine"], options) if PEER else None)
     whole = True
     for model in options.models.split(","):
-        found, nothing_failed = measure(model, options)
-        whole = whole and nothing_failed
-        if file:
-            merge({key: {"device": options.device, "machine": rates, "models": {model: found}}}, file)
+        def keep(found, model=model):
+            if file:
+                merge({key: {"device": options.device, "machine": rates, "models": {model: found}}}, file)
+
+        whole = measure(model, options, keep) and whole
     if not whole:
         sys.exit(1)
 

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """What a PyTorch user would write instead: the same models, steps and meta steps, timed. Prints one line of JSON.
 
-    pytorch_peer.py --model mlp|cnn|resnet18|resnet34 --work constant|apo|loader|machine [--steps N] [--interval K] …
+    pytorch_peer.py --model mlp|cnn|resnet18|resnet34 --work constant|apo|loader|machine [--compile] [--steps N] [--interval K] …
 
 constant: SGD on a batch that lies ready. loader: the same, fed by a DataLoader of two workers with torchvision's transforms.
 apo: every K steps a meta step in two passes, which is the fastest that eager PyTorch does. machine: no training, but what the
-processor or the device can do at most: matrix products, and bytes copied. Times are of the second half of the steps.
+processor or the device can do at most: matrix products, and bytes copied. --compile: what a user would do for speed, outputs,
+loss and J through torch.compile(mode="max-autotune"), which on a GPU records CUDA graphs, and the fused optimizer.
+Times are of the second half of the steps.
 Needs torch, and for `loader` numpy, torchvision and pillow (benchmarks/requirements.txt).
 """
 
@@ -59,35 +61,52 @@ class Training:
             self.network = self.network.to(memory_format=torch.channels_last)
         self.parameters = list(self.network.parameters())
         self.log_rate = torch.tensor(0.01, device=self.device).log().requires_grad_()
-        self.sgd = torch.optim.SGD(self.parameters, lr=0.01)
+        self.sgd = torch.optim.SGD(self.parameters, lr=0.01, fused=options.compile or None)
         self.meta = torch.optim.RMSprop([self.log_rate], lr=0.1, alpha=0.99)
         self.cast = torch.autocast(self.device.type, torch.bfloat16, enabled=options.bfloat16)
+        self.compiled = options.compile
+        if self.compiled:
+            # The candidates of a search are compiled by threads at once; by its processes, one after another.
+            torch._inductor.config.compile_threads = 1 if self.device.type == "cuda" else None
+            for name in ("output", "loss", "objective"):
+                setattr(self, name, torch.compile(getattr(self, name), mode="max-autotune", dynamic=False))
 
     def output(self, x):
         with self.cast:
             return self.network(x).float()
 
+    def loss(self, x, y):
+        return F.cross_entropy(Training.output(self, x), y)
+
+    def objective(self, x, y, x_tilde, before):
+        after, after_tilde = Training.output(self, torch.cat([x, x_tilde])).split(len(x))
+        return F.cross_entropy(after, y) + 1e-3 * (after_tilde - before).square().sum(1).mean()
+
+    def kept(self, tensors):
+        """Those that a compiled pass left: the next one writes over its graph's memory."""
+        return [t.clone() for t in tensors] if self.compiled else tensors
+
     def base_step(self, x, y, x_tilde=None):
         """x_tilde: with a meta step on this batch. The rate is fetched after each, as an eager program does."""
         self.sgd.zero_grad()
-        F.cross_entropy(self.output(x), y).backward()
+        self.loss(x, y).backward()
         if x_tilde is not None:
             self.meta_step(x, y, x_tilde)
             self.sgd.param_groups[0]["lr"] = self.log_rate.exp().item()
         self.sgd.step()
 
     def meta_step(self, x, y, x_tilde):
-        gradients, kept = [p.grad for p in self.parameters], [p.detach().clone() for p in self.parameters]
+        gradients, theta = self.kept([p.grad for p in self.parameters]), [p.detach().clone() for p in self.parameters]
         rate = self.log_rate.detach().exp()
         with torch.no_grad():
-            before = self.output(x_tilde)
+            before, = self.kept([self.output(x_tilde)])
             torch._foreach_sub_(self.parameters, [rate * g for g in gradients])
-        after, after_tilde = self.output(torch.cat([x, x_tilde])).split(len(x))
-        objective = F.cross_entropy(after, y) + 1e-3 * (after_tilde - before).square().sum(1).mean()
-        v = torch.autograd.grad(objective, self.parameters)
+        v = torch.autograd.grad(self.objective(x, y, x_tilde, before), self.parameters)
         with torch.no_grad():
             self.log_rate.grad = -rate * sum((a * b).sum() for a, b in zip(v, gradients))
-            torch._foreach_copy_(self.parameters, kept)
+            torch._foreach_copy_(self.parameters, theta)
+        for p, g in zip(self.parameters, gradients):
+            p.grad = g
         self.meta.step()
 
 
@@ -156,6 +175,7 @@ def main():
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--channels-last", action="store_true")
     parser.add_argument("--bfloat16", action="store_true")
+    parser.add_argument("--compile", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)

@@ -1,14 +1,20 @@
 #!/usr/bin/env bash
-# Whether all is well on a machine with a GPU, and how fast: the gpu tests, CPU and GPU beside each other, compute-sanitizer, the
-# benchmark against PyTorch, an epoch of ResNet-34. Runs in a folder of scripts/bundle.sh or in a built checkout. Under 8 minutes.
-# Usage: scripts/gpu_check.sh [OUTPUT]
-#   OUTPUT   folder for the numbers; default: gpu_check
+# Whether all is well on a machine with a GPU, and how fast. Runs in a folder of scripts/bundle.sh or in a built checkout.
+# Usage: scripts/gpu_check.sh [--correct | --fast] [OUTPUT]
+#   --correct   only whether all is well: the gpu tests, CPU and GPU beside each other, runs repeated and resumed, compute-sanitizer;
+#               two minutes
+#   --fast      only how fast: CUDA graphs, an epoch of ResNet-34, the benchmark against PyTorch, eager and compiled; five minutes
+#   OUTPUT      folder for the numbers; default: gpu_check
 # Needs a python3 (or $PYTHON) with PyTorch 2.11. $DEVICE: cuda by default; cpu tries the check itself, on less.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/common.sh
 source scripts/common.sh
-help_or_words "[OUTPUT]" "$@"
+parts='correct fast'
+case ${1:-} in
+  --correct | --fast) parts=${1#--} && shift ;;
+esac
+help_or_words "--correct, --fast, [OUTPUT]" "$@"
 output=$(mkdir -p "${1:-gpu_check}" && cd "${1:-gpu_check}" && pwd)
 device=${DEVICE:-cuda}
 python=${PYTHON:-python3}
@@ -20,7 +26,6 @@ fi
 program=$(realpath -s "$program")
 export PYTHON=$python
 
-failures=0
 # check NAME COMMAND…: what was done, how it ended, and the last line of its words become a row of table.md.
 check() {
   local name=$1 log started=$SECONDS verdict=well
@@ -36,7 +41,6 @@ check() {
   set -e
   if [ "$status" -ne 0 ]; then
     verdict=FAILED
-    failures=$((failures + 1))
     tail -5 "$log" >&2
   fi
   printf '| %s | %s | %s s | %s |\n' "$name" "$verdict" "$((SECONDS - started))" \
@@ -45,10 +49,19 @@ check() {
 
 train() { timeout 200 "$program" --output "$output/runs" --overwrite --progress off "$@"; }
 
+# As many processes as fit beside each other.
 gpu_tests() {
-  timeout 240 "$tests" --gtest_brief=1 --gtest_filter='*Gpu*' | tee "$output/gpu_tests.txt"
+  local shards=4 shard status=0 running=()
+  for shard in $(seq 0 $((shards - 1))); do
+    GTEST_TOTAL_SHARDS=$shards GTEST_SHARD_INDEX=$shard OMP_NUM_THREADS=4 \
+      timeout 240 "$tests" --gtest_brief=1 --gtest_filter='*Gpu*' >"$output/gpu_tests.$shard.txt" 2>&1 &
+    running+=($!)
+  done
+  for shard in "${running[@]}"; do wait "$shard" || status=$?; done
+  cat "$output"/gpu_tests.*.txt
   # A test that is skipped, or none at all, shows nothing.
-  [ "$device" = cpu ] || ! grep -E 'SKIPPED| 0 tests' "$output/gpu_tests.txt"
+  [ "$device" = cpu ] || ! grep -E 'SKIPPED| 0 tests' "$output"/gpu_tests.*.txt
+  return "$status"
 }
 
 # Both in double precision, so that only the order of sums differs.
@@ -87,6 +100,27 @@ print(f"{auto:.0f} steps a second, {off:.0f} without graphs: {auto / off:.2f} ti
 PYTHON
 }
 
+# Equal runs, and one that was interrupted, are equal to the bit.
+repeats() {
+  local run=(--config configs/smoke/resnet.yaml --output "$output/runs" --progress off --device "$device"
+    --set deterministic=true --set precision=bfloat16 --set "tuner={name: movement, interval: 2}" --set optimizer.schedule.name=none)
+  rm -rf "$output"/runs/{once,again,resumed}
+  timeout 100 "$program" "${run[@]}" --set name=once --set train.epochs=6
+  timeout 100 "$program" "${run[@]}" --set name=again --set train.epochs=6
+  timeout 100 "$program" "${run[@]}" --set name=resumed --set train.epochs=3
+  timeout 100 "$program" "${run[@]}" --set name=resumed --set train.epochs=6 --resume
+  "$python" - "$output"/runs/{once,again,resumed}/trace.json <<'PYTHON'
+import json, sys
+once, again, resumed = (json.load(open(path))["steps"] for path in sys.argv[1:])
+for other, name in ((again, "repeated"), (resumed, "resumed")):
+    for column in ("loss", "learning_rate"):
+        differ = [t for t, (a, b) in enumerate(zip(once[column], other[column], strict=True)) if a != b]
+        if differ:
+            sys.exit(f"{name}: {column} differs at {len(differ)} steps, first at {differ[0]}")
+print(f"{len(once['loss'])} steps are equal to the bit, repeated and resumed")
+PYTHON
+}
+
 sanitizer() {
   if [ "$device" = cpu ] || ! command -v compute-sanitizer >/dev/null; then
     echo "not here, left out"
@@ -104,10 +138,11 @@ sanitizer() {
   [ "$status" = 0 ] && echo "no errors"
 }
 
-# benchmark PRECISION MODELS: one round, for the minutes; scripts/benchmark.sh --device cuda makes more of them.
+# benchmark PRECISION MODELS: the rows that have a goal; scripts/benchmark.sh --device cuda has more of them.
 benchmark() {
-  APO_TRAIN=$program PEER_PYTHON=$python timeout 300 "$python" benchmarks/compare.py --device "$device" --precision "$1" --models "$2" \
-    --rounds 1 --json "$output/performance.json"
+  APO_TRAIN=$program PEER_PYTHON=$python timeout 400 "$python" benchmarks/compare.py --device "$device" --precision "$1" --models "$2" \
+    --runs '^(constant|default|APO|APO, K = 1|movement, K = 1|PyTorch, (constant|APO|compiled|compiled, APO))$' \
+    --rounds "${ROUNDS:-2}" --json "$output/performance.json"
 }
 
 # An epoch of CIFAR-10's size on made-up pictures, with APO.
@@ -126,17 +161,25 @@ PYTHON
 
 if [ "$device" = cpu ]; then name=$(uname -m); else name=$(nvidia-smi --query-gpu=name --format=csv,noheader | head -1) || name=unknown; fi
 printf '%s\n\n| what | | | |\n|---|---|---|---|\n' "$name" >"$output/table.md"
-check "gpu tests" gpu_tests
-check "cpu and gpu agree" agreement
-check "CUDA graphs" graphs
-check "epoch of ResNet-34" epoch
-if [ "$device" = cpu ]; then
-  check "benchmark" benchmark float32 mlp
-else
-  check "benchmark of ResNets, bfloat16" benchmark bfloat16 resnet34,resnet18
-  check "benchmark, float32" benchmark float32 mlp,cnn
+if [[ $parts == *correct* ]]; then
+  # Beside each other, for nothing here is timed.
+  check "gpu tests" gpu_tests &
+  check "cpu and gpu agree" agreement &
+  check "deterministic runs" repeats &
+  check "compute-sanitizer" sanitizer &
+  wait
 fi
-check "compute-sanitizer" sanitizer
+if [[ $parts == *fast* ]]; then
+  check "CUDA graphs" graphs
+  check "epoch of ResNet-34" epoch
+  if [ "$device" = cpu ]; then
+    check "benchmark" benchmark float32 mlp
+  else
+    check "benchmark of ResNet-34, bfloat16" benchmark bfloat16 resnet34
+    check "benchmark of an MLP, float32" benchmark float32 mlp
+  fi
+fi
 cat "$output/table.md"
 say "$SECONDS s; scripts/benchmark.sh merge FOLDER takes the numbers over where the repository is"
+failures=$(grep -c '| FAILED |' "$output/table.md" || true)
 [ "$failures" = 0 ] || die "$failures checks failed; their words are in $output"

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Trains the runs of a figure or table of the APO paper, draws it, and writes what came out into results/ and docs/reproduction.md.
-# Usage: scripts/reproduce.sh list | all | FIGURE… [--scale smoke|cpu|full] [--jobs N] [--runs FOLDER]
+# Usage: scripts/reproduce.sh list | all | FIGURE… [--scale smoke|cpu|gpu|full] [--jobs N] [--runs FOLDER]
 #   list       the figures, one a line
-#   --scale    full: the paper's setting; cpu: what two cores finish in an hour or two; smoke: a few steps, to see that it works,
-#              whose results are not kept; default: cpu
+#   --scale    full: the paper's setting; cpu: what two cores finish in an hour or two; gpu: of some figures, what a GPU does in
+#              minutes; smoke: a few steps, to see that it works, whose results are not kept; default: cpu
 #   --jobs     runs at a time, which share the cores; default 1
 #   --runs     folder of the runs; default runs/paper
 # A run that is there already is kept, one that was interrupted goes on. Data: $APO_DATA_ROOT, or data/.
@@ -65,7 +65,7 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-[[ $scale =~ ^(smoke|cpu|full)$ ]] || die "--scale $scale: accepted: smoke, cpu, full"
+[[ $scale =~ ^(smoke|cpu|gpu|full)$ ]] || die "--scale $scale: accepted: smoke, cpu, gpu, full"
 [ ${#chosen[@]} -gt 0 ] || die "name a figure, or 'all'; there are: $(figures | tr '\n' ' ')"
 for figure in "${chosen[@]}"; do
   [ -d "configs/paper/$figure" ] || die "no figure '$figure'; there are: $(figures | tr '\n' ' ')"

@@ -5,13 +5,13 @@
     scripts/paper reproduction                   docs/reproduction.md and docs/images/, from results/
     scripts/paper performance                    docs/performance.md, from results/
     scripts/paper claims                         the paper's claims and what became of them, from results/
-    scripts/paper collect RUNS SCALE FIGURE      runs of scripts/reproduce.sh into results/FIGURE.json
+    scripts/paper collect RUNS SCALE FIGURE      runs of scripts/reproduce.sh into results/FIGURE.json, of scale gpu FIGURE_gpu.json
     scripts/paper lean GRID…                     grids of scripts/benchmark.sh lean into results/lean.json
     scripts/paper average GRID…                  grids of scripts/benchmark.sh average into results/average.json and docs/average.md
     scripts/paper plots OUTPUT.svg [LABEL=]RUN…  training loss, test accuracy and learning rate, as SVG or PNG
     scripts/paper compare RUN…                   how runs ended, a line for each
     scripts/paper same RUN OTHER                 whether they are the same to the bit; else exit code 1 and the first difference
-    scripts/paper settings CONFIG SCALE          what scale smoke, cpu or full sets beside configs/CONFIG.yaml, one a line
+    scripts/paper settings CONFIG SCALE          what scale smoke, cpu, gpu or full sets beside configs/CONFIG.yaml, one a line
     scripts/paper hash CONFIG [SCALE]            of that configuration
     scripts/paper origin                         whether all results of runs belong to their configurations
     scripts/paper note                           notes in figures' results which commits have changed their configurations since

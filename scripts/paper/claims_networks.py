@@ -34,7 +34,9 @@ PAPERS_GRIDS = {"SGD": (0.1, 0.01, 0.001), "SGDm": (0.1, 0.01, 0.001), "RMSprop"
 
 
 def reduced(result):
-    return "at this scale: some 600 steps of a narrow network in batches of 32, one run each (`configs/paper/cpu.args`)" if result["scale"] == "cpu" else ""
+    steps = {"cpu": "some 600 steps of a narrow network in batches of 32", "gpu": "some 600 steps on a sixth of the pictures"}
+    scale = result["scale"]
+    return f"at this scale: {steps[scale]}, one run each (`configs/paper/{scale}.args`)" if scale in steps else ""
 
 
 def lambda_of(name):

@@ -32,11 +32,15 @@ def matches(pattern, name):
 
 
 def settings(config, scale, read=here):
-    """The arguments of --set: of a few steps, or those of configs/paper/cpu.args."""
+    """The arguments of --set: of a few steps, or those of configs/paper/SCALE.args; none are the paper's."""
     if scale == "smoke":
         return ["train.epochs=0", "train.steps=12"]
-    rows = [line.split(maxsplit=1) for line in said(read("configs/paper/cpu.args"))] if scale == "cpu" else []
+    rows = [line.split(maxsplit=1) for line in said(read(args_of(scale)))]
     return [argument for pattern, argument in rows if matches(pattern, config.removeprefix("paper/"))]
+
+
+def args_of(scale):
+    return f"configs/paper/{scale}.args"
 
 
 def hash_of(text, more=()):
@@ -95,7 +99,7 @@ def note():
                 continue
             since = (part.get("commit") or part["added"]).removesuffix("-dirty") + ".."
             log = ["git", "-C", str(ROOT), "log", "--reverse", "--format=%h %s", since, "--"]
-            for changed in (file_of(config), "configs/paper/cpu.args"):
+            for changed in (file_of(config), args_of(result["scale"])):
                 commits = subprocess.run([*log, changed], check=True, capture_output=True, text=True).stdout.splitlines()
                 if commits:
                     part["outdated"] = "; ".join(commits)

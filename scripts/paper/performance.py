@@ -39,6 +39,7 @@ def whole_run(runs):
 GOALS = [
     ("base step, ours ÷ PyTorch", {"mlp": 0.90, "cnn": 0.65, "resnet18": 0.95}, lambda r: ratio(r, "constant", "PyTorch, constant")),
     ("base step, ours ÷ PyTorch with a DataLoader", {"mlp": 0.50, "cnn": 0.85}, lambda r: ratio(r, "constant", "PyTorch, with a DataLoader")),
+    ("base step, ours ÷ PyTorch compiled", {}, lambda r: ratio(r, "constant", "PyTorch, compiled")),
     ("run with the default ÷ constant rate", {"mlp": 1.08, "cnn": 1.08}, lambda r: ratio(r, "default", "constant")),
     ("its meta step ÷ base step", {"mlp": 0.75, "cnn": 0.75}, lambda r: meta_over_base(r, tuner="movement")),
     ("its peak memory ÷ constant rate", {}, lambda r: memory_ratio(r, "movement")),
@@ -47,6 +48,7 @@ GOALS = [
     ("run with APO ÷ constant rate, K = 10", dict.fromkeys(("mlp", "cnn", "resnet18", "resnet34"), WHOLE_RUN), whole_run),
     ("the same, lean", {"mlp": LEAN_RUN, "cnn": LEAN_RUN}, lambda r: ratio(r, "APO, lean", "constant")),
     ("step with APO, K = 10, ours ÷ PyTorch", {}, lambda r: ratio(r, "APO", "PyTorch, APO")),
+    ("the same, ours ÷ PyTorch compiled", {}, lambda r: ratio(r, "APO", "PyTorch, compiled, APO")),
     ("rates per layer ÷ one rate", {"mlp": 1.05, "cnn": 1.05}, lambda r: ratio(r, "APO, per layer", "APO")),
     ("the same, K = 1", {"resnet18": 1.05, "resnet34": 1.05}, lambda r: ratio(r, "APO, K = 1, per layer", "APO, K = 1")),
     ("K-FAC with APO ÷ K-FAC, K = 10", {}, lambda r: ratio(r, "K-FAC, APO", "K-FAC")),
@@ -56,6 +58,9 @@ GOALS = [
 GPU_GOALS = {
     "base step, ours ÷ PyTorch": {"mlp": 0.2, "resnet34": 0.67},
     "base step, ours ÷ PyTorch with a DataLoader": {},
+    "base step, ours ÷ PyTorch compiled": {"resnet34": 1.0},
+    "step with APO, K = 10, ours ÷ PyTorch": {"mlp": 0.2, "resnet34": 0.67},
+    "the same, ours ÷ PyTorch compiled": {"resnet34": 1.0},
 }
 
 
@@ -126,8 +131,8 @@ def scaling_section(scaling):
 
 def page(numbers, lean, scaling, gpu_check=""):
     parts = ["# Performance\n",
-             "Written by `scripts/benchmark.sh` from `results/performance.json`. apo-train and PyTorch's eager mode (`benchmarks/pytorch_peer.py`: the same "
-             "models, batches and meta steps) ran in turns on the same machine with the same number of threads, which wait as each program has them wait by "
+             "Written by `scripts/benchmark.sh` from `results/performance.json`. apo-train and PyTorch (`benchmarks/pytorch_peer.py`: the same "
+             "models, batches and meta steps; eager, or compiled with `mode=\"max-autotune\"`) ran in turns on the same machine with the same number of threads, which wait as each program has them wait by "
              "default; times are of warm steps. Ratios are medians of ratios within a round. In brackets what we want at most; what is **bold** misses it.\n"]
     for machine, entry in numbers.items():
         parts += [f"## {machine}\n", goals_table(entry["models"], entry["device"]) + "\n"]

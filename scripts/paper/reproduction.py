@@ -11,6 +11,11 @@ from paper.findings import final_losses
 from paper.tables import number, spread, table
 
 
+def name_of(result):
+    """Of its file, picture and claim: what a GPU makes of a figure stands beside what two cores do."""
+    return result["figure"] + ("_gpu" if result["scale"] == "gpu" else "")
+
+
 def collect(folder, scale, figure):
     """The runs below a folder; beside each RUN stands RUN.config, the hash that it was begun with."""
     folder = pathlib.Path(folder)
@@ -28,12 +33,12 @@ def collect(folder, scale, figure):
     for complaint in origin.complaints(result):
         sys.exit(f"{complaint}; remove its folder in {folder} to run it again")
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{figure}.json").write_text(json.dumps(result, separators=(",", ":")) + "\n")
+    (RESULTS / f"{name_of(result)}.json").write_text(json.dumps(result, separators=(",", ":")) + "\n")
 
 
 def results():
     """Those that are there, in the order of the claims."""
-    return [runs.read(RESULTS / f"{figure}.json") for figure in CLAIMS if (RESULTS / f"{figure}.json").exists()]
+    return [runs.read(RESULTS / f"{name}.json") for name in CLAIMS if (RESULTS / f"{name}.json").exists()]
 
 
 def runs_table(result):
@@ -62,12 +67,12 @@ def where(result):
 
 
 def section(result, claim, finding):
-    figure, scale = result["figure"], result["scale"]
+    figure, scale, name = result["figure"], result["scale"], name_of(result)
     parts = [f"## {claim.title}\n", f"**Paper:** {claim.paper}\n", f"**Measured** (scale {scale}): {finding.numbers}\n",
              f"**Verdict:** *{finding.verdict}*{', ' + finding.because if finding.because else ''}.\n",
-             *([f"**Earlier:** {EARLIER[figure]}\n"] if figure in EARLIER else []),
+             *([f"**Earlier:** {EARLIER[name]}\n"] if name in EARLIER else []),
              *([f"**Settings tried:** {tried.line(result)}.\n"] if tried.unequal(result) else []),
-             f"![{claim.title}](images/{figure}.svg)\n"]
+             f"![{claim.title}](images/{name}.svg)\n"]
     if result["runs"]:
         parts.append(runs_table(result) + "\n")
     outdated = {config: part["outdated"] for config, part in origin.parts(result) if "outdated" in part}
@@ -82,7 +87,7 @@ def verdicts(found):
 
 
 def judged(all_results):
-    claims = [CLAIMS[result["figure"]] for result in all_results]
+    claims = [CLAIMS[name_of(result)] for result in all_results]
     return [(claim, claim.judge(result)) for claim, result in zip(claims, all_results)]
 
 
@@ -91,13 +96,13 @@ def page(all_results):
     lines = ["# The paper, reproduced\n",
              "Written by `scripts/paper reproduction` from the traces in `results/`, which `scripts/reproduce.sh` makes; no number and no verdict "
              "on them is typed by hand, only what earlier versions of this page said. Scale `full` is the paper's setting, `cpu` a smaller one that two cores "
-             "finish; where the data or the epochs are reduced, only the order of the methods is compared.\n",
+             "finish, `gpu` one between them; where the data or the epochs are reduced, only the order of the methods is compared.\n",
              "In Fig. 2c, 2d, 3 to 6 and 14 *reproduced* is at most the loss of the best fixed rate and of the schedule of the same optimizer, "
              "*partly* of one of them; λ is the best of the paper's grid, and another that was tried stands beside it. "
              f"{tried.summary(all_results)} A setting counts as one, however it was found, as the default form for Fig. 1c,d on other "
              "seeds and λ for Fig. 15 in the search of Fig. 2d, and so does each member of a population.\n", verdicts(found) + "\n"]
     lines += [section(result, *of_it) for result, of_it in zip(all_results, found)]
-    missing = sorted(set(CLAIMS) - {result["figure"] for result in all_results}, key=list(CLAIMS).index)
+    missing = sorted(set(CLAIMS) - set(map(name_of, all_results)), key=list(CLAIMS).index)
     if missing:
         lines.append("## Not run yet\n\nThe configs of these are in `configs/paper/`, ready for a GPU: " +
                      ", ".join(f"`{figure}`" for figure in missing) + ".\n")
@@ -105,7 +110,7 @@ def page(all_results):
 
 
 def draw(result):
-    image = DOCS / "images" / f"{result['figure']}.svg"
+    image = DOCS / "images" / f"{name_of(result)}.svg"
     if "study" in result:
         study_plots.study(image, result["study"])
     elif result["figure"] == "sceptic":

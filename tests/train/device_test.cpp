@@ -13,10 +13,11 @@
 
 #include "apo/model/model.h"
 #include "apo/problem/supervised.h"
+#include "support/every_tuner.h"
 #include "support/fake_recorder.h"
 #include "support/recorder.h"
 #include "support/registry_names.h"
-#include "support/tuned_run.h"
+#include "support/tiny_problem.h"
 
 namespace apo {
 namespace {
@@ -45,54 +46,12 @@ std::unique_ptr<UpdateRule> make_rule(const std::string& name,
           {.learning_rate = 1e-3, .weight_decay = 1e-3, .weight_decay_form = form, .clip_norm = 1});
 }
 
-using Scope = ApoOptions::Scope;
-
-/// APO in the paper's form, which makes all its decisions on the device.
-std::unique_ptr<Tuner> make_papers_apo(Scope scope = Scope::global) {
-  ApoOptions options = test::papers();
-  options.scope = scope;
-  options.interval = 2;
-  return make_apo(options);
-}
-
 std::vector<std::string> recordable_rules() {
   std::vector<std::string> names;
   for (const std::string& name : test::names(update_rules())) {
     if (make_rule(name)->traits().recordable) names.push_back(name);
   }
   return names;
-}
-
-std::vector<std::string> tuner_names() {
-  std::vector<std::string> names = test::names(tuners());
-  names.insert(names.end(), {"apo_per_layer", "apo_robust", "apo_exact", "apo_exact_per_layer"});
-  return names;
-}
-
-std::unique_ptr<Tuner> make_exact_apo(Scope scope) {
-  ApoOptions options;
-  options.solver = ApoOptions::Solver::exact;
-  options.scope = scope;
-  options.take_defaults();
-  options.interval = 2;
-  return make_apo(options);
-}
-
-std::unique_ptr<Tuner> make_tuner(const std::string& name) {
-  if (name == "apo") return make_papers_apo();
-  if (name == "apo_per_layer") return make_papers_apo(Scope::per_layer);
-  if (name == "apo_robust") return make_apo({});
-  if (name == "apo_exact") return make_exact_apo(Scope::global);
-  if (name == "apo_exact_per_layer") return make_exact_apo(Scope::per_layer);
-  if (name == "hypergradient") {
-    HypergradientOptions options;
-    options.rate = 1e-6;  // the default ruins what RMSprop trains
-    return make_hypergradient(options);
-  }
-  if (name == "step_decay") {
-    return make_step_decay({.every = 3, .milestones = {}, .unit = StepDecayOptions::Unit::steps});
-  }
-  return ChoiceOf<Tuner>(tuners(), name).make();
 }
 
 /// LibTorch leaves this one to Python.
@@ -116,7 +75,7 @@ TEST_P(RecordableRules, LookAtNoNumberOnTheHost) {
     const bool per_layer = std::string(name).ends_with("per_layer");
     const auto form = per_layer ? WeightDecay::independent : WeightDecay::automatic;
     const auto rule = make_rule(GetParam(), form);
-    const auto tuner = make_tuner(name);
+    const auto tuner = test::make_tuner(name);
     Trainer trainer(problem, *rule, *tuner, {.steps = 100, .average = {.half_life = 0.1}}, {});
     EXPECT_THROW(trainer.advance_to(9), c10::Error);
     EXPECT_EQ(trainer.steps_taken(), 9);
@@ -179,7 +138,7 @@ class Addresses : public StateVisitor {
 class RecordableRuns : public testing::TestWithParam<std::tuple<std::string, std::string>> {
  protected:
   std::unique_ptr<UpdateRule> rule_ = make_rule(std::get<0>(GetParam()));
-  std::unique_ptr<Tuner> tuner_ = make_tuner(std::get<1>(GetParam()));
+  std::unique_ptr<Tuner> tuner_ = test::make_tuner(std::get<1>(GetParam()));
 };
 
 TEST_P(RecordableRuns, KeepWhatTheyRememberAtItsAddress) {
@@ -202,7 +161,7 @@ TEST_P(RecordableRuns, KeepWhatTheyRememberAtItsAddress) {
 TEST_P(RecordableRuns, AreTheSameReplayed) {
   const auto losses = [this](std::shared_ptr<Recorder> recorder) {
     const auto problem = make_problem("small", at::kCPU);
-    const auto tuner = make_tuner(std::get<1>(GetParam()));
+    const auto tuner = test::make_tuner(std::get<1>(GetParam()));
     return test::record(*problem, *rule_, *tuner, {.steps = 30, .recorder = std::move(recorder)})
         .losses();
   };
@@ -214,7 +173,7 @@ TEST_P(RecordableRuns, AreTheSameReplayed) {
 INSTANTIATE_TEST_SUITE_P(All,
                          RecordableRuns,
                          testing::Combine(testing::ValuesIn(recordable_rules()),
-                                          testing::ValuesIn(tuner_names())),
+                                          testing::ValuesIn(test::tuner_names())),
                          [](const auto& info) {
                            return std::get<0>(info.param) + "_" + std::get<1>(info.param);
                          });
@@ -223,7 +182,7 @@ TEST(Recording, IsNotForARuleThatDecidesOnTheHost) {
   const auto recorder = std::make_shared<test::FakeRecorder>();
   const auto problem = make_problem("small", at::kCPU);
   const auto rule = make_rule("kfac");
-  test::record(*problem, *rule, *make_papers_apo(), {.steps = 10, .recorder = recorder});
+  test::record(*problem, *rule, *test::make_tuner("apo"), {.steps = 10, .recorder = recorder});
   EXPECT_EQ(recorder->replays, 0);
 }
 
