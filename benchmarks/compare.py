@@ -88,8 +88,8 @@ def timed(settings, options):
 
 def peer(arguments, options):
     command = [PEER, str(ROOT / "benchmarks/pytorch_peer.py"), "--threads", str(options.threads), "--device", options.device, *arguments]
-    if options.precision == "bfloat16":
-        command += ["--bfloat16", "--channels-last"]
+    if options.precision in ("bfloat16", "tf32"):
+        command += [f"--{options.precision}", "--channels-last"]
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 

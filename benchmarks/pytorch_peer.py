@@ -175,12 +175,13 @@ def main():
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--channels-last", action="store_true")
     parser.add_argument("--bfloat16", action="store_true")
+    parser.add_argument("--tf32", action="store_true")
     parser.add_argument("--compile", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     torch.backends.cudnn.benchmark = True  # as apo-train chooses algorithms
-    torch.backends.cudnn.allow_tf32 = False  # and in float32 multiplies
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = options.tf32  # and multiplies
     device = torch.device(options.device)
     if options.work == "machine":
         print(json.dumps(machine(device, options.bfloat16)))

@@ -177,6 +177,7 @@ if [[ $parts == *fast* ]]; then
   else
     check "benchmark of ResNet-34, bfloat16" benchmark bfloat16 resnet34
     check "benchmark of an MLP, float32" benchmark float32 mlp
+    check "benchmark of an MLP, tf32" benchmark tf32 mlp
   fi
 fi
 cat "$output/table.md"
