@@ -59,6 +59,7 @@ gpu_tests() {
   done
   for shard in "${running[@]}"; do wait "$shard" || status=$?; done
   cat "$output"/gpu_tests.*.txt
+  awk '/  PASSED  / {passed += $4} END {print passed " tests passed"}' "$output"/gpu_tests.*.txt
   # A test that is skipped, or none at all, shows nothing.
   [ "$device" = cpu ] || ! grep -E 'SKIPPED| 0 tests' "$output"/gpu_tests.*.txt
   return "$status"

@@ -19,12 +19,14 @@ def name_of(result):
 def collect(folder, scale, figure):
     """The runs below a folder; beside each RUN stands RUN.config, the hash that it was begun with."""
     folder = pathlib.Path(folder)
-    result = {"figure": figure, "scale": scale, "processor": machine.device_name(), "runs": {}}
+    result = {"figure": figure, "scale": scale, "processor": "", "runs": {}}
     for of_run in runs.folders(folder):
         run = runs.kept(of_run)
         if run["status"] != "interrupted":
             run["commit"] = run["environment"].pop("commit")
             result["runs"][str(of_run.relative_to(folder))] = run
+    on_gpu = any(run["environment"]["device"].startswith("cuda") for run in result["runs"].values())
+    result["processor"] = machine.device_name("cuda" if on_gpu else "cpu")
     if (folder / "study.json").exists():
         result["study"] = runs.rounded(runs.read(folder / "study.json"))
         result["study"]["commit"] = (folder / "study.commit").read_text().strip()
