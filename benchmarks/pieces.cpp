@@ -26,7 +26,7 @@ std::unique_ptr<Problem> make_problem(const std::string& model, Augmentation aug
   const int64_t pixels = channels == 3 ? 32 : 28;
   const auto dataset =
       make_synthetic({channels, pixels, pixels, 10}, {.root = {}, .train_examples = 10 * kBatch});
-  const ModelShape shape{channels, pixels, pixels, 10};
+  const ModelShape shape{{channels, pixels, pixels}, 10};
   ChoiceOf<Model, const ModelShape&> choice(models(), model);
   return make_supervised(
       choice.make(shape), *dataset, {.batch_size = kBatch, .augmentation = augmentation});

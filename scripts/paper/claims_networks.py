@@ -3,7 +3,7 @@
 import statistics
 
 from paper.findings import Finding, apart, final_losses, verdict
-from paper.runs import final_loss
+from paper.runs import by_configuration, final_loss
 from paper.tables import table
 
 
@@ -36,7 +36,9 @@ PAPERS_GRIDS = {"SGD": (0.1, 0.01, 0.001), "SGDm": (0.1, 0.01, 0.001), "RMSprop"
 def reduced(result):
     steps = {"cpu": "some 600 steps of a narrow network in batches of 32", "gpu": "some 600 steps on a sixth of the pictures"}
     scale = result["scale"]
-    return f"at this scale: {steps[scale]}, one run each (`configs/paper/{scale}.args`)" if scale in steps else ""
+    seeds = min(map(len, by_configuration(result["runs"]).values()))
+    of_seeds = "one run each" if seeds == 1 else f"the median of {seeds} seeds each"
+    return f"at this scale: {steps[scale]}, {of_seeds} (`configs/paper/{scale}.args`)" if scale in steps else ""
 
 
 def lambda_of(name):

@@ -1,8 +1,9 @@
 """How a result stands to a claim of the paper."""
 
 import dataclasses
+import statistics
 
-from paper.runs import final_loss
+from paper.runs import by_configuration, final_loss
 
 
 @dataclasses.dataclass
@@ -22,4 +23,5 @@ def apart(verdicts):
 
 
 def final_losses(result):
-    return {name: final_loss(run) for name, run in result["runs"].items()}
+    """Of each configuration the median over its seeds."""
+    return {name: statistics.median(map(final_loss, of_seeds)) for name, of_seeds in by_configuration(result["runs"]).items()}

@@ -7,7 +7,7 @@ from paper.runs import by_configuration
 
 def method_of(figure, configuration):
     """Without the fixed rate, the values of a grid and, for the sceptic, the data set."""
-    method = re.sub(r"_1e-\d+$", "", configuration.split("/")[0])
+    method = re.sub(r"_\de-\d+$", "", configuration.split("/")[0])
     return method.partition("_")[2] if figure == "sceptic" else method
 
 

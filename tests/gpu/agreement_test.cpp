@@ -36,7 +36,7 @@ void PrintTo(const Training& training, std::ostream* out) {
 std::unique_ptr<Problem> make_problem(const Training& training, at::Device device) {
   const bool small = training.model == "small";
   const int64_t side = small ? 8 : 16;
-  const ModelShape shape{3, side, side, 10};
+  const ModelShape shape{{3, side, side}, 10};
   const auto dataset = make_synthetic({3, side, side, 10}, {.root = {}, .train_examples = 84});
   at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
   generator.set_current_seed(0);

@@ -16,7 +16,7 @@ int64_t parameter_count(const Model& model) {
   return count;
 }
 
-const ModelShape kCifar{.channels = 3, .height = 32, .width = 32, .classes = 10};
+const ModelShape kCifar{.input = {3, 32, 32}, .outputs = 10};
 
 TEST(Resnet, HasThePublishedParameterCounts) {
   EXPECT_EQ(parameter_count(*make_resnet18({}, kCifar)), 11'173'962);
@@ -46,9 +46,9 @@ TEST(Resnet, WidthNarrowsEveryStage) {
 }
 
 TEST(Mlp, HasALayerForEachHiddenSizeAndOneForTheClasses) {
-  const auto model = make_mlp({.hidden = {30, 20}}, {.classes = 7});
+  const auto model = make_mlp({.hidden = {30, 20}}, {.outputs = 7});
   EXPECT_EQ(parameter_count(*model), 784 * 30 + 30 + 30 * 20 + 20 + 20 * 7 + 7);
-  EXPECT_EQ(parameter_count(*make_mlp({.hidden = {}}, {.classes = 7})), 784 * 7 + 7);
+  EXPECT_EQ(parameter_count(*make_mlp({.hidden = {}}, {.outputs = 7})), 784 * 7 + 7);
 }
 
 TEST(Cnn, IsThePapersNetworkByDefault) {
@@ -63,10 +63,10 @@ TEST(Cnn, RefusesMoreHalvingsThanThePictureBears) {
 class Models : public testing::TestWithParam<std::string> {};
 
 TEST_P(Models, MapPicturesToOneOutputPerClass) {
-  for (const ModelShape& shape : {ModelShape{}, ModelShape{3, 32, 32, 100}}) {
+  for (const ModelShape& shape : {ModelShape{}, ModelShape{{3, 32, 32}, 100}}) {
     const auto model = ChoiceOf<Model, const ModelShape&>(models(), GetParam()).make(shape);
-    const Tensor x = at::randn({2, shape.channels, shape.height, shape.width});
-    EXPECT_EQ(model->forward(x).sizes(), (std::vector<int64_t>{2, shape.classes}));
+    const Tensor x = at::randn(shape.input).unsqueeze(0).expand({2, -1, -1, -1});
+    EXPECT_EQ(model->forward(x).sizes(), (std::vector<int64_t>{2, shape.outputs}));
   }
 }
 

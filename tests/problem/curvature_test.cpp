@@ -106,7 +106,7 @@ struct Classifier {
     const Split split{pictures, at::zeros({kExamples}, at::kLong)};
     const auto data = dataset_of_pictures(split, split, kClasses);
     std::shared_ptr<Model> model =
-        make_mlp({.hidden = {}}, {.channels = 1, .height = 2, .width = 2, .classes = kClasses});
+        make_mlp({.hidden = {}}, {.input = {1, 2, 2}, .outputs = kClasses});
     problem =
         make_supervised(model, *data, {.batch_size = kExamples, .precision = Precision::float64});
     x = problem->batches->next();

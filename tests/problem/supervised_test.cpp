@@ -29,7 +29,7 @@ Dataset random_pictures(int64_t channels, int64_t side) {
 }
 
 std::shared_ptr<Model> small_mlp() {
-  return make_mlp({.hidden = {8}}, {1, 6, 6, 10});
+  return make_mlp({.hidden = {8}}, {{1, 6, 6}, 10});
 }
 
 TEST(Supervised, EvaluationIsTheMeanOverTheWholePart) {
@@ -44,7 +44,7 @@ TEST(Supervised, EvaluationIsTheMeanOverTheWholePart) {
 }
 
 TEST(Supervised, EvaluationUsesRunningStatisticsAndReturnsToTraining) {
-  const std::shared_ptr<Model> shared(make_resnet18({.width = 2}, {3, 8, 8, 10}));
+  const std::shared_ptr<Model> shared(make_resnet18({.width = 2}, {{3, 8, 8}, 10}));
   const auto problem = make_supervised(shared, random_pictures(3, 8), {.batch_size = 10});
   const TensorList before = clone(problem->network->buffers());
   evaluate(*problem, Part::test);
@@ -97,7 +97,7 @@ TEST(Supervised, StatisticsAreEstimatedAsTheMeansOverTheirBatches) {
 }
 
 TEST(Supervised, StatisticsAreNotEstimatedToTheEndWhereItIsInterrupted) {
-  const std::shared_ptr<Model> shared(make_resnet18({.width = 2}, {3, 8, 8, 10}));
+  const std::shared_ptr<Model> shared(make_resnet18({.width = 2}, {{3, 8, 8}, 10}));
   const auto problem = make_supervised(shared, random_pictures(3, 8), {.batch_size = 10});
   int asked = 0;
   EXPECT_FALSE(estimate_statistics(*problem, [&] { return ++asked == 3; }));
@@ -119,12 +119,12 @@ TEST(Supervised, OutputsOfBothBatchesAreThoseOfEach) {
   const SupervisedOptions options{
       .batch_size = 10, .discrepancy_batch_size = 4, .precision = Precision::float64};
   expect_outputs_of_each(*make_supervised(small_mlp(), random_pictures(1, 6), options));
-  const std::shared_ptr<Model> normalised(make_resnet18({.width = 2}, {3, 8, 8, 10}));
+  const std::shared_ptr<Model> normalised(make_resnet18({.width = 2}, {{3, 8, 8}, 10}));
   expect_outputs_of_each(*make_supervised(normalised, random_pictures(3, 8), options));
 }
 
 TEST(Supervised, FiltersLieChannelsLastWithTheValuesThatTheyHad) {
-  const std::shared_ptr<Model> model(make_cnn({}, {1, 8, 8, 10}));
+  const std::shared_ptr<Model> model(make_cnn({}, {{1, 8, 8}, 10}));
   const TensorList before = clone(model->parameters());
   const auto problem = make_supervised(model, random_pictures(1, 8), {.batch_size = 10});
   for (size_t i = 0; i < before.size(); ++i) {
@@ -136,13 +136,13 @@ TEST(Supervised, FiltersLieChannelsLastWithTheValuesThatTheyHad) {
 }
 
 TEST(Supervised, FiltersOfWidthsThatNoKernelTakesStayAsTheyAre) {
-  const std::shared_ptr<Model> model(make_resnet18({.width = 2}, {3, 8, 8, 10}));
+  const std::shared_ptr<Model> model(make_resnet18({.width = 2}, {{3, 8, 8}, 10}));
   const auto problem = make_supervised(model, random_pictures(3, 8), {.batch_size = 10});
   for (const Tensor& theta : problem->network->parameters()) EXPECT_TRUE(theta.is_contiguous());
 }
 
 TEST(Supervised, AMetaPassLeavesBatchNormStatisticsUntouched) {
-  const std::shared_ptr<Model> model(make_resnet18({.width = 2}, {3, 8, 8, 10}));
+  const std::shared_ptr<Model> model(make_resnet18({.width = 2}, {{3, 8, 8}, 10}));
   const auto problem = make_supervised(model, random_pictures(3, 8), {.batch_size = 10});
   const auto rule = make_sgd({}, {.learning_rate = 0.1});
   const Batch x = problem->batches->next();

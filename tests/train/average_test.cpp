@@ -200,7 +200,7 @@ struct Pictures {
   static std::unique_ptr<Model> seeded() {
     at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
     generator.set_current_seed(0);
-    return make_resnet18({.width = 2}, {3, 8, 8, 10});
+    return make_resnet18({.width = 2}, {{3, 8, 8}, 10});
   }
 
   std::unique_ptr<Problem> problem;

@@ -28,7 +28,7 @@ std::unique_ptr<Problem> make_problem(const std::string& model, at::Device devic
                                       {.root = {}, .train_examples = 30});
   at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
   generator.set_current_seed(0);
-  const ModelShape shape{.channels = 2, .height = 12, .width = 12, .classes = 3};
+  const ModelShape shape{.input = {2, 12, 12}, .outputs = 3};
   const bool small = model == "small";
   return make_supervised(small ? make_mlp({.hidden = {6}}, shape)
                                : ChoiceOf<Model, const ModelShape&>(models(), model).make(shape),

@@ -44,7 +44,7 @@ std::shared_ptr<Model> make_model(const std::string& name, const ModelShape& sha
 struct Side {
   Side(const std::string& model, const std::string& rule_name, Precision precision)
       : dataset(make_synthetic({1, 12, 12, 10}, {.root = {}, .train_examples = 40})),
-        problem(make_supervised(make_model(model, {1, 12, 12, 10}),
+        problem(make_supervised(make_model(model, {{1, 12, 12}, 10}),
                                 *dataset,
                                 {.batch_size = 8, .precision = precision})),
         rule(UpdateRuleChoice(update_rules(), rule_name).make({.learning_rate = 1e-2})),

@@ -1,4 +1,4 @@
-// The family of data sets: pictures and labels, decoded once and kept whole.
+// The family of data sets: examples and their targets, decoded once and kept whole.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,8 @@
 namespace apo {
 
 /// Examples along the first dimension. inputs: [N, …] of any type, pictures uint8 [N, C, H, W];
-/// targets: as a loss compares with them, classes int64 [N], each in [0, classes).
+/// targets: as a loss compares with them, classes int64 [N] or one per position [N, …], each in
+/// [0, classes), or real numbers [N, …, outputs].
 using Split = Batch;
 
 /// Per-channel mean and standard deviation, as fractions of 1 (pixel value / 255). Of none: inputs
@@ -32,8 +33,11 @@ Normalisation channel_statistics(const Tensor& images);
 struct Dataset {
   Split train;
   Split test;
-  int64_t classes = 0;
+  int64_t classes = 0;               ///< 0: targets are real numbers
   Normalisation normalisation = {};  ///< of the inputs, by those of the training set
+
+  /// Of a position of a network: one for each class, or for each number of a target.
+  int64_t outputs() const { return classes > 0 ? classes : train.targets.size(-1); }
 };
 
 /// With its normalisation: by the training pictures' channel statistics.

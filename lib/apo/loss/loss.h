@@ -38,7 +38,7 @@ std::unique_ptr<Loss> make_cross_entropy(const CrossEntropyOptions& options = {}
 /// ‖z − y‖² over the outputs of a position. targets: the shape of z.
 std::unique_ptr<Loss> make_squared_error();
 
-/// Those that a configuration chooses from, for pictures of classes.
+/// Those that a configuration chooses from.
 const Registry<Loss>& losses();
 
 /// How many positions there are in z.

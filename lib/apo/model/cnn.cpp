@@ -15,9 +15,7 @@ namespace {
 class Cnn : public Model {
  public:
   Cnn(const CnnOptions& options, const ModelShape& shape) {
-    int64_t inputs = shape.channels;
-    int64_t pixels_high = shape.height;
-    int64_t pixels_wide = shape.width;
+    auto [inputs, pixels_high, pixels_wide] = picture_of(shape, "cnn");
     for (const int64_t outputs : options.channels) {
       const std::string name = "conv" + std::to_string(convolutions_.size() + 1);
       const auto conv =
@@ -33,7 +31,7 @@ class Cnn : public Model {
                       " convolutions halve the picture to nothing; use fewer");
     }
     fc_ =
-        register_module("fc", torch::nn::Linear(inputs * pixels_high * pixels_wide, shape.classes));
+        register_module("fc", torch::nn::Linear(inputs * pixels_high * pixels_wide, shape.outputs));
   }
 
   Tensor forward(const Tensor& x) override {

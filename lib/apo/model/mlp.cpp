@@ -1,3 +1,4 @@
+#include <c10/util/accumulate.h>
 #include <torch/nn/modules/linear.h>
 
 #include "apo/model/model.h"
@@ -10,9 +11,9 @@ namespace {
 class Mlp : public Model {
  public:
   Mlp(const MlpOptions& options, const ModelShape& shape) {
-    int64_t inputs = shape.channels * shape.height * shape.width;
+    int64_t inputs = c10::multiply_integers(shape.input);
     std::vector<int64_t> sizes = options.hidden;
-    sizes.push_back(shape.classes);
+    sizes.push_back(shape.outputs);
     for (const int64_t size : sizes) {
       const std::string name = "fc" + std::to_string(layers_.size() + 1);
       layers_.emplace_back(register_module(name, torch::nn::Linear(inputs, size)));

@@ -15,17 +15,24 @@ namespace apo {
 
 /// What a model reads and how many outputs it has.
 struct ModelShape {
-  int64_t channels = 1;
-  int64_t height = 28;
-  int64_t width = 28;
-  int64_t classes = 10;
+  std::vector<int64_t> input = {1, 28, 28};  ///< of one example
+  int64_t outputs = 10;                      ///< of a position: classes, or numbers
 };
+
+/// A picture's sizes.
+struct PictureShape {
+  int64_t channels = 0;
+  int64_t height = 0;
+  int64_t width = 0;
+};
+/// Throws Error(config) where the examples are no pictures; `model` names who wants them.
+PictureShape picture_of(const ModelShape& shape, const char* model);
 
 /// A module whose submodules with parameters are its layers. Initialised from LibTorch's global
 /// generator.
 class Model : public torch::nn::Module {
  public:
-  /// x: [B, C, H, W] → z: [B, classes], un-normalised log-probabilities.
+  /// x: [B, …] → z: [B, …, outputs], of classes un-normalised log-probabilities.
   virtual Tensor forward(const Tensor& x) = 0;
 };
 

@@ -57,7 +57,8 @@ class BasicBlock : public torch::nn::Module {
 class Resnet : public Model {
  public:
   Resnet(const std::array<int, 4>& blocks, int64_t width, const ModelShape& shape)
-      : conv1_(register_module("conv1", convolution(shape.channels, width, 3, 1))),
+      : conv1_(register_module("conv1",
+                               convolution(picture_of(shape, "resnet").channels, width, 3, 1))),
         bn1_(register_module("bn1", torch::nn::BatchNorm2d(width))) {
     int64_t inputs = width;
     for (size_t stage = 0; stage < blocks.size(); ++stage) {
@@ -70,7 +71,7 @@ class Resnet : public Model {
       }
       stages_.emplace_back(register_module("layer" + std::to_string(stage + 1), layer));
     }
-    fc_ = register_module("fc", torch::nn::Linear(inputs, shape.classes));
+    fc_ = register_module("fc", torch::nn::Linear(inputs, shape.outputs));
   }
 
   Tensor forward(const Tensor& x) override {

@@ -18,8 +18,19 @@ namespace apo {
 namespace {
 
 ModelShape shape_of(const Dataset& dataset) {
-  const auto sizes = dataset.train.inputs.sizes();
-  return {.channels = sizes[1], .height = sizes[2], .width = sizes[3], .classes = dataset.classes};
+  return {.input = dataset.train.inputs.sizes().slice(1).vec(), .outputs = dataset.outputs()};
+}
+
+/// Throws Error(config) where it compares outputs with other targets than there are.
+std::unique_ptr<Loss> make_loss(const ChoiceOf<Loss>& choice, const Dataset& dataset) {
+  std::unique_ptr<Loss> loss = choice.make();
+  const bool classes = dataset.classes > 0;
+  if (loss->has_classes() == classes) return loss;
+  throw Error(ErrorKind::config,
+              fmt::format("loss.name = {}: the targets of the data set are {}; accepted: {}",
+                          choice.name(),
+                          classes ? "classes" : "real numbers",
+                          classes ? "cross_entropy" : "squared_error"));
 }
 
 /// Initial parameters depend on the seed alone, not on what used LibTorch's generator before.
@@ -91,7 +102,7 @@ std::unique_ptr<Dataset> load(const Experiment& experiment) {
                                          .seed = static_cast<uint64_t>(experiment.seed)});
 }
 
-/// A problem of classes where `dataset` is given, else a toy.
+/// Supervised where `dataset` is given, else a toy.
 std::unique_ptr<Problem> make_problem(const Experiment& experiment,
                                       const Dataset* dataset,
                                       int64_t task_seed,
@@ -105,7 +116,7 @@ std::unique_ptr<Problem> make_problem(const Experiment& experiment,
          return make_supervised(
              network_of(make_model(experiment, *dataset),
                         {.device = assembly.device, .precision = experiment.precision}),
-             experiment.loss.make(),
+             make_loss(experiment.loss, *dataset),
              *dataset,
              problem_options(experiment, assembly));
        }});

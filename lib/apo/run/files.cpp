@@ -111,8 +111,8 @@ std::map<std::string, std::string> metadata(const Json& config, const Assembly& 
   const ModelShape& shape = assembly.shape;
   const Normalisation& normalisation = assembly.normalisation;
   texts["architecture"] = config["model"].dump();
-  texts["classes"] = std::to_string(shape.classes);
-  texts["input_shape"] = Json{shape.channels, shape.height, shape.width}.dump();
+  texts["classes"] = std::to_string(shape.outputs);
+  texts["input_shape"] = Json(shape.input).dump();
   texts["normalisation"] =
       Json{{"mean", normalisation.mean}, {"std", normalisation.deviation}}.dump();
   return texts;
