@@ -131,6 +131,11 @@ class Run(ApoTrainTest):
         for measured in ("train_loss", "test_loss"):
             self.assertEqual(plain["epochs"][measured], smooth["epochs"][measured])
 
+    def test_a_loss_for_other_targets_is_refused(self):
+        result = self.start("--set", "loss.name=squared_error")
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("loss.name = squared_error: the targets of the data set are classes; accepted: cross_entropy", result.stderr)
+
     def test_averaged_weights_stand_beside_the_others_and_change_nothing(self):
         common = ("--set", "dataset={name: synthetic, channels: 3, height: 8, width: 8, train_examples: 60, test_examples: 40, batch_size: 20, "
                   "augmentation: crop_flip}", "--set", "model={name: resnet18, width: 2}", "--set", "train={epochs: 3, train_metrics: full, evaluate_every: 2}")

@@ -17,6 +17,7 @@ enum class RandomStream : uint64_t {
   population,          ///< initial rates, whom to copy, how to explore
   toy_data,            ///< the matrix, the examples and the start of a toy
   statistics_batches,  ///< from which batch statistics are estimated anew
+  validation_split,    ///< which training examples are held out
 };
 
 /// A CPU generator that depends only on the arguments; `part` separates epochs and the like.

@@ -32,13 +32,19 @@ Normalisation channel_statistics(const Tensor& images);
 
 struct Dataset {
   Split train;
-  Split test;
+  Split test;                        ///< of none: undefined tensors
   int64_t classes = 0;               ///< 0: targets are real numbers
   Normalisation normalisation = {};  ///< of the inputs, by those of the training set
+  Split validation = {};             ///< of none: undefined tensors
 
   /// Of a position of a network: one for each class, or for each number of a target.
   int64_t outputs() const { return classes > 0 ? classes : train.targets.size(-1); }
 };
+
+/// Makes `share` of the training examples the validation set: of each class alike where an example
+/// is of one, drawn from the seed. The rest keeps its order, and pictures are normalised by it.
+/// Throws Error(config) where either would be empty.
+void hold_out(Dataset& dataset, double share, uint64_t seed);
 
 /// With its normalisation: by the training pictures' channel statistics.
 std::unique_ptr<Dataset> dataset_of_pictures(Split train, Split test, int64_t classes);

@@ -21,6 +21,11 @@ void visit_named(const char* kind,
   for (size_t i = 0; i < tensors.size(); ++i) visitor.shared(kind + names[i], tensors[i]);
 }
 
+const Examples* examples_of(const Problem& problem, Part part) {
+  if (part == Part::train) return problem.train.get();
+  return (part == Part::test ? problem.test : problem.validation).get();
+}
+
 /// The network in evaluation mode while it lives.
 class EvaluationMode {
  public:
@@ -141,7 +146,7 @@ std::optional<Metrics> evaluate(Problem& problem, Part part, const Poll& interru
   if (problem.objective) {
     return Metrics{to_double(problem.objective(network.parameters())), std::nullopt};
   }
-  const Examples* examples = (part == Part::train ? problem.train : problem.test).get();
+  const Examples* examples = examples_of(problem, part);
   if (examples == nullptr) return std::nullopt;
   const EvaluationMode mode(network);
   MetricSums sums(*problem.loss, network.parameters().front().device());

@@ -24,6 +24,7 @@ struct Problem {
   std::function<std::unique_ptr<Batches>()> statistics_batches = {};
   /// What evaluation goes through; nullptr: there is no such part.
   std::unique_ptr<Examples> train = {};
+  std::unique_ptr<Examples> validation = {};
   std::unique_ptr<Examples> test = {};
   /// The expected loss at θ, a scalar, where it is known in closed form: all that evaluation tells.
   std::function<Tensor(const TensorList& theta)> objective = {};
@@ -58,7 +59,7 @@ struct Metrics {
 using Poll = std::function<bool()>;
 
 /// The parts of a problem that it is evaluated on.
-enum class Part { train, test };
+enum class Part { train, validation, test };
 
 /// Batches from which statistics are estimated, or a pass where that has fewer.
 inline constexpr int64_t kStatisticsBatches = 100;

@@ -23,7 +23,6 @@ std::unique_ptr<Problem> make_supervised(std::unique_ptr<Network> network,
                                          const SupervisedOptions& options) {
   const auto to_device = [&](const Tensor& t) { return t.to(options.device); };
   const Split train = dataset.train.mapped(to_device);
-  const Split test = dataset.test.mapped(to_device);
   const Normalisation& statistics = dataset.normalisation;
   const auto stream = [=](RandomStream of) -> std::unique_ptr<Batches> {
     return std::make_unique<BatchStream>(train, statistics, stream_options(options, of));
@@ -36,9 +35,12 @@ std::unique_ptr<Problem> make_supervised(std::unique_ptr<Network> network,
   problem->discrepancy_batches = stream(RandomStream::discrepancy_batches);
   problem->statistics_batches = [stream] { return stream(RandomStream::statistics_batches); };
   problem->train = std::make_unique<SplitInOrder>(train, statistics, dtype);
-  if (test.inputs.defined()) {
-    problem->test = std::make_unique<SplitInOrder>(test, statistics, dtype);
-  }
+  const auto in_order = [&](const Split& split) -> std::unique_ptr<Examples> {
+    if (!split.inputs.defined()) return nullptr;
+    return std::make_unique<SplitInOrder>(split.mapped(to_device), statistics, dtype);
+  };
+  problem->validation = in_order(dataset.validation);
+  problem->test = in_order(dataset.test);
   problem->seed = options.seed;
   return problem;
 }

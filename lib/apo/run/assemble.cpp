@@ -61,6 +61,7 @@ TrainOptions train_options(const Experiment& experiment, const Problem& problem)
   const TrainSection& train = experiment.train;
   options.steps = train.steps > 0 ? train.steps : train.epochs * problem.batches->steps_per_pass();
   options.evaluate_every = train.evaluate_every;
+  options.patience = train.patience;
   options.train_metrics = train.train_metrics;
   options.average = train.average;
   options.checkpoint_every = train.checkpoint_every;
@@ -86,9 +87,13 @@ int64_t checksum(const Split& split) {
   return sum;
 }
 
+int64_t examples_in(const Split& split) {
+  return split.targets.defined() ? split.targets.size(0) : 0;
+}
+
 DataMark mark_of(const Dataset& dataset) {
-  return {.train_examples = dataset.train.targets.size(0),
-          .test_examples = dataset.test.targets.size(0),
+  return {.train_examples = examples_in(dataset.train),
+          .test_examples = examples_in(dataset.test),
           .train_checksum = checksum(dataset.train),
           .test_checksum = checksum(dataset.test)};
 }
@@ -96,10 +101,14 @@ DataMark mark_of(const Dataset& dataset) {
 /// nullptr for a toy.
 std::unique_ptr<Dataset> load(const Experiment& experiment) {
   if (!experiment.is_supervised()) return nullptr;
-  return experiment.dataset.choice.make({.root = experiment.dataset.root,
-                                         .train_examples = experiment.dataset.train_examples,
-                                         .test_examples = experiment.dataset.test_examples,
-                                         .seed = static_cast<uint64_t>(experiment.seed)});
+  const DatasetSection& section = experiment.dataset;
+  const auto seed = static_cast<uint64_t>(experiment.seed);
+  std::unique_ptr<Dataset> dataset = section.choice.make({.root = section.root,
+                                                          .train_examples = section.train_examples,
+                                                          .test_examples = section.test_examples,
+                                                          .seed = seed});
+  if (section.validation_share > 0) hold_out(*dataset, section.validation_share, seed);
+  return dataset;
 }
 
 /// Supervised where `dataset` is given, else a toy.
@@ -192,7 +201,7 @@ Assembly assemble_on(const Data& data, const Experiment& experiment, int64_t tas
   assembly.device = resolve_device(experiment.device);
   assembly.threads = experiment.threads_to_use();
   if (dataset != nullptr) {
-    assembly.data_bytes = bytes(dataset->train) + bytes(dataset->test);
+    assembly.data_bytes = bytes(dataset->train) + bytes(dataset->validation) + bytes(dataset->test);
     assembly.data = data.mark;
     assembly.shape = shape_of(*dataset);
     assembly.normalisation = dataset->normalisation;
@@ -209,6 +218,13 @@ Assembly assemble_on(const Data& data, const Experiment& experiment, int64_t tas
     assembly.parameters += parameter.numel();
   }
   assembly.options = train_options(experiment, *assembly.problem);
+  if (assembly.options.patience > 0 && assembly.problem->validation == nullptr) {
+    throw Error(
+        ErrorKind::config,
+        fmt::format("train.patience = {}: there is no validation set to judge by; accepted: "
+                    "0, or a dataset.validation_share",
+                    assembly.options.patience));
+  }
   if (dataset != nullptr) require_batch_statistics(experiment, *dataset, assembly);
   return assembly;
 }

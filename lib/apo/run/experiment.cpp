@@ -59,6 +59,11 @@ void DatasetSection::visit(OptionVisitor& visitor) {
                  "of training pictures");
   visitor.integer("train_examples", train_examples, kCount, "the first n; 0: all");
   visitor.integer("test_examples", test_examples, kCount, "the first n; 0: all");
+  visitor.real("validation_share",
+               validation_share,
+               Range::half_open(0, 1),
+               "of the training examples, of each class alike, held out by the seed: what is best, "
+               "when to stop and a grid's ranking are judged on them; 0: none are");
 }
 
 void OptimizerSection::visit(OptionVisitor& visitor) {
@@ -102,6 +107,11 @@ void TrainSection::visit(OptionVisitor& visitor) {
   visitor.require(
       (epochs > 0) != (steps > 0), "epochs", "give either 'epochs' or 'steps', at least 1");
   visitor.integer("evaluate_every", evaluate_every, kPositiveCount, "epochs between evaluations");
+  visitor.integer("patience",
+                  patience,
+                  kCount,
+                  "evaluations without a better validation score after which the run ends; 0: "
+                  "never");
   visitor.one_of(
       "train_metrics",
       train_metrics,
@@ -276,6 +286,9 @@ void Experiment::visit(OptionVisitor& visitor) {
                   "train.population.members",
                   fmt::format("must be 1 with {}, whose rates are no single one to copy",
                               optimizer.choice.name()));
+  visitor.require(!is_population() || train.patience == 0,
+                  "train.patience",
+                  "must be 0 in a population, whose members end together");
   visitor.require(!is_population() || optimizer.learning_rate,
                   "optimizer.learning_rate",
                   "auto is not for a population, whose members begin with rates of their own; give "

@@ -27,6 +27,7 @@ struct DatasetSection {
   Augmentation augmentation = Augmentation::none;
   int64_t train_examples = 0;
   int64_t test_examples = 0;
+  double validation_share = 0;
   void visit(OptionVisitor& visitor);
 };
 
@@ -49,6 +50,7 @@ struct TrainSection {
   int64_t epochs = 0;
   int64_t steps = 0;
   int64_t evaluate_every = 1;
+  int64_t patience = 0;
   TrainMetrics train_metrics = TrainMetrics::running;
   AverageOptions average;
   int64_t checkpoint_every = 1;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
 #include "apo/base/error.h"
@@ -31,9 +32,31 @@ Json at_path(const Json& summary, const char* pointer) {
   return summary.contains(path) ? summary.at(path) : Json(nullptr);
 }
 
-double sort_key(const Json& run) {
-  const bool ranked = run["status"] != "diverged" && run["train_loss"].is_number();
-  return ranked ? run["train_loss"].get<double>() : std::numeric_limits<double>::infinity();
+/// What a grid is ranked by: on the validation set where its runs have one.
+struct Ranking {
+  const char* key;
+  const char* words;
+  double sign;  ///< −1: the larger the better
+};
+constexpr Ranking kTrainLoss{"train_loss", "final training loss", 1};
+constexpr std::array kOnValidation{Ranking{"validation_accuracy", "final validation accuracy", -1},
+                                   Ranking{"validation_loss", "final validation loss", 1}};
+
+const Ranking& ranking_of(const Json& rows) {
+  for (const Ranking& ranking : kOnValidation) {
+    const auto has = [&](const Json& row) {
+      return row.contains(ranking.key) && row[ranking.key].is_number();
+    };
+    if (std::any_of(rows.begin(), rows.end(), has)) return ranking;
+  }
+  return kTrainLoss;
+}
+
+/// The smaller the better.
+double sort_key(const Json& run, const Ranking& ranking) {
+  const Json value = run.value(ranking.key, Json());
+  const bool ranked = run["status"] != "diverged" && value.is_number();
+  return ranked ? ranking.sign * value.get<double>() : std::numeric_limits<double>::infinity();
 }
 
 std::string cell(const Json& value, const char* format, double scale = 1) {
@@ -57,9 +80,14 @@ Json summarize_grid(const std::string& name, const Json& axes, const std::vector
                     {"test_accuracy", at_path(summary, "/final/test/accuracy")},
                     {"learning_rate", at_path(summary, "/learning_rate")},
                     {"wall_seconds", at_path(summary, "/wall_seconds")}});
+    if (summary.contains(Json::json_pointer("/final/validation"))) {
+      rows.back()["validation_loss"] = at_path(summary, "/final/validation/loss");
+      rows.back()["validation_accuracy"] = at_path(summary, "/final/validation/accuracy");
+    }
   }
-  std::stable_sort(rows.begin(), rows.end(), [](const Json& a, const Json& b) {
-    return sort_key(a) < sort_key(b);
+  const Ranking& ranking = ranking_of(Json(rows));
+  std::stable_sort(rows.begin(), rows.end(), [&](const Json& a, const Json& b) {
+    return sort_key(a, ranking) < sort_key(b, ranking);
   });
   for (size_t i = 0; i < rows.size(); ++i) rows[i]["rank"] = i + 1;
   return {{"format", "apo-grid"}, {"version", 1}, {"name", name}, {"axes", axes}, {"runs", rows}};
@@ -85,8 +113,9 @@ std::string grid_table(const Json& grid,
                          run["status"].get<std::string>());
   }
   const Json& best = grid["runs"].front();
-  if (sort_key(best) < std::numeric_limits<double>::infinity()) {
-    table += fmt::format("\nbest by final training loss: {}\n", best["label"].get<std::string>());
+  const Ranking& ranking = ranking_of(grid["runs"]);
+  if (sort_key(best, ranking) < std::numeric_limits<double>::infinity()) {
+    table += fmt::format("\nbest by {}: {}\n", ranking.words, best["label"].get<std::string>());
   }
   return table + fmt::format("traces: {}/*/trace.json, the ranking: {}, all on a page: {}\n",
                              folder.string(),

@@ -23,7 +23,10 @@ bool is_finished(const RunSettings& settings, const Json& config) {
   std::ifstream file(settings.folder / "config.yaml");
   const std::string written{std::istreambuf_iterator<char>(file), {}};
   if (summary.value("status", Json()) != "finished" || written != to_yaml(config)) return false;
-  say(settings.folder.string() + ": finished already; a larger train.epochs goes on with it\n");
+  const bool waits = config.at("train").at("patience") > 0;
+  say(fmt::format("{}: finished already; a larger train.epochs{} goes on with it\n",
+                  settings.folder.string(),
+                  waits ? " or train.patience" : ""));
   return true;
 }
 

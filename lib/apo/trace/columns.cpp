@@ -211,6 +211,10 @@ nlohmann::ordered_json to_json(const RunSummary& summary) {
       {"meta_share", summary.meta_share},
       {"meta_skipped", summary.meta_skipped},
       {"peak_memory_bytes", summary.peak_memory_bytes}};
+  if (summary.best_validation) {
+    json["final"]["validation"] = to_json(summary.final_validation);
+    json["best"]["validation"] = to_json(summary.best_validation);
+  }
   if (const auto& average = summary.final_average) {
     json["average"] = {{"train", to_json(average->train)}, {"test", to_json(average->test)}};
   }

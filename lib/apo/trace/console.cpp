@@ -108,6 +108,11 @@ void Console::on_epoch(const EpochRecord& record) {
         "  test loss {:<9.4g} accuracy {:<8}", record.test->loss, percent(record.test->accuracy));
     accuracy_ = percent(record.test->accuracy);
   }
+  if (record.validation) {
+    line += fmt::format("  validation loss {:<9.4g} accuracy {:<8}",
+                        record.validation->loss,
+                        percent(record.validation->accuracy));
+  }
   if (record.average && record.average->test) {
     const Metrics& test = *record.average->test;
     line +=

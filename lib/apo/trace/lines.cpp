@@ -43,6 +43,15 @@ std::string reached_by(const std::optional<AverageMetrics>& average) {
                      number(test.accuracy));
 }
 
+/// Nothing where there is no validation set.
+std::string validated(const EpochRecord& record) {
+  if (!record.has_validation) return "";
+  const Metrics metrics = record.validation.value_or(kNotMeasured);
+  return fmt::format(R"(,"validation_loss":{},"validation_accuracy":{})",
+                     number(metrics.loss),
+                     number(metrics.accuracy));
+}
+
 double longest_meta_line(int64_t step, const std::vector<std::string>& tuned) {
   MetaRecord record{step, kLongest, kLongest, kLongest, {{}}};
   std::vector<HyperparameterRecord> values;
@@ -102,7 +111,7 @@ std::string line_of(const EpochRecord& record) {
   const Metrics test = record.test.value_or(kNotMeasured);
   return fmt::format(
       R"({{"type":"epoch","epoch":{},"step":{},"train_loss":{},"train_accuracy":{},)"
-      R"("test_loss":{},"test_accuracy":{},"learning_rate":{},"wall_seconds":{}{}{}}})"
+      R"("test_loss":{},"test_accuracy":{},"learning_rate":{},"wall_seconds":{}{}{}{}}})"
       "\n",
       record.epoch,
       record.step,
@@ -113,6 +122,7 @@ std::string line_of(const EpochRecord& record) {
       number(record.learning_rate),
       number(record.wall_seconds),
       learned(record.learned_rate),
+      validated(record),
       reached_by(record.average));
 }
 
@@ -138,6 +148,8 @@ double trace_bytes(const TraceOptions& options,
                                                                   .learning_rate = kLongest,
                                                                   .wall_seconds = kLongest,
                                                                   .learned_rate = kLongest,
+                                                                  .has_validation = true,
+                                                                  .validation = longest,
                                                                   .average = {{longest, longest}}})
                                                   .size());
   const auto count = [&](int64_t every) {

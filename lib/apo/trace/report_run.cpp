@@ -38,10 +38,13 @@ void see_evaluation(const Json& epoch, int64_t step, const SeePoint& see) {
     const double value = number(epoch.value(name, Json()));
     if (std::isfinite(value)) see(name, false, step, scale * value);
   };
-  for (const char* loss : {"test_loss", "average_train_loss", "average_test_loss"}) {
+  for (const char* loss :
+       {"test_loss", "validation_loss", "average_train_loss", "average_test_loss"}) {
     see_known(loss, 1);
   }
-  for (const char* accuracy : {"test_accuracy", "average_test_accuracy"}) see_known(accuracy, 100);
+  for (const char* accuracy : {"test_accuracy", "validation_accuracy", "average_test_accuracy"}) {
+    see_known(accuracy, 100);
+  }
 }
 
 void see_points(const Json& record, const SeePoint& see) {
@@ -111,6 +114,9 @@ Json final_numbers(const Json& summary, const Overview& seen) {
   return {{"train_loss", otherwise("/final/train/loss", epoch, "train_loss")},
           {"test_loss", otherwise("/final/test/loss", epoch, "test_loss")},
           {"test_accuracy", otherwise("/final/test/accuracy", epoch, "test_accuracy")},
+          {"validation_loss", otherwise("/final/validation/loss", epoch, "validation_loss")},
+          {"validation_accuracy",
+           otherwise("/final/validation/accuracy", epoch, "validation_accuracy")},
           {"average_test_accuracy",
            otherwise("/average/test/accuracy", epoch, "average_test_accuracy")},
           {"learning_rate", otherwise("/learning_rate", step, "learning_rate")},
@@ -172,6 +178,8 @@ Json read_curves(const std::filesystem::path& folder,
                            "epoch_loss",
                            "test_loss",
                            "test_accuracy",
+                           "validation_loss",
+                           "validation_accuracy",
                            "average_train_loss",
                            "average_test_loss",
                            "average_test_accuracy"}) {
@@ -217,6 +225,8 @@ RunOnPage read_run(const ReportRun& run, size_t most) {
                 {"final", final},
                 {"best",
                  {{"train_loss", at_path(summary, "/best/train_loss")},
+                  {"validation_loss", at_path(summary, "/best/validation/loss")},
+                  {"validation_accuracy", at_path(summary, "/best/validation/accuracy")},
                   {"test_accuracy", at_path(summary, "/best/test_accuracy")}}},
                 {"clock", clock}};
   return page;

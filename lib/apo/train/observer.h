@@ -56,6 +56,8 @@ struct EpochRecord {
   double learning_rate = 0;
   double wall_seconds = 0;
   std::optional<double> learned_rate = {};
+  bool has_validation = false;  ///< whether there is such a set
+  std::optional<Metrics> validation = {};
   std::optional<AverageMetrics> average = {};  ///< where there is one
 };
 
@@ -75,6 +77,8 @@ struct RunSummary {
   int64_t steps = 0;
   std::optional<Metrics> final_train;
   std::optional<Metrics> final_test;
+  std::optional<Metrics> final_validation;
+  std::optional<Metrics> best_validation;       ///< of the epoch that counts as best
   std::optional<AverageMetrics> final_average;  ///< where there is one
   std::optional<double> best_train_loss;
   std::optional<double> best_test_accuracy;

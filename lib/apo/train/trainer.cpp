@@ -43,6 +43,7 @@ Trainer::Trainer(Problem& problem,
       log_(observers_,
            names_of_tuned(phi_, problem),
            problem.network->parameters().front().is_cpu()),
+      scores_(problem.validation != nullptr),
       average_(options.average, problem.network->parameters()),
       meta_clock_(problem.network->parameters().front().device()) {
   if (!rule.traits().recordable) options_.recorder.reset();
@@ -56,7 +57,7 @@ void Trainer::advance_to(int64_t end) {
   while (!log_.diverged() && !options_.interrupted()) {
     if (is_epoch_over()) {
       end_epoch();
-    } else if (t_ < end) {
+    } else if (t_ < end && !ended_early()) {
       if (!take_step()) break;
       ++t_;
     } else {
@@ -172,6 +173,8 @@ void Trainer::end_epoch() {
   const auto measured = [&](Part part) { return evaluate(problem_, part, options_.interrupted); };
   const std::optional<Metrics> whole = full ? measured(Part::train) : std::nullopt;
   if (evaluated) record.test = measured(Part::test);
+  record.has_validation = problem_.validation != nullptr;
+  if (evaluated) record.validation = measured(Part::validation);
   record.average = average_.measured(problem_, full, evaluated, options_.interrupted);
   if (options_.interrupted()) return;  // the epoch ends again when the run goes on
   const Metrics running = log_.take_running_metrics();
@@ -180,7 +183,8 @@ void Trainer::end_epoch() {
   scores_.note(record);
   average_.note(record.average);
   for (Observer* observer : observers_) observer->on_epoch(record);
-  if (is_on_schedule() && t_ < options_.steps) options_.on_checkpoint();  // else the runner does
+  const bool goes_on = t_ < options_.steps && !ended_early();
+  if (is_on_schedule() && goes_on) options_.on_checkpoint();  // else the runner does
   clock_.start();
 }
 
@@ -231,6 +235,13 @@ RunSummary Trainer::conclude() {
         "interrupted after step {} of {}; the same command with --resume goes on with it",
         t_,
         options_.steps);
+  }
+  if (summary.status == RunStatus::finished && t_ < options_.steps) {
+    summary.message = fmt::format(
+        "ended at step {} of {}: the last {} evaluations were no better on the validation set",
+        t_,
+        options_.steps,
+        scores_.stale());
   }
   summary.final_learning_rate = learning_rate() * scheduled();
   if (options_.schedule) summary.final_learned_rate = learning_rate();

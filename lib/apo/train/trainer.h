@@ -25,6 +25,8 @@ struct TrainOptions {
   int64_t steps = 0;           ///< base steps in all
   int64_t evaluate_every = 1;  ///< epochs; the last is always evaluated, 0: none is
   TrainMetrics train_metrics = TrainMetrics::running;
+  /// Evaluations without a better validation score after which the run ends; 0: never.
+  int64_t patience = 0;
   AverageOptions average = {};
   bool auto_learning_rate = false;  ///< the tuner finds the first one
   /// Of η in the base steps; nullptr: as the tuner decides it.
@@ -71,7 +73,7 @@ class Trainer {
   /// The step at which it did. Pre: it has.
   int64_t diverged_at() const { return log_.diverged()->step; }
   /// Whether what the run is now, at the end of an epoch that was measured, is better than all that
-  /// this was asked of before: by test accuracy, or where there are no classes by training loss.
+  /// this was asked of before, as Scores judges.
   bool is_new_best();
   /// Whether the run is where train.checkpoint_every wants a checkpoint, or at its start, and may
   /// be gone back to.
@@ -117,7 +119,11 @@ class Trainer {
   Gradient differentiate(const Batch& x);
   void judge_by_chance(const Gradient& at);
   void tune(const StepContext& context);
-  bool is_interrupted() const { return !log_.diverged() && recorded_ < options_.steps; }
+  bool is_interrupted() const {
+    return !log_.diverged() && recorded_ < options_.steps && !ended_early();
+  }
+  /// Whether it waits for a better validation score no longer.
+  bool ended_early() const { return options_.patience > 0 && scores_.stale() >= options_.patience; }
   std::string reason(const StepRecord& bad) const;
   Packed<StepTerms> update(const Gradient& at);
   void forget_recordings();

@@ -39,6 +39,8 @@ const fillTable = () => {
     ['status', run => run.status], ['train loss', run => show(run.final.train_loss)], ['best', run => show(run.best.train_loss)],
     ['test loss', run => show(run.final.test_loss)],
     ['test accuracy', run => percent(run.final.test_accuracy)], ['best', run => percent(run.best.test_accuracy)],
+    ...(runs.some(run => run.final.validation_loss != null) ? [['validation loss', run => show(run.final.validation_loss)], ['best', run => show(run.best.validation_loss)],
+      ['validation accuracy', run => percent(run.final.validation_accuracy)], ['best', run => percent(run.best.validation_accuracy)]] : []),
     ...(runs.some(run => run.final.average_test_accuracy != null) ? [['of the average', run => percent(run.final.average_test_accuracy)]] : []),
     ['η', run => show(run.final.learning_rate)], ['epochs', run => show(run.final.epochs)], ['steps', run => show(run.final.steps)],
     ['seconds', run => (run.final.seconds == null ? '–' : run.final.seconds.toFixed(run.final.seconds < 10 ? 1 : 0))],

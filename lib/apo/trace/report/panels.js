@@ -19,6 +19,8 @@ const along = (from, to, value) => {
 const line = (curve, run, rest = {}) => (curve && curve.x.length ? [{ curve, label: run.label, index: run.index, ...rest }] : []);
 runs.forEach((run, index) => { run.index = index; });
 
+/** Of the validation set, where a run has one. */
+const validation = (curve, run) => line(curve, run, { dotted: true, label: `${run.label}, validation` });
 /** Of the averaged weights, where a run has them. */
 const average = (curve, run) => line(curve, run, { dotted: true, label: `${run.label}, average` });
 
@@ -33,8 +35,8 @@ const lossOf = run => {
 };
 const panels = [
   { title: 'Training loss', log: true, curves: lossOf },
-  { title: 'Test loss', log: 'if wide', curves: run => [...line(run.test_loss, run), ...average(run.average_test_loss, run)] },
-  { title: 'Test accuracy, %', curves: run => [...line(run.test_accuracy, run), ...average(run.average_test_accuracy, run)] },
+  { title: 'Test loss', log: 'if wide', curves: run => [...line(run.test_loss, run), ...validation(run.validation_loss, run), ...average(run.average_test_loss, run)] },
+  { title: 'Test accuracy, %', curves: run => [...line(run.test_accuracy, run), ...validation(run.validation_accuracy, run), ...average(run.average_test_accuracy, run)] },
   { title: 'Learning rate η', log: true, curves: run => line(run.learning_rate, run) },
 ];
 

@@ -1,0 +1,60 @@
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/index_select.h>
+#include <ATen/ops/randperm.h>
+#include <ATen/ops/zeros.h>
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "apo/base/error.h"
+#include "apo/base/random.h"
+#include "apo/data/dataset.h"
+
+namespace apo {
+namespace {
+
+/// The numbers of the examples of each class; all together where an example has no class of its
+/// own.
+TensorList strata(const Dataset& dataset) {
+  const Tensor& targets = dataset.train.targets;
+  if (dataset.classes == 0 || targets.dim() > 1) return {at::arange(targets.size(0), at::kLong)};
+  TensorList classes;
+  for (int64_t c = 0; c < dataset.classes; ++c) {
+    classes.push_back(targets.eq(c).nonzero().squeeze(1));
+  }
+  return classes;
+}
+
+}  // namespace
+
+void hold_out(Dataset& dataset, double share, uint64_t seed) {
+  const int64_t count = dataset.train.targets.size(0);
+  at::Generator generator = make_generator(seed, RandomStream::validation_split);
+  const Tensor held = at::zeros({count}, at::kBool);
+  for (const Tensor& stratum : strata(dataset)) {
+    const auto size = static_cast<double>(stratum.size(0));
+    const Tensor order = at::randperm(stratum.size(0), generator, at::kLong);
+    const Tensor chosen = order.narrow(0, 0, std::llround(share * size));
+    held.index_fill_(0, stratum.index_select(0, chosen), true);
+  }
+  const auto part = [&](const Tensor& which) {
+    const Tensor examples = which.nonzero().squeeze(1);
+    return dataset.train.mapped([&](const Tensor& t) { return t.index_select(0, examples); });
+  };
+  dataset.validation = part(held);
+  dataset.train = part(held.logical_not());
+  if (dataset.validation.targets.size(0) == 0 || dataset.train.targets.size(0) == 0) {
+    throw Error(ErrorKind::config,
+                fmt::format("dataset.validation_share = {}: of {} training examples it makes a "
+                            "validation set of {}; accepted: a share that leaves both some",
+                            share,
+                            count,
+                            dataset.validation.targets.size(0)));
+  }
+  if (!dataset.normalisation.mean.empty()) {
+    dataset.normalisation = channel_statistics(dataset.train.inputs);
+  }
+}
+
+}  // namespace apo
