@@ -33,7 +33,8 @@ class ApoTrainTest(unittest.TestCase):
     """A test in an empty working folder, with `smoke.yaml` in it."""
 
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
+        # What a test has killed may have a child left that still writes.
+        folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
         self.write("smoke.yaml", SMOKE)
