@@ -1,20 +1,45 @@
-# cmake --install: the library with its headers and find_package(apo), the program and its configurations.
+# cmake --install: the program with its configurations, the pages, the library with its headers and find_package(apo).
+# What else packages hold is in package.cmake.
 include(CMakePackageConfigHelpers)
 include(GNUInstallDirs)
 
-set(package ${CMAKE_INSTALL_LIBDIR}/cmake/apo)
-install(TARGETS apo EXPORT apoTargets)
-install(DIRECTORY lib/apo TYPE INCLUDE FILES_MATCHING PATTERN "*.h" PATTERN report EXCLUDE)
-install(EXPORT apoTargets NAMESPACE apo:: DESTINATION ${package})
+set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME program)
 get_filename_component(torch_dir "${LibTorch_INCLUDE_DIR}/.." ABSOLUTE)
+
+set(package ${CMAKE_INSTALL_LIBDIR}/cmake/apo)
+install(TARGETS apo EXPORT apoTargets COMPONENT library)
+install(DIRECTORY lib/apo TYPE INCLUDE COMPONENT library FILES_MATCHING PATTERN "*.h" PATTERN report EXCLUDE)
+install(EXPORT apoTargets NAMESPACE apo:: DESTINATION ${package} COMPONENT library)
 configure_package_config_file(cmake/apoConfig.cmake.in ${CMAKE_BINARY_DIR}/apoConfig.cmake INSTALL_DESTINATION ${package})
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/apoConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(
   FILES ${CMAKE_BINARY_DIR}/apoConfig.cmake ${CMAKE_BINARY_DIR}/apoConfigVersion.cmake cmake/FindLibTorch.cmake
   DESTINATION ${package}
+  COMPONENT library
 )
 
-# The program finds LibTorch where it was built with it, and configurations in share/.
-set_target_properties(apo-train PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
-install(TARGETS apo-train)
+# The same everywhere, so that a folder may be moved: the program has no path to any library, lies in lib/apo-train, and is started by
+# a launcher, bin/apo-train. Beside the program, in `torch`, is LibTorch, or a link to it, or nothing, and then the launcher finds one.
+# Configurations are found in share/.
+set(private lib/apo-train)
+install(PROGRAMS cmake/launcher.sh TYPE BIN RENAME apo-train)
+install(TARGETS apo-train DESTINATION ${private})
+set(library libtorch_cpu.so)
+if(APO_CUDA)
+  set(library libtorch_cuda.so)
+endif()
+file(WRITE ${CMAKE_BINARY_DIR}/libtorch-version "${LibTorch_VERSION} ${library}\n")
+install(FILES ${CMAKE_BINARY_DIR}/libtorch-version DESTINATION ${private})
 install(DIRECTORY configs DESTINATION ${CMAKE_INSTALL_DATADIR}/apo-train)
+# Under the name that Debian asks for.
+install(FILES LICENSE TYPE DOC RENAME copyright)
+
+install(FILES README.md CHANGELOG.md TYPE DOC COMPONENT pages)
+install(DIRECTORY docs TYPE DOC COMPONENT pages)
+
+# Only where it was built.
+install(
+  CODE "file(CREATE_LINK \"${torch_dir}\" \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${private}/torch\" SYMBOLIC)"
+  COMPONENT link_to_libtorch
+)
+include(cmake/package.cmake)

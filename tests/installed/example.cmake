@@ -12,5 +12,6 @@ run(${CMAKE_COMMAND} -S ${EXAMPLE} -B example -DCMAKE_BUILD_TYPE=Release -DCMAKE
 run(${CMAKE_COMMAND} --build example)
 get_filename_component(name ${EXAMPLE} NAME)
 run(example/${name})
-# A configuration by its name, which is found in share/.
-run(prefix/bin/apo-train --config mnist_mlp_sgd_apo --print-config)
+# The folder may be moved. A configuration by its name, which is found in share/.
+file(RENAME ${BUILD}/installed/prefix ${BUILD}/installed/moved)
+run(moved/bin/apo-train --config mnist_mlp_sgd_apo --print-config)
