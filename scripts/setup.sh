@@ -108,12 +108,12 @@ fetch_libtorch() {
     die "LibTorch could not be downloaded; see pip's words above. Is there a network? A LibTorch fetched elsewhere can be named: APO_TORCH_DIR=/path/to/torch"
 
   say "LibTorch: unpacking"
-  local wheel kept
+  local wheel kept # dist-info has the licence, which goes where a package takes LibTorch
   mkdir "$staging/whole"
   for wheel in "$staging"/wheels/*.whl; do
     case $wheel in
-      */torch-*) kept=('torch/lib/*' 'torch/include/*') ;;
-      *) kept=('nvidia/*') ;;
+      */torch-*) kept=('torch/lib/*' 'torch/include/*' '*.dist-info/*') ;;
+      *) kept=('nvidia/*' '*.dist-info/*') ;;
     esac
     unzip -q "$wheel" "${kept[@]}" -d "$staging/whole" || die "${wheel##*/} could not be unpacked; is the disk full?"
     rm "$wheel"

@@ -21,6 +21,7 @@ NOT_RUN = {
     "scripts/build.sh": "builds",
     "scripts/download_data.sh": "needs the network; scripts.download_data tests it",
     "scripts/bundle.sh": "builds",
+    "scripts/package.sh": "builds",
     "scripts/gpu_check.sh": "needs a GPU",
     "scripts/benchmark.sh": "an hour of measuring",
     "scripts/instructions.sh": "minutes under valgrind",
