@@ -41,11 +41,12 @@ std::vector<char*> pointers_to(std::vector<std::string>& words) {
 /// errors: a descriptor for its stderr, or -1. Returns errno, 0 for success.
 int spawn(std::vector<std::string> words,
           std::vector<std::string> environment,
+          const std::string& input,
           int errors,
           pid_t& pid) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, input.c_str(), O_RDONLY, 0);
   if (errors >= 0) {
     posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
     posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO);
@@ -83,11 +84,12 @@ std::pair<int, int> make_pipe() {
 Child::Child(const std::filesystem::path& executable,
              std::vector<std::string> arguments,
              const EnvironmentVariables& added,
-             bool keeps_errors) {
+             bool keeps_errors,
+             const std::string& input) {
   arguments.insert(arguments.begin(), executable.string());
   int write_end = -1;
   if (keeps_errors) std::tie(errors_, write_end) = make_pipe();
-  const int error = spawn(std::move(arguments), environment_with(added), write_end, pid_);
+  const int error = spawn(std::move(arguments), environment_with(added), input, write_end, pid_);
   if (write_end >= 0) close(write_end);
   if (error == 0) return;
   close_errors();

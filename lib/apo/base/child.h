@@ -27,12 +27,13 @@ class Child {
   };
 
   /// Starts `executable` in a process group of its own, so that a Ctrl-C does not reach it but
-  /// through us, with our environment and `added`. It can read nothing. With `keeps_errors` what it
+  /// through us, with our environment and `added`. It reads `input`. With `keeps_errors` what it
   /// writes to stdout goes nowhere and the end of its stderr is kept. Throws std::system_error.
   Child(const std::filesystem::path& executable,
         std::vector<std::string> arguments,
         const EnvironmentVariables& added,
-        bool keeps_errors);
+        bool keeps_errors,
+        const std::string& input = "/dev/null");
   /// Leaves the process alone.
   ~Child();
   Child(const Child&) = delete;

@@ -29,17 +29,6 @@ std::optional<fs::path> file_at(const fs::path& path) {
   return std::nullopt;
 }
 
-/// The names of the configurations in a folder, without `.yaml`.
-std::vector<std::string> names_in(const fs::path& folder) {
-  std::vector<std::string> names;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
-    if (entry.path().extension() == ".yaml") names.push_back(entry.path().stem().string());
-  }
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
 /// Without what may be meant as `.yaml`.
 std::string without_extension(const std::string& name) {
   const fs::path path = name;
@@ -77,7 +66,8 @@ std::string near_below(const std::string& name, const std::vector<fs::path>& fol
 
 [[noreturn]] void fail_for_path(const fs::path& path, const std::vector<fs::path>& folders) {
   const fs::path folder = path.parent_path();
-  const std::string near = nearest(without_extension(path.filename().string()), names_in(folder));
+  const std::string near =
+      nearest(without_extension(path.filename().string()), config_names(folder));
   const std::string hint =
       near.empty() ? near_below(path.string(), folders)
                    : fmt::format("; did you mean '{}'?", (folder / (near + ".yaml")).string());
@@ -88,7 +78,7 @@ std::string near_below(const std::string& name, const std::vector<fs::path>& fol
   std::vector<std::string> names;
   std::vector<std::string> looked_in = {"."};
   for (const fs::path& folder : folders) {
-    const std::vector<std::string> here = names_in(folder);
+    const std::vector<std::string> here = config_names(folder);
     names.insert(names.end(), here.begin(), here.end());
     looked_in.push_back(folder.string());
   }
@@ -102,6 +92,16 @@ std::string near_below(const std::string& name, const std::vector<fs::path>& fol
 }
 
 }  // namespace
+
+std::vector<std::string> config_names(const fs::path& folder) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    if (entry.path().extension() == ".yaml") names.push_back(entry.path().stem().string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
 
 FoundConfig find_config(const std::string& name, const std::vector<fs::path>& folders) {
   if (is_file(name)) return {name, ""};

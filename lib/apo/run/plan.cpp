@@ -97,7 +97,6 @@ void add_notes(const std::vector<std::string>& lines, std::string& note) {
 Plan make_plan(Document document,
                const std::filesystem::path& file,
                std::optional<int64_t> run_index) {
-  name_after_file(document, file);
   const SectionDescription keys = describe([](OptionVisitor& visitor) {
     Experiment experiment;
     experiment.visit(visitor);
@@ -108,6 +107,8 @@ Plan make_plan(Document document,
   plan.axes = Json::object();
   std::string notes;
   add_notes(settle(document, keys), notes);
+  plan.given = document;
+  name_after_file(document, file);
   const Grid grid(document);
   for (const Axis& axis : grid.axes()) {
     for (const ConfigNode& value : axis.values) plan.axes[axis.key].push_back(to_json(value));

@@ -24,6 +24,7 @@ struct Plan {
   std::string name;
   std::string config_file;
   std::string note;  ///< which keys have moved and which later choices took away, a line for each
+  Document given;    ///< what the configuration says, with the keys that there are now
   nlohmann::ordered_json axes;  ///< key → values; empty for a single run
   std::vector<PlannedRun> runs;
 
