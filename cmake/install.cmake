@@ -42,4 +42,25 @@ install(
   CODE "file(CREATE_LINK \"${torch_dir}\" \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${private}/torch\" SYMBOLIC)"
   COMPONENT link_to_libtorch
 )
+
+# What the program writes of itself for the shell, where the shell looks for it: WORDS of the command line, FILE in share/.
+function(install_words words file)
+  get_filename_component(folder ${file} DIRECTORY)
+  get_filename_component(name ${file} NAME)
+  set(made ${CMAKE_BINARY_DIR}/words/${name})
+  if(name STREQUAL apo-train)
+    set(made ${made}.bash)
+  endif()
+  install(CODE "
+    file(MAKE_DIRECTORY \"${CMAKE_BINARY_DIR}/words\")
+    execute_process(
+      COMMAND \"$<TARGET_FILE:apo-train>\" ${words} OUTPUT_FILE \"${made}\"
+      WORKING_DIRECTORY \"${CMAKE_SOURCE_DIR}\" COMMAND_ERROR_IS_FATAL ANY)")
+  install(FILES ${made} DESTINATION ${CMAKE_INSTALL_DATADIR}/${folder} RENAME ${name})
+endfunction()
+install_words("--man" man/man1/apo-train.1)
+install_words("--completion bash" bash-completion/completions/apo-train)
+install_words("--completion zsh" zsh/site-functions/_apo-train)
+install_words("--completion fish" fish/vendor_completions.d/apo-train.fish)
+
 include(cmake/package.cmake)

@@ -3,13 +3,15 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <map>
+#include <algorithm>
 
 #include "apo/base/error.h"
 #include "apo/base/options.h"
 #include "apo/base/text.h"
 #include "apo/config/characters.h"
 #include "apo/config/scalar.h"
+#include "completion.h"
+#include "man_page.h"
 
 namespace apo {
 namespace {
@@ -18,21 +20,26 @@ constexpr const char* kDescription =
     "Trains a network and tunes the learning rate while it trains, by Amortized Proximal "
     "Optimization.";
 
-constexpr const char* kFooter = R"(
-Examples:
+constexpr const char* kExamples = R"(
   apo-train --config mnist_mlp_sgd_apo
       train as the file says; results go to runs/mnist_mlp_sgd_apo/
   apo-train --config a.yaml --set tuner.lambda=0.01 --set optimizer.name=adam --dry-run
       change two keys; check everything and estimate the time, without training
+  apo-train --config a.yaml --tuner.lambda 0.01 optimizer.name=adam
+      the same keys, as other programs write them
   apo-train --config a.yaml --set 'tuner.lambda=[0.1, 0.01, 0.001]' --jobs 2
       a grid of three runs, two at a time
   apo-train --report figure.html SGD=runs/sgd runs/rmsprop runs/my_grid
       one page of any runs: a grid's folder stands for its runs
+  apo-train --init mnist_mlp_adam > my.yaml
+      a configuration to begin with, every key in it with what it means
+)";
 
-Exit codes:
+constexpr const char* kExitCodes = R"(
   0 done           1 internal error           2 wrong usage or configuration
   3 data missing   4 diverged                 5 some runs of a grid failed
-  128 + signal: interrupted, and saved)";
+  128 + signal: interrupted, and saved
+)";
 
 [[noreturn]] void fail(const std::string& message) {
   throw Error(ErrorKind::config, message);
@@ -44,12 +51,11 @@ constexpr const char* kSeeHelp = "; see apo-train --help";
 /// Words as the command line has them; checked and converted after parsing, for messages in the
 /// style of the configuration's.
 struct Words {
-  std::vector<std::string> sets;
-  std::string device;
-  std::string seed;
-  std::string threads;
   std::string run_index;
   std::string jobs;
+  std::string init;
+  bool man = false;
+  std::string completion;
 };
 
 /// The options of a group of --help.
@@ -58,15 +64,19 @@ class Group {
   Group(CLI::App& app, const char* name) : app_(app), name_(name) {}
 
   /// Takes one word; of several the last.
-  void word(const char* option, std::string& value, const char* type, const char* help) {
+  CLI::Option* word(const char* option, std::string& value, const char* type, const char* help) {
     CLI::Option* added = app_.add_option(option, value, help)->type_name(type)->group(name_);
-    added->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    return added->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   }
   CLI::Option* words(const char* option,
                      std::vector<std::string>& values,
                      const char* type,
                      const char* help) {
     return app_.add_option(option, values, help)->type_name(type)->group(name_);
+  }
+  /// One that `split_arguments` has taken out.
+  void described(const char* option, const char* type, const std::string& help) {
+    app_.add_option(option, help)->type_name(type)->group(name_);
   }
   CLI::Option* flag(const char* option, bool& value, const char* help) {
     return app_.add_flag(option, value, help)->group(name_);
@@ -79,14 +89,17 @@ class Group {
 
 void add_options(CLI::App& app, Flags& flags, Words& words) {
   Group experiment(app, "Experiment");
-  experiment.word(
-      "--config", flags.config, "FILE", "The experiment, a YAML file or a name in configs/");
-  experiment
-      .words("--set", words.sets, "KEY=VALUE", "Override a dotted configuration key; repeatable")
-      ->allow_extra_args(false);
-  experiment.word("--device", words.device, "auto|cpu|cuda|cuda:N", "Shorthand for --set device=…");
-  experiment.word("--seed", words.seed, "N", "Shorthand for --set seed=…");
-  experiment.word("--threads", words.threads, "N", "Shorthand for --set threads=…");
+  experiment.word("--config",
+                  flags.config,
+                  "FILE",
+                  "The experiment, a YAML file or a name in configs/; - reads it from stdin");
+  experiment.described(
+      "--set",
+      "KEY=VALUE",
+      "Override a dotted configuration key; repeatable. Also: KEY=VALUE alone, --KEY VALUE");
+  experiment.described("--device", "auto|cpu|cuda|cuda:N", "Shorthand for --set device=…");
+  experiment.described("--seed", "N", "Shorthand for --set seed=…");
+  experiment.described("--threads", "N", "Shorthand for --set threads=…");
 
   Group run(app, "Run");
   run.word("--output", flags.output, "DIR", "Where run folders go (default: runs)");
@@ -106,13 +119,24 @@ void add_options(CLI::App& app, Flags& flags, Words& words) {
 
   Group information(app, "Information");
   app.set_help_flag("--help,-h", "Print this text")->group("Information");
-  information.flag("--version", flags.version, "Print the versions of apo-train and LibTorch");
+  information.flag("--version", flags.version, "Print what this is and what it was built with");
   information.flag(
       "--print-config", flags.print_config, "Print the configuration with every default");
   information.flag("--list",
                    flags.list,
                    "Print the data sets, models, optimizers and tuners with their options");
   information.flag("--list-markdown", flags.list_markdown, "Print the configuration reference");
+  information
+      .word("--init",
+            words.init,
+            "NAME",
+            "Print that configuration as a starter: every key, with what it means")
+      ->expected(0, 1);
+  information.word("--completion",
+                   words.completion,
+                   "bash|zsh|fish",
+                   "Print what completes command lines in that shell");
+  information.flag("--man", words.man, "Print this as a manual page");
   information
       .words("--report",
              flags.report,
@@ -127,19 +151,23 @@ void add_options(CLI::App& app, Flags& flags, Words& words) {
                    "What to report (default: info)");
 }
 
+/// Those of the program, and the keys that could be meant.
 std::vector<std::string> option_names(const CLI::App& app) {
-  std::vector<std::string> names;
+  std::vector<std::string> names = top_level_keys();
   for (const CLI::Option* option : app.get_options()) {
-    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    names.insert(names.end(), option->get_lnames().begin(), option->get_lnames().end());
   }
+  for (std::string& name : names) name.insert(0, "--");
   return names;
 }
 
 void require_nothing_left(const CLI::App& app) {
   const std::vector<std::string> words = app.remaining();
   if (words.empty()) return;
-  const std::string word = in_one_line(words.front().substr(0, words.front().find('=')));
-  if (!word.starts_with("-")) {
+  const std::string& first = words.front();
+  const bool is_option = first.starts_with("-");
+  const std::string word = in_one_line(is_option ? first.substr(0, first.find('=')) : first);
+  if (!is_option) {
     const bool file = word.ends_with(".yaml");
     fail(fmt::format("unexpected argument '{}'{}",
                      word,
@@ -155,29 +183,6 @@ std::string without_double_blanks(std::string text) {
   return text;
 }
 
-Override override_of(const std::string& set) {
-  const size_t equals = set.find('=');
-  if (equals == std::string::npos || equals == 0) {
-    fail(fmt::format("--set {}: must be KEY=VALUE", in_one_line(set)));
-  }
-  return {set.substr(0, equals), set.substr(equals + 1), "--set " + set};
-}
-
-/// In the order of the command line, so that the last word on a key is the one that counts.
-std::vector<Override> overrides_of(const CLI::App& app) {
-  std::vector<Override> overrides;
-  std::map<const CLI::Option*, size_t> seen;
-  for (const CLI::Option* option : app.parse_order()) {
-    const std::string name = option->get_single_name();
-    const bool is_set = name == "set";
-    if (!is_set && name != "device" && name != "seed" && name != "threads") continue;
-    const std::string value = option->results().at(seen[option]++);
-    overrides.push_back(is_set ? override_of(value)
-                               : Override{name, value, fmt::format("--{} {}", name, value)});
-  }
-  return overrides;
-}
-
 /// CLI11's complaint in our words: what remains wrong here is nearly always a missing value.
 [[noreturn]] void fail_by(const CLI::ParseError& error) {
   const std::string message = error.what();
@@ -191,6 +196,26 @@ std::vector<Override> overrides_of(const CLI::App& app) {
   fail(in_one_line(message) + kSeeHelp);
 }
 
+/// Something is to be trained, or answered; and words on keys have a configuration to change.
+void require_use(const Flags& flags) {
+  const bool informs = flags.version || flags.list || flags.list_markdown ||
+                       !flags.report.empty() || !flags.help.empty() || flags.init;
+  if (flags.config.empty() && !informs) fail(std::string("--config FILE is needed") + kSeeHelp);
+  if (flags.report.empty()) return;
+  for (const Override& override : flags.overrides) {
+    if (override.place.starts_with("--")) continue;
+    fail(fmt::format("unexpected argument '{}'; the folders of --report stand right behind it",
+                     in_one_line(override.place)));
+  }
+}
+
+void read_numbers(const Words& words, Flags& flags) {
+  if (!words.run_index.empty()) {
+    flags.run_index = integer_in("--run-index", words.run_index, Range::at_least(0));
+  }
+  if (!words.jobs.empty()) flags.jobs = integer_in("--jobs", words.jobs, Range::between(1, 1024));
+}
+
 }  // namespace
 
 Flags parse_flags(int argc, const char* const* argv) {
@@ -198,10 +223,13 @@ Flags parse_flags(int argc, const char* const* argv) {
   Words words;
   CLI::App app(kDescription, "apo-train");
   app.allow_extras();
-  app.footer(kFooter);
+  app.footer(fmt::format("\nExamples:{}\nExit codes:{}", kExamples, kExitCodes));
   add_options(app, flags, words);
+  Arguments arguments = split_arguments({argv + 1, argv + argc}, app);
+  flags.overrides = std::move(arguments.overrides);
   try {
-    app.parse(argc, argv);
+    std::reverse(arguments.others.begin(), arguments.others.end());  // as CLI11 wants them
+    app.parse(std::move(arguments.others));
   } catch (const CLI::CallForHelp&) {
     flags.help = without_double_blanks(app.help());
     return flags;
@@ -209,16 +237,14 @@ Flags parse_flags(int argc, const char* const* argv) {
     fail_by(error);
   }
   require_nothing_left(app);
-  const bool informs = flags.version || flags.list || flags.list_markdown || !flags.report.empty();
-  if (flags.config.empty() && !informs) fail(std::string("--config FILE is needed") + kSeeHelp);
-  if (!words.run_index.empty()) {
-    flags.run_index = integer_in("--run-index", words.run_index, Range::at_least(0));
-  }
-  if (!words.jobs.empty()) flags.jobs = integer_in("--jobs", words.jobs, Range::between(1, 1024));
+  if (words.man) flags.help = man_page(app, kExamples, kExitCodes);
+  if (!words.completion.empty()) flags.help = completion(app, words.completion);
+  if (app.count("--init") > 0) flags.init = words.init;
+  require_use(flags);
+  read_numbers(words, flags);
   require_one_of("--progress", flags.progress, {"auto", "on", "off"});
   require_one_of(
       "--log-level", flags.log_level, {"trace", "debug", "info", "warn", "error", "off"});
-  flags.overrides = overrides_of(app);
   return flags;
 }
 

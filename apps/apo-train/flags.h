@@ -8,27 +8,23 @@
 
 #include "apo/config/document.h"
 #include "apo/trace/run_folder.h"
+#include "overrides.h"
 
 namespace apo {
 
-/// A configuration key that the command line sets.
-struct Override {
-  std::string key;
-  /// In YAML syntax.
-  std::string value;
-  /// How messages name it: "--seed 1".
-  std::string place;
-};
-
 struct Flags {
-  /// The text of --help; then nothing else counts.
+  /// The text of --help, --man or --completion; then nothing else counts.
   std::string help = {};
   bool version = false;
   bool list = false;
   bool list_markdown = false;
 
+  /// The configuration to make a starter of; "" where the command line names none.
+  std::optional<std::string> init = {};
+
+  /// A file or a name; "-" for stdin.
   std::string config = {};
-  /// --set, --device, --seed and --threads, in their order: the last on a key counts.
+  /// In the order of the command line: the last on a key counts.
   std::vector<Override> overrides = {};
   std::string output = "runs";
   bool resume = false;

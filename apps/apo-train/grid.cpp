@@ -10,6 +10,7 @@
 #include "apo/trace/run_folder.h"
 #include "find_config.h"
 #include "grid_runner.h"
+#include "standard_input.h"
 
 namespace apo {
 namespace {
@@ -18,7 +19,8 @@ namespace fs = std::filesystem;
 
 /// What a child needs to do run `index` as we would.
 std::vector<std::string> arguments(const Plan& plan, const Flags& flags, size_t index) {
-  std::vector<std::string> words = {"--config", plan.config_file};
+  const bool from_stdin = plan.config_file == kStandardInput;
+  std::vector<std::string> words = {"--config", from_stdin ? "-" : plan.config_file};
   for (const Override& override : flags.overrides) {
     words.insert(words.end(), {"--set", override.key + "=" + override.value});
   }
@@ -65,7 +67,8 @@ int run_grid(const Plan& plan, const Flags& flags) {
                                   children,
                                   static_cast<size_t>(jobs),
                                   threads_per_child(plan, jobs),
-                                  on_end);
+                                  on_end,
+                                  standard_input_of_children());
   if (!ended.empty()) write_grid(plan, folder, ended);
   if (signal != 0) {
     say(

@@ -80,8 +80,13 @@ class Runner {
   Runner(const std::filesystem::path& executable,
          size_t jobs,
          size_t threads_per_child,
-         const std::function<void(const ChildResult&)>& on_end)
-      : executable_(executable), jobs_(jobs), threads_(threads_per_child), on_end_(on_end) {}
+         const std::function<void(const ChildResult&)>& on_end,
+         const std::string& input)
+      : executable_(executable),
+        jobs_(jobs),
+        threads_(threads_per_child),
+        on_end_(on_end),
+        input_(input) {}
 
   /// Where `on_end` threw: no child is left behind.
   ~Runner() {
@@ -107,8 +112,8 @@ class Runner {
   void start(size_t index, std::vector<std::string> arguments) {
     if (threads_ > 0) arguments.insert(arguments.end(), {"--threads", std::to_string(threads_)});
     try {
-      auto child =
-          std::make_unique<Child>(executable_, std::move(arguments), wait_settings(), jobs_ > 1);
+      auto child = std::make_unique<Child>(
+          executable_, std::move(arguments), wait_settings(), jobs_ > 1, input_);
       children_.push_back({index, std::move(child)});
     } catch (const std::system_error& error) {
       const std::string why = executable_.string() + ": " + error.code().message();
@@ -154,6 +159,7 @@ class Runner {
   const size_t jobs_;
   const size_t threads_;
   const std::function<void(const ChildResult&)>& on_end_;
+  const std::string& input_;
   SignalReader signals_;
   std::vector<RunningChild> children_;
   int signal_ = 0;
@@ -165,8 +171,9 @@ int run_children(const std::filesystem::path& executable,
                  const std::vector<std::vector<std::string>>& runs,
                  size_t jobs,
                  size_t threads_per_child,
-                 const std::function<void(const ChildResult&)>& on_end) {
-  return Runner(executable, std::max<size_t>(jobs, 1), threads_per_child, on_end).run(runs);
+                 const std::function<void(const ChildResult&)>& on_end,
+                 const std::string& input) {
+  return Runner(executable, std::max<size_t>(jobs, 1), threads_per_child, on_end, input).run(runs);
 }
 
 }  // namespace apo

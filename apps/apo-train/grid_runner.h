@@ -23,7 +23,8 @@ struct ChildResult {
 /// others alone.
 ///
 /// A single job writes to the terminal; several have their output kept back. The environment is
-/// ours with the settings of base/waiting.h. `threads_per_child` above 0 becomes `--threads`.
+/// ours with the settings of base/waiting.h. `threads_per_child` above 0 becomes `--threads`. Each
+/// reads `input`, opened anew.
 ///
 /// The signals of kEndSignals are passed on to the children, which are waited for, and no others
 /// are started. Returns the signal received, or 0.
@@ -31,6 +32,7 @@ int run_children(const std::filesystem::path& executable,
                  const std::vector<std::vector<std::string>>& runs,
                  size_t jobs,
                  size_t threads_per_child,
-                 const std::function<void(const ChildResult&)>& on_end);
+                 const std::function<void(const ChildResult&)>& on_end,
+                 const std::string& input = "/dev/null");
 
 }  // namespace apo

@@ -1,4 +1,5 @@
 // apo-train: command line → configuration → runs; errors → exit codes.
+#include <ATen/detail/CUDAHooksInterface.h>
 #include <fmt/format.h>
 #include <torch/headeronly/version.h>
 #include <unistd.h>
@@ -29,7 +30,9 @@
 #include "find_config.h"
 #include "flags.h"
 #include "grid.h"
+#include "init.h"
 #include "signals.h"
+#include "standard_input.h"
 
 namespace apo {
 namespace {
@@ -62,10 +65,25 @@ void warn_of_threads(const Plan& plan, const Flags& flags) {
   say(warning_of_threads(most, usable_cores()));
 }
 
-int start(const Flags& flags, char** argv) {
-  const FoundConfig found = find_config(flags.config, config_folders(this_executable()));
-  Document document = Document::load(found.file);
+/// The configuration, with what the command line sets.
+Document read_config(const Flags& flags, const FoundConfig& found) {
+  const bool from_stdin = found.file == kStandardInput;
+  Document document = from_stdin ? Document::parse(read_standard_input(), kStandardInput)
+                                 : Document::load(found.file);
   apply_overrides(flags, document);
+  if (from_stdin && document.find("name") == nullptr) {
+    throw Error(ErrorKind::config,
+                fmt::format("{}: no file to call the run by; give name: in it, or --set name=…",
+                            kStandardInput));
+  }
+  return document;
+}
+
+int start(const Flags& flags, char** argv) {
+  const FoundConfig found = flags.config == "-"
+                                ? FoundConfig{kStandardInput, ""}
+                                : find_config(flags.config, config_folders(this_executable()));
+  Document document = read_config(flags, found);
   const Plan plan = make_plan(std::move(document), found.file, flags.run_index);
   const bool whole_grid = plan.runs.size() > 1 && !flags.run_index;
   const bool trains = !flags.print_config && !flags.list_runs && (!whole_grid || flags.dry_run);
@@ -97,17 +115,38 @@ int start(const Flags& flags, char** argv) {
   return 0;
 }
 
+/// The first line is older than the others, and read by scripts.
+std::string versions() {
+#ifdef __clang__
+  const std::string compiler = "clang " __clang_version__;
+#else
+  const std::string compiler = "g++ " __VERSION__;
+#endif
+  std::string cuda = "none";
+  if (const auto& hooks = at::detail::getCUDAHooks(); hooks.hasCUDART()) {
+    const int64_t number = hooks.versionCUDART();  // 13020 for 13.2
+    cuda = fmt::format("{}.{}", number / 1000, number % 1000 / 10);
+  }
+  return fmt::format("apo-train {} (LibTorch {}, commit {})\nCUDA:     {}\nCompiler: {}\n",
+                     version(),
+                     TORCH_VERSION,
+                     commit(),
+                     cuda,
+                     compiler);
+}
+
 int run_program(int argc, char** argv) {
   const Flags flags = parse_flags(argc, argv);
   if (!flags.help.empty()) {
     deliver(flags.help);
   } else if (flags.version) {
-    deliver(
-        fmt::format("apo-train {} (LibTorch {}, commit {})\n", version(), TORCH_VERSION, commit()));
+    deliver(versions());
   } else if (flags.list) {
     deliver(list_families(describe_experiment()));
   } else if (flags.list_markdown) {
     deliver(markdown_reference(describe_experiment()));
+  } else if (flags.init) {
+    deliver(init(flags));
   } else if (!flags.report.empty()) {
     report_words(flags.report);
   } else {

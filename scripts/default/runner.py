@@ -42,8 +42,8 @@ class Programs:
     def __init__(self):
         self.ours = os.environ.get("APO_TRAIN", str(ROOT / "build/default/bin/apo-train"))
         self.peer = os.environ.get("PEER_PYTHON")
-        version = call([self.ours, "--version"])
-        self.commit = version.stdout.rsplit("commit ", 1)[-1].strip(" )\n") if "commit " in version.stdout else "unknown"
+        version = call([self.ours, "--version"]).stdout.partition("\n")[0]
+        self.commit = version.rsplit("commit ", 1)[-1].strip(" )") if "commit " in version else "unknown"
         self.known = {}
 
     def configuration(self, task, words=()):

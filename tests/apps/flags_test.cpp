@@ -74,6 +74,52 @@ TEST(Flags, OverridesAndShorthandsApplyInTheirOrder) {
   EXPECT_EQ(document.find("threads")->text, "2");
 }
 
+TEST(Flags, OverridesAreWrittenInFourWaysAndTheLastOnAKeyCounts) {
+  const Flags flags = parse({"tuner.lambda=1",
+                             "--tuner.lambda",
+                             "-2",
+                             "--config",
+                             "a",
+                             "--tuner.lambda=3",
+                             "--set",
+                             "tuner.lambda=4",
+                             "--output",
+                             "not=a.key",
+                             "--precision",
+                             "tf32",
+                             "--seed=5",
+                             "--jobs",
+                             "2"});
+  std::vector<std::string> places;
+  for (const Override& override : flags.overrides) places.push_back(override.place);
+  EXPECT_THAT(places,
+              testing::ElementsAre("tuner.lambda=1",
+                                   "--tuner.lambda -2",
+                                   "--tuner.lambda=3",
+                                   "--set tuner.lambda=4",
+                                   "--precision tf32",
+                                   "--seed 5"));
+  Document document = Document::parse("", "a.yaml");
+  apply_overrides(flags, document);
+  EXPECT_EQ(document.find("tuner.lambda")->text, "4");
+  EXPECT_EQ(document.find("precision")->text, "tf32");
+  EXPECT_EQ(flags.output, "not=a.key");
+  EXPECT_EQ(flags.jobs, 2);
+}
+
+TEST(Flags, LabelsOfAReportAreNoKeys) {
+  const Flags flags = parse({"--report", "x.html", "seed=runs/a", "tuner.lambda=runs/b"});
+  EXPECT_TRUE(flags.overrides.empty());
+  EXPECT_EQ(flags.report.size(), 3u);
+}
+
+TEST(Flags, AStarterMayLackItsName) {
+  EXPECT_EQ(parse({"--config", "a"}).init, std::nullopt);
+  EXPECT_EQ(parse({"--init"}).init, "");
+  EXPECT_EQ(parse({"--init", "--log-level", "warn"}).init, "");
+  EXPECT_EQ(parse({"--init", "b", "seed=1"}).init, "b");
+}
+
 TEST(Flags, NeedNoConfigurationToInform) {
   EXPECT_TRUE(parse({"--version"}).version);
   EXPECT_TRUE(parse({"--list"}).list);
@@ -96,6 +142,27 @@ TEST(Help, ShowsGroupsExamplesAndExitCodes) {
                            "Exit codes:",
                            "4 diverged"}) {
     EXPECT_THAT(help, testing::HasSubstr(part));
+  }
+}
+
+TEST(ManualPage, HasEveryOptionOfTheHelp) {
+  const std::string page = parse({"--man"}).help;
+  for (const char* part : {".TH APO",
+                           ".SS Experiment",
+                           "\\fB\\-\\-config\\fR \\fIFILE\\fR",
+                           ".SH \"EXIT STATUS\"",
+                           "\\-\\-run\\-index"}) {
+    EXPECT_THAT(page, testing::HasSubstr(part));
+  }
+}
+
+TEST(Completion, KnowsOptionsWordsAndKeysInEveryShell) {
+  for (const char* shell : {"bash", "zsh", "fish"}) {
+    const std::string script = parse({"--completion", shell}).help;
+    for (const char* part : {"dry-run", "tuner.meta_optimizer.name", "optimizer.name=rmsprop"}) {
+      EXPECT_THAT(script, testing::HasSubstr(part)) << shell;
+    }
+    EXPECT_THAT(script, testing::Not(testing::ContainsRegex("@[a-z_]+@"))) << shell;
   }
 }
 
@@ -126,6 +193,18 @@ INSTANTIATE_TEST_SUITE_P(
         BadUsage{{"--config", "a", "b"}, "unexpected argument 'b'; see apo-train --help"},
         BadUsage{{"--config"}, "option '--config' needs a value; see apo-train --help"},
         BadUsage{{"--config", "a", "--set", "seed"}, "--set seed: must be KEY=VALUE"},
+        BadUsage{{"--config", "a", "--set"}, "option '--set' needs a value; see apo-train --help"},
+        BadUsage{{"--config", "a", "--tuner.lambda"},
+                 "option '--tuner.lambda' needs a value; see apo-train --help"},
+        BadUsage{{"--config", "a", "--tuner.lambda", "--resume"},
+                 "option '--tuner.lambda' needs a value; see apo-train --help"},
+        BadUsage{{"--config", "a", "--precison", "tf32"},
+                 "unknown option '--precison'; did you mean '--precision'?"},
+        BadUsage{{"--config", "a", "=3"}, "unexpected argument '=3'; see apo-train --help"},
+        BadUsage{{"--report", "x.html", "--log-level", "warn", "A=runs/a"},
+                 "unexpected argument 'A=runs/a'; the folders of --report stand right behind it"},
+        BadUsage{{"--completion", "powershell"},
+                 "--completion powershell: must be bash, zsh or fish"},
         BadUsage{{"--config", "a", "--jobs", "many"}, "--jobs many: must be an integer"},
         BadUsage{{"--config", "a", "--jobs", "0"}, "--jobs 0: must be >= 1 and <= 1024"},
         BadUsage{{"--config", "a", "--run-index", "-1"}, "--run-index -1: must be >= 0"},

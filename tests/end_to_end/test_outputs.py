@@ -94,7 +94,7 @@ class Words(OutputsTest):
     def test_what_was_asked_for_and_not_delivered_is_no_success(self):
         self.run_ok("--set", "name=a")
         questions = (["--print-config"], ["--list-runs"], ["--dry-run"], ["--help"], ["--version"], ["--list"],
-                     ["--list-markdown"], ["--report", "runs/x.html", "runs/a"])
+                     ["--list-markdown"], ["--man"], ["--completion", "bash"], ["--init", "smoke.yaml"], ["--report", "runs/x.html", "runs/a"])
         for question in questions:
             with self.subTest(question):
                 result = self.shell(">/dev/full", *question)

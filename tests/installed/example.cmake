@@ -12,6 +12,12 @@ run(${CMAKE_COMMAND} -S ${EXAMPLE} -B example -DCMAKE_BUILD_TYPE=Release -DCMAKE
 run(${CMAKE_COMMAND} --build example)
 get_filename_component(name ${EXAMPLE} NAME)
 run(example/${name})
+foreach(file man/man1/apo-train.1 bash-completion/completions/apo-train zsh/site-functions/_apo-train fish/vendor_completions.d/apo-train.fish)
+  file(READ ${BUILD}/installed/prefix/share/${file} text)
+  if(NOT text MATCHES "config")
+    message(FATAL_ERROR "share/${file} says nothing of options")
+  endif()
+endforeach()
 # The folder may be moved. A configuration by its name, which is found in share/.
 file(RENAME ${BUILD}/installed/prefix ${BUILD}/installed/moved)
 run(moved/bin/apo-train --config mnist_mlp_sgd_apo --print-config)
