@@ -87,11 +87,11 @@ enum class Takes { nothing, anything, choice, key, config, folder, file };
 Takes taken_by(const CLI::Option& option) {
   if (option.get_items_expected_max() == 0) return Takes::nothing;
   const std::string type = option.get_type_name();
-  if (type.find('|') != std::string::npos) return Takes::choice;
   if (type == "KEY=VALUE") return Takes::key;
-  if (type == "FILE" || type == "NAME") return Takes::config;
-  if (type == "DIR") return Takes::folder;
-  return type.starts_with("FILE") ? Takes::file : Takes::anything;
+  if (type == "NAME" || option.check_lname("config")) return Takes::config;
+  if (type.find("FILE") != std::string::npos) return Takes::file;
+  if (type == "DIR" || type == "FOLDER") return Takes::folder;
+  return type.find('|') != std::string::npos ? Takes::choice : Takes::anything;
 }
 
 std::string replaced(std::string text, std::string_view from, std::string_view to) {

@@ -6,8 +6,11 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <fstream>
 #include <stdexcept>
 #include <thread>
+
+#include "support/files.h"
 
 namespace apo {
 namespace {
@@ -99,6 +102,17 @@ TEST(GridRunner, AsksThreadsNotToSpinForLongUnlessTold) {
 TEST(GridRunner, SharesTheCoresByThreads) {
   // The shell takes the words behind its script as $0 and $1.
   EXPECT_EQ(run_all({"echo $0 $1 >&2"}, 2, 3).results[0].end.last_line, "--threads 3");
+}
+
+TEST(GridRunner, EachRunReadsTheInputFromItsBeginning) {
+  const test::TemporaryFolder folder;
+  const std::string file = folder / "input";
+  std::ofstream(file) << "first\nsecond\n";
+  std::vector<std::string> read;
+  const auto keep = [&](const ChildResult& result) { read.push_back(result.end.last_line); };
+  const std::string script = "read line; echo $line >&2";
+  run_children("/bin/sh", scripts({script, script, script}), 2, 0, keep, file);
+  EXPECT_THAT(read, ElementsAre("first", "first", "first"));
 }
 
 class Interrupted : public testing::TestWithParam<std::pair<int, int>> {};
