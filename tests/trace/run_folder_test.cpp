@@ -35,6 +35,16 @@ TEST_F(RunFolders, ARunIsReplacedOnlyOnDemand) {
   EXPECT_FALSE(fs::exists(path() / "config.yaml") || fs::exists(path() / "checkpoints"));
 }
 
+TEST_F(RunFolders, EventFilesOfOtherProgramsStay) {
+  leave_a_run();
+  const std::string mine = "events.out.tfevents.1764282000.apo-train";
+  const std::string other = "events.out.tfevents.1764282000.host.7.0";
+  for (const std::string& name : {mine, other}) write_file(path() / name, "");
+  RunFolder(path(), Existing::replace).claim();
+  EXPECT_FALSE(fs::exists(path() / mine));
+  EXPECT_TRUE(fs::exists(path() / other));
+}
+
 TEST_F(RunFolders, ToGoOnARunKeepsItsFiles) {
   leave_a_run();
   RunFolder(path(), Existing::resume).claim(/*keep_files=*/true);

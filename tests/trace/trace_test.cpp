@@ -14,6 +14,7 @@
 #include "apo/base/error.h"
 #include "apo/base/files.h"
 #include "apo/trace/columns.h"
+#include "apo/trace/events.h"
 #include "apo/trace/jsonl.h"
 #include "apo/trace/report.h"
 #include "support/files.h"
@@ -345,6 +346,9 @@ void expect_room_is_estimated(const fs::path& folder,
   constexpr int64_t kSteps = 10'000;
   {
     JsonLines writer(folder / "trace.jsonl", R"({"type":"header"})", options);
+    EventFile events(folder, options, /*tells_gain=*/true);
+    std::vector<Observer*> observers = {&writer};
+    if (options.tensorboard) observers.push_back(&events);
     for (int64_t t = 0; t < kSteps; ++t) {
       const double value = static_cast<float>(std::sin(static_cast<double>(t)));
       std::vector<HyperparameterRecord> values;
@@ -352,16 +356,18 @@ void expect_room_is_estimated(const fs::path& folder,
       for (const std::string& name : tuned) values.push_back({name, t, value});
       const std::vector<double> gradient(tuned.size(), -value);
       if (options.interval > 0 && t % options.interval == 0) {
-        writer.on_meta({t, value, value, value, {gradient}}, values);
+        const MetaRecord record{t, value, value, value, {gradient}};
+        for (Observer* observer : observers) observer->on_meta(record, values);
       }
-      writer.on_step({t, value, value, value});
+      for (Observer* observer : observers) observer->on_step({t, value, value, value});
       if (t % 1000 == 999) {
         const Metrics metrics{value, value};
-        writer.on_epoch({.epoch = t / 1000 + 1,
-                         .step = t + 1,
-                         .train = metrics,
-                         .test = metrics,
-                         .average = {{metrics, metrics}}});
+        const EpochRecord record{.epoch = t / 1000 + 1,
+                                 .step = t + 1,
+                                 .train = metrics,
+                                 .test = metrics,
+                                 .average = {{metrics, metrics}}};
+        for (Observer* observer : observers) observer->on_epoch(record);
       }
     }
   }
@@ -371,7 +377,13 @@ void expect_room_is_estimated(const fs::path& folder,
   const auto size = [&](const char* name) {
     return static_cast<double>(fs::file_size(folder / name));
   };
-  const double taken = size("trace.jsonl") + 2 * size("trace.json") + size("report.html");
+  double taken = size("trace.jsonl") + 2 * size("trace.json") + size("report.html");
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (!is_event_file(name)) continue;
+    taken += size(name.c_str());
+    fs::remove(entry.path());
+  }
   const double estimate = trace_bytes(options, kSteps, 10, tuned);
   EXPECT_GE(estimate, taken);
   EXPECT_LE(estimate, 3 * taken);
@@ -385,6 +397,8 @@ TEST_F(TraceFiles, TheRoomTheyTakeIsEstimatedFromAbove) {
   expect_room_is_estimated(folder_.path(), {.interval = 10}, {"learning_rate"});
   expect_room_is_estimated(folder_.path(), {.interval = 10}, layers);
   expect_room_is_estimated(folder_.path(), {.every = 10, .meta_every = 5, .interval = 2}, layers);
+  expect_room_is_estimated(folder_.path(), {.interval = 0, .tensorboard = true}, {});
+  expect_room_is_estimated(folder_.path(), {.interval = 10, .tensorboard = true}, layers);
 }
 
 TEST_F(TraceFiles, ColumnsAreWrittenAsIfAllHadBeenGatheredInMemory) {

@@ -152,6 +152,7 @@ void TraceSection::visit(OptionVisitor& visitor) {
                   meta_every,
                   kPositiveCount,
                   "meta steps between their records; with many layers most of the trace");
+  visitor.flag("tensorboard", tensorboard, "write them as an event file of TensorBoard's, too");
 }
 
 bool Experiment::is_supervised() const {

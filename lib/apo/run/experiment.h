@@ -66,6 +66,7 @@ struct TrainSection {
 struct TraceSection {
   int64_t every = 1;
   int64_t meta_every = 1;
+  bool tensorboard = false;
   void visit(OptionVisitor& visitor);
 };
 

@@ -11,6 +11,7 @@
 #include "apo/checkpoint/safetensors.h"
 #include "apo/config/writer.h"
 #include "apo/trace/columns.h"
+#include "apo/trace/read_trace.h"
 #include "apo/trace/report.h"
 
 namespace apo {
@@ -126,12 +127,18 @@ JsonLines open_lines(const std::filesystem::path& folder,
   return resumed ? JsonLines(file, options) : JsonLines(file, first_line(header), options);
 }
 
+/// Whether meta steps see the loss after the step, on all of the examples that the step sees.
+bool tells_gain(const Json& tuner) {
+  return tuner.value("loss_term", "") == "loss" && !tuner.value("lean", false);
+}
+
 }  // namespace
 
 TraceOptions trace_options(const Experiment& experiment, const Assembly& assembly) {
   return {.every = experiment.trace.every,
           .meta_every = experiment.trace.meta_every,
-          .interval = assembly.tuner->traits().interval};
+          .interval = assembly.tuner->traits().interval,
+          .tensorboard = experiment.trace.tensorboard};
 }
 
 void write_summary(const std::filesystem::path& folder,
@@ -193,9 +200,28 @@ RunFiles::RunFiles(const Experiment& experiment,
                 .steps_per_epoch = assembly.problem->batches->steps_per_pass(),
                 .log = [this](const std::string& line) { log_.info(line); }}) {
   lines_.warn = [this](const std::string& line) { log_.warn(line); };
+  if (experiment.trace.tensorboard) {
+    events_.emplace(folder_, trace_options(experiment, assembly), tells_gain(config.at("tuner")));
+    events_->warn = lines_.warn;
+  }
   const size_t columns = kStartColumns - (label.empty() ? 0 : label.size() + 2);
   for (const std::string& line : start_lines(name_, config, assembly, columns)) log_.info(line);
   write_file(folder_ / "config.yaml", to_yaml(config));
+}
+
+std::vector<Observer*> RunFiles::observers() {
+  if (!events_) return {&lines_, &console_};
+  return {&lines_, &*events_, &console_};
+}
+
+void RunFiles::visit_state(StateVisitor& visitor) {
+  lines_.visit_state(visitor);
+  if (!events_) return;
+  if (visitor.restores()) {
+    events_->go_back(last_epoch(folder_ / "trace.jsonl"));
+  } else {
+    events_->sync();
+  }
 }
 
 void RunFiles::finish(const RunSummary& summary) {

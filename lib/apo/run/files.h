@@ -2,6 +2,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "apo/run/log.h"
 #include "apo/run/run.h"
 #include "apo/trace/console.h"
+#include "apo/trace/events.h"
 #include "apo/trace/jsonl.h"
 
 namespace apo {
@@ -48,11 +50,11 @@ class RunFiles {
 
   /// To the terminal and to log.txt.
   RunLog& log() { return log_; }
-  std::vector<Observer*> observers() { return {&lines_, &console_}; }
+  std::vector<Observer*> observers();
   /// Writes what a rollback has cut off the trace with all that came before it.
   void tell_again(const RollbackRecord& record) { lines_.on_rollback(record); }
   /// How far the trace had come; restored, it is cut back to there.
-  void visit_state(StateVisitor& visitor) { lines_.visit_state(visitor); }
+  void visit_state(StateVisitor& visitor);
 
   /// Writes trace.json and summary.json, then report.html: without it there is a warning only.
   void finish(const RunSummary& summary);
@@ -63,6 +65,7 @@ class RunFiles {
   nlohmann::ordered_json header_;
   RunLog log_;
   JsonLines lines_;
+  std::optional<EventFile> events_;
   Console console_;
 };
 

@@ -19,9 +19,6 @@
 namespace apo {
 namespace {
 
-constexpr size_t kMostWaiting = 1 << 16;  // bytes
-constexpr std::chrono::milliseconds kLongestWait{500};
-
 int64_t size_of(int file) {
   struct stat status {};
   return ::fstat(file, &status) == 0 ? status.st_size : 0;

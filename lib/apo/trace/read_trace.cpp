@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <fstream>
+#include <limits>
+#include <string>
 
 #include "apo/base/error.h"
 
@@ -62,6 +65,34 @@ void see_columns(const Json& trace, const See& see) {
   }
 }
 
+/// The last line that is of no rollback.
+std::string last_line(const std::filesystem::path& file) {
+  constexpr std::streamoff kLongest = 1 << 16;  // bytes, far more than an epoch's line has
+  std::ifstream lines(file, std::ios::binary | std::ios::ate);
+  lines.seekg(std::max<std::streamoff>(0, lines.tellg() - kLongest));
+  std::string last;
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with(R"({"type":"rollback")")) last = line;
+  }
+  return last;
+}
+
+std::optional<double> number_of(const Json& record, const std::string& key) {
+  const Json value = record.value(key, Json());
+  return value.is_number() ? std::optional(value.get<double>()) : std::nullopt;
+}
+
+int64_t whole_number_of(const Json& record, const std::string& key) {
+  const Json value = record.value(key, Json());
+  return value.is_number_integer() ? value.get<int64_t>() : 0;
+}
+
+std::optional<Metrics> metrics_of(const Json& record, const std::string& part) {
+  const auto loss = number_of(record, part + "_loss");
+  if (!loss) return std::nullopt;
+  return Metrics{*loss, number_of(record, part + "_accuracy")};
+}
+
 }  // namespace
 
 Json read_json(const std::filesystem::path& file) {
@@ -110,6 +141,22 @@ bool for_each_record(const std::filesystem::path& folder, const See& see) {
   const Json trace = read_json(folder / "trace.json");
   if (!trace.empty()) see_columns(trace, see);
   return !trace.empty();
+}
+
+std::optional<EpochRecord> last_epoch(const std::filesystem::path& file) {
+  const Json line = Json::parse(last_line(file), nullptr, /*allow_exceptions=*/false);
+  if (!line.is_object() || line.value("type", Json()) != "epoch") return std::nullopt;
+  constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+  EpochRecord record{.epoch = whole_number_of(line, "epoch"),
+                     .step = whole_number_of(line, "step"),
+                     .train = metrics_of(line, "train").value_or(Metrics{kNone, std::nullopt}),
+                     .test = metrics_of(line, "test"),
+                     .learning_rate = number_of(line, "learning_rate").value_or(kNone),
+                     .wall_seconds = number_of(line, "wall_seconds").value_or(kNone),
+                     .learned_rate = number_of(line, "learned_rate")};
+  const AverageMetrics average{metrics_of(line, "average_train"), metrics_of(line, "average_test")};
+  if (average.train || average.test) record.average = average;
+  return record;
 }
 
 bool holds_trace(const std::filesystem::path& folder) {

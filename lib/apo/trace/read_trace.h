@@ -4,6 +4,9 @@
 #include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
+
+#include "apo/train/observer.h"
 
 namespace apo {
 
@@ -19,6 +22,10 @@ nlohmann::ordered_json read_summary(const std::filesystem::path& folder);
 /// whether there is either.
 bool for_each_record(const std::filesystem::path& folder,
                      const std::function<void(const nlohmann::ordered_json& record)>& see);
+
+/// The epoch with which a trace.jsonl ends, of rollbacks not counted; nothing where it ends with
+/// another record. Null is NaN, or where it need not be there nothing. meta_share is not in it.
+std::optional<EpochRecord> last_epoch(const std::filesystem::path& file);
 
 /// Whether there is any step or epoch.
 bool holds_trace(const std::filesystem::path& folder);

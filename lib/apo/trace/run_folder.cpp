@@ -9,9 +9,11 @@
 #include <cerrno>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "apo/base/error.h"
 #include "apo/base/files.h"
+#include "apo/trace/events.h"
 
 namespace apo {
 
@@ -42,6 +44,16 @@ bool holds_only_ours(const fs::path& folder) {
     if (name.ends_with(".tmp")) name.resize(name.size() - 4);
     return name == kLock || std::find(kFiles.begin(), kFiles.end(), name) != kFiles.end();
   });
+}
+
+std::vector<std::string> event_files(const fs::path& folder) {
+  std::vector<std::string> names;
+  std::error_code ignored;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (is_event_file(name)) names.push_back(name);
+  }
+  return names;
 }
 
 }  // namespace
@@ -113,6 +125,7 @@ void RunFolder::claim(bool keep_files) {
   if (keep_files) {
     remove(kAverageModel);
   } else {
+    for (const std::string& name : event_files(path_)) remove(name.c_str());
     std::for_each(kFiles.begin(), kFiles.end(), remove);
   }
   if (failure) {

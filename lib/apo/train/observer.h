@@ -59,6 +59,7 @@ struct EpochRecord {
   bool has_validation = false;  ///< whether there is such a set
   std::optional<Metrics> validation = {};
   std::optional<AverageMetrics> average = {};  ///< where there is one
+  std::optional<double> meta_share = {};       ///< of wall_seconds
 };
 
 /// The run diverged at step `step` and goes on from step `to_step`, with a smaller η.

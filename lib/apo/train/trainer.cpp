@@ -168,7 +168,8 @@ void Trainer::end_epoch() {
                      .train = {},
                      .test = {},
                      .learning_rate = learning_rate() * scheduled(),
-                     .wall_seconds = clock_.seconds()};
+                     .wall_seconds = clock_.seconds(),
+                     .meta_share = meta_clock_.seconds() / clock_.seconds()};
   if (options_.schedule) record.learned_rate = learning_rate();
   const auto measured = [&](Part part) { return evaluate(problem_, part, options_.interrupted); };
   const std::optional<Metrics> whole = full ? measured(Part::train) : std::nullopt;
