@@ -161,6 +161,7 @@ void EventFile::write(const EpochRecord& record) {
   Scalars scalars(record.step);
   scalars.add("train/epoch_loss", "train/accuracy", record.train);
   scalars.add("test/loss", "test/accuracy", record.test);
+  scalars.add("validation/loss", "validation/accuracy", record.validation);
   if (const auto& average = record.average) {
     scalars.add("average/train_loss", "average/train_accuracy", average->train);
     scalars.add("average/test_loss", "average/test_accuracy", average->test);

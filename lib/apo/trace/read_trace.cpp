@@ -153,7 +153,8 @@ std::optional<EpochRecord> last_epoch(const std::filesystem::path& file) {
                      .test = metrics_of(line, "test"),
                      .learning_rate = number_of(line, "learning_rate").value_or(kNone),
                      .wall_seconds = number_of(line, "wall_seconds").value_or(kNone),
-                     .learned_rate = number_of(line, "learned_rate")};
+                     .learned_rate = number_of(line, "learned_rate"),
+                     .validation = metrics_of(line, "validation")};
   const AverageMetrics average{metrics_of(line, "average_train"), metrics_of(line, "average_test")};
   if (average.train || average.test) record.average = average;
   return record;
