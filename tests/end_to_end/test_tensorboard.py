@@ -4,6 +4,7 @@ import errno
 import importlib.util
 import math
 import os
+import shutil
 import signal
 import struct
 import subprocess
@@ -127,7 +128,8 @@ class Resumed(Events):
     def test_a_run_that_was_stopped_and_one_that_was_killed_show_each_step_once(self):
         for number in (signal.SIGTERM, signal.SIGKILL):
             with self.subTest(number):
-                live = self.interrupt(number, *LONG, "--overwrite")
+                shutil.rmtree(self.folder / "runs", ignore_errors=True)
+                live = self.interrupt(number, *LONG)
                 self.assertGreater(len(live["train/loss"]), 300)
                 first = self.files()[-1]
                 first.write_bytes(first.read_bytes() + first.read_bytes()[:20])  # as if it had been killed within a write
