@@ -2,6 +2,8 @@
 # Builds apo-train with its tests and runs them all. The last line counts them.
 # Usage: scripts/test.sh [--cpu|--cuda] [--preset NAME]
 #   --cpu, --cuda, --preset   see scripts/build.sh
+# Packages of Python that tests have on the other side (tests/requirements.txt) are fetched once into the cache; without them those
+# tests are skipped.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -19,6 +21,24 @@ done
 
 "$root/scripts/build.sh" "${options[@]}"
 cd "$root"
+
+# peers PYTHON: a folder with what tests/requirements.txt names, for that Python; nothing where it could not be fetched.
+peers() {
+  local folder
+  folder=${XDG_CACHE_HOME:-$HOME/.cache}/apo-train/peers-$({ "$1" --version && cat tests/requirements.txt; } | sha256sum | cut -c1-12)
+  if [ ! -e "$folder/whole" ]; then
+    say "Python packages for tests, once: $folder" >&2
+    rm -rf "$folder"
+    "$1" -m pip --disable-pip-version-check install --quiet --root-user-action ignore --target "$folder" --requirement tests/requirements.txt >&2 ||
+      { say "warning: they could not be fetched; what is compared with them is left out" >&2 && return; }
+    touch "$folder/whole"
+  fi
+  printf '%s\n' "$folder"
+}
+
+python=$(sed -n 's/^APO_PYTHON:FILEPATH=//p' "build/$preset/CMakeCache.txt")
+PYTHONPATH=$(peers "$python")${PYTHONPATH:+:$PYTHONPATH}
+export PYTHONPATH
 say "test: build/$preset"
 results=build/$preset/test-results.xml
 rm -f "$results"

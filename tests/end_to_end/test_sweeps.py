@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
@@ -28,8 +29,10 @@ def init():
 
 class Sweep(ApoTrainTest):
     def call(self, script, *words):
-        result = subprocess.run([sys.executable, str(ROOT / "examples" / script), *words], cwd=self.folder, timeout=patience(120),
-                                env={**self.environment(), "APO_TRAIN": str(BINARY), "PYTHONPATH": str(self.folder)}, capture_output=True, text=True)
+        environment = {**self.environment(), "APO_TRAIN": str(BINARY)}
+        environment["PYTHONPATH"] = os.pathsep.join([str(self.folder), *filter(None, [environment.get("PYTHONPATH")])])
+        result = subprocess.run([sys.executable, str(ROOT / "examples" / script), *words], cwd=self.folder, timeout=patience(120), env=environment,
+                                capture_output=True, text=True)
         self.assertEqual(result.returncode, 0, result.stderr)
         return result.stdout
 
