@@ -18,6 +18,7 @@ enum class RandomStream : uint64_t {
   toy_data,            ///< the matrix, the examples and the start of a toy
   statistics_batches,  ///< from which batch statistics are estimated anew
   validation_split,    ///< which training examples are held out
+  network,             ///< what forward passes draw, such as dropout's masks
 };
 
 /// A CPU generator that depends only on the arguments; `part` separates epochs and the like.

@@ -1,5 +1,6 @@
 #include "apo/model/module_network.h"
 
+#include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/autocast_mode.h>
 #include <ATen/ops/cat.h>
@@ -124,31 +125,39 @@ class ModuleNetwork : public Network {
         dtype_(dtype_of(options.precision)) {}
 
   Tensor forward(const Tensor& x) override {
+    if (options_.draws) at::manual_seed(draw_seed_);
     const AutocastScope autocast(options_.precision == Precision::bfloat16, options_.device.type());
     const Tensor z = forward_(x);
     return z.scalar_type() == dtype_ ? z : z.to(dtype_);
   }
 
-  /// Without batch statistics, which are what buffers are for.
+  /// Without batch statistics, which are what buffers are for, and without masks, which depend on
+  /// where an example lies in its batch.
   std::pair<Tensor, Tensor> forward_both(const Tensor& x, const Tensor& x_tilde) override {
-    if (!buffers().empty()) return Network::forward_both(x, x_tilde);
+    if (!buffers().empty() || draws()) return Network::forward_both(x, x_tilde);
     const Tensor z = forward(at::cat({x, x_tilde}));
     const int64_t count = x.size(0);
     return {z.narrow(0, 0, count), z.narrow(0, count, z.size(0) - count)};
   }
 
   void gather_statistics(const std::function<void()>& passes) override {
+    if (auto* own = dynamic_cast<GathersStatistics*>(module_.get())) {
+      return own->gather_statistics(passes);
+    }
     const GatheringMode mode(*module_);
     passes();
   }
 
   void train(bool on) override { module_->train(on); }
+  bool draws() const override { return options_.draws; }
+  void draw_from(uint64_t seed) override { draw_seed_ = seed; }
 
  private:
   std::shared_ptr<torch::nn::Module> module_;
   std::function<Tensor(const Tensor& x)> forward_;
   NetworkOptions options_;
   at::ScalarType dtype_;
+  uint64_t draw_seed_ = 0;
 };
 
 }  // namespace

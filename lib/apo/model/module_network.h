@@ -24,6 +24,14 @@ at::ScalarType dtype_of(Precision precision);
 struct NetworkOptions {
   at::Device device = at::kCPU;
   Precision precision = Precision::float32;
+  bool draws = false;  ///< its forward passes draw random numbers, from LibTorch's own generators
+};
+
+/// A module that gathers the statistics of its parts itself: see Network::gather_statistics.
+class GathersStatistics {
+ public:
+  virtual ~GathersStatistics() = default;
+  virtual void gather_statistics(const std::function<void()>& passes) = 0;
 };
 
 /// Moves the module to the device and the precision, and lays out its filters as its convolutions
@@ -33,11 +41,11 @@ std::unique_ptr<Network> network_of(std::shared_ptr<torch::nn::Module> module,
                                     const NetworkOptions& options);
 
 /// Of any module with `Tensor forward(const Tensor&)`: network_of(std::make_shared<Mine>()), or
-/// network_of(holder.ptr()).
+/// network_of(holder.ptr()). One with dropout has `bool draws() const`, too.
 template <class Module>
-std::unique_ptr<Network> network_of(std::shared_ptr<Module> module,
-                                    const NetworkOptions& options = {}) {
+std::unique_ptr<Network> network_of(std::shared_ptr<Module> module, NetworkOptions options = {}) {
   Module& own = *module;
+  if constexpr (requires { own.draws(); }) options.draws = own.draws();
   return network_of(
       std::move(module), [&own](const Tensor& x) { return own.forward(x); }, options);
 }

@@ -1,6 +1,7 @@
 // A network z = f(x, θ), whoever wrote it.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <utility>
@@ -41,6 +42,11 @@ class Network {
   virtual void gather_statistics(const std::function<void()>& passes) { passes(); }
   /// To training mode, in which it begins, or to that of evaluation.
   virtual void train(bool) {}
+  /// Whether forward passes draw random numbers, as dropout does in training mode.
+  virtual bool draws() const { return false; }
+  /// From now on each forward pass draws the same numbers, which depend on `seed` alone: f(x̃, θ′)
+  /// and f(x̃, θ) have the same mask.
+  virtual void draw_from(uint64_t /*seed*/) {}
 
  protected:
   explicit Network(NamedTensors parameters, NamedTensors buffers = {})

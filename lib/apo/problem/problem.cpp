@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
@@ -82,12 +83,23 @@ class MetricSums {
 
 }  // namespace
 
+void draw_for_step(Problem& problem, int64_t step) {
+  if (!problem.network->draws()) return;
+  const at::Generator generator =
+      make_generator(problem.seed, RandomStream::network, static_cast<uint64_t>(step));
+  problem.network->draw_from(generator.current_seed());
+}
+
 Tensor loss_on(Problem& problem, const Batch& x) {
   return problem.loss->value(problem.network->forward(x.inputs), x);
 }
 
 TensorList gradient(const Tensor& scalar, const TensorList& parameters) {
-  return torch::autograd::grad({scalar}, parameters);
+  TensorList g = torch::autograd::grad({scalar}, parameters, {}, {}, false, /*allow_unused=*/true);
+  for (size_t i = 0; i < g.size(); ++i) {
+    if (!g[i].defined()) g[i] = at::zeros_like(parameters[i].detach());
+  }
+  return g;
 }
 
 std::vector<LayerMoments> curvature(Problem& problem,

@@ -31,10 +31,14 @@ struct Problem {
   uint64_t seed = 0;  ///< of targets that are drawn
 };
 
+/// All forward passes until the next call draw the numbers of step `step`, those of the meta step
+/// as those of the base step, if they draw any.
+void draw_for_step(Problem& problem, int64_t step);
+
 /// ℓ(f(x, θ)), with its graph where gradients are on.
 Tensor loss_on(Problem& problem, const Batch& x);
 
-/// ∇_θ of a scalar. Frees the graph.
+/// ∇_θ of a scalar; 0 of parameters that it does not depend on. Frees the graph.
 TensorList gradient(const Tensor& scalar, const TensorList& parameters);
 
 /// The second moments of the layers on a batch, for rules that estimate curvature; `draw` numbers

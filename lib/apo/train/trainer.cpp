@@ -46,7 +46,9 @@ Trainer::Trainer(Problem& problem,
       scores_(problem.validation != nullptr),
       average_(options.average, problem.network->parameters()),
       meta_clock_(problem.network->parameters().front().device()) {
-  if (!rule.traits().recordable) options_.recorder.reset();
+  // A recording draws the same numbers every time.
+  const bool recordable = rule.traits().recordable && !problem.network->draws();
+  if (!recordable) options_.recorder.reset();
   if (options_.schedule) factor_ = at::ones({}, phi_.value(phi_.index("learning_rate")).options());
 }
 
@@ -76,6 +78,7 @@ bool Trainer::is_epoch_over() const {
 /// The base step of the method, and where the tuner says so the meta step before it.
 bool Trainer::take_step() {
   Recorder* recorder = options_.recorder.get();
+  draw_for_step(problem_, t_);
   const Batch x = problem_.batches->next();
   const Gradient at =
       differentiated_(recorder, x, [this](const Batch& batch) { return differentiate(batch); });
@@ -157,6 +160,7 @@ void Trainer::end_epoch() {
   if (!log_.diverged()) log_.judge(t_ == options_.steps);
   if (log_.diverged()) return;
   clock_.stop();
+  draw_for_step(problem_, t_);
   const int64_t per_epoch = problem_.batches->steps_per_pass();
   if (t_ % per_epoch != 0) options_.on_cut_epoch();
   const int64_t epoch = (t_ + per_epoch - 1) / per_epoch;

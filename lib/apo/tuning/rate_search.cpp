@@ -105,11 +105,14 @@ bool is_near_minimum(ProximalObjective& objective,
   return std::isfinite(here) && larger(0.1) && larger(10);
 }
 
-bool survives_trial(const StepContext& context,
-                    const Hyperparameters& phi,
-                    int64_t steps,
-                    double limit,
-                    const Batch& judge) {
+namespace {
+
+/// Leaves the network drawing what the last step of the trial drew.
+bool survives(const StepContext& context,
+              const Hyperparameters& phi,
+              int64_t steps,
+              double limit,
+              const Batch& judge) {
   Problem& problem = context.problem;
   TensorList& theta = problem.network->parameters();
   const SwapGuard parameters(theta, clone(theta));
@@ -118,6 +121,7 @@ bool survives_trial(const StepContext& context,
   TensorList g = context.g;
   for (int64_t t = 1;; ++t) {
     context.rule.step(theta, g, xi, phi.values());
+    draw_for_step(problem, context.step + t);
     const Batch x = problem.discrepancy_batches->next();
     const Tensor loss = loss_on(problem, x);
     const double found = judge.inputs.defined() ? loss_of(problem, judge) : to_double(loss);
@@ -125,6 +129,18 @@ bool survives_trial(const StepContext& context,
     if (t == steps || context.interrupted()) return true;
     g = observe(context.rule, problem, x, loss, xi);
   }
+}
+
+}  // namespace
+
+bool survives_trial(const StepContext& context,
+                    const Hyperparameters& phi,
+                    int64_t steps,
+                    double limit,
+                    const Batch& judge) {
+  const bool survived = survives(context, phi, steps, limit, judge);
+  draw_for_step(context.problem, context.step);
+  return survived;
 }
 
 double harmless_rate(double rate,
