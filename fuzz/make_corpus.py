@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Writes the seeds of the fuzz targets into fuzz/corpus: small sound files of each format, from which the fuzzer begins.
 Usage: fuzz/make_corpus.py
-Inputs that were findings lie beside them and are left alone."""
+Inputs that were findings lie beside them and are left alone; so do the seeds of torchscript where this Python has no torch."""
 import gzip
 import json
 import pathlib
 import struct
+import tempfile
 import zlib
 
 CORPUS = pathlib.Path(__file__).resolve().parent / "corpus"
@@ -112,6 +113,28 @@ def checkpoints():
     }
 
 
+def torchscript():
+    try:
+        import torch
+        from torch import nn
+    except ImportError:
+        return {}
+    torch.manual_seed(0)
+    classifier = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 10))
+    files = {
+        "classifier": lambda file: torch.jit.script(classifier).save(file),
+        "traced": lambda file: torch.jit.trace(nn.Linear(2, 1), torch.zeros(1, 2)).save(file),
+        "tensors": lambda file: torch.save({"weight": torch.zeros(2)}, file),
+    }
+    seeds = {}
+    for name, save in files.items():
+        with tempfile.TemporaryDirectory() as folder:  # an archive holds its file's name
+            path = pathlib.Path(folder) / name
+            save(str(path))
+            seeds[name] = path.read_bytes()
+    return seeds
+
+
 def main():
     seeds = {
         "checkpoint": checkpoints(),
@@ -123,6 +146,7 @@ def main():
             "gzip": gzip.compress(cifar([[3]] * 3), mtime=0),
         },
         "mat": mat_files(),
+        "torchscript": torchscript(),
     }
     for target, files in seeds.items():
         (CORPUS / target).mkdir(parents=True, exist_ok=True)

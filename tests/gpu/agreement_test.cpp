@@ -105,7 +105,8 @@ std::vector<Training> all_tuners() {
 
 std::vector<Training> all_models() {
   std::vector<Training> all;
-  for (const std::string& model : test::names(models())) all.push_back({.model = model});
+  for (const std::string& name : test::names_with_defaults(models()))
+    all.push_back({.model = name});
   return all;
 }
 

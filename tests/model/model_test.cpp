@@ -102,7 +102,10 @@ TEST_P(Models, TapNothingOutsideOfAScope) {
   EXPECT_TRUE(before_and_after.taps().empty());
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Models, testing::ValuesIn(test::names(models())), test::test_name);
+INSTANTIATE_TEST_SUITE_P(All,
+                         Models,
+                         testing::ValuesIn(test::names_with_defaults(models())),
+                         test::test_name);
 
 }  // namespace
 }  // namespace apo

@@ -118,7 +118,7 @@ TEST_P(ModelsOnADevice, LookAtNoNumberOnTheHost) {
 
 INSTANTIATE_TEST_SUITE_P(All,
                          ModelsOnADevice,
-                         testing::ValuesIn(test::names(models())),
+                         testing::ValuesIn(test::names_with_defaults(models())),
                          test::test_name);
 
 /// Where everything lies that a run remembers.

@@ -120,7 +120,7 @@ std::string name_of(const testing::TestParamInfo<Case>& info) {
 INSTANTIATE_TEST_SUITE_P(
     All,
     ResumeModel,
-    testing::Combine(testing::ValuesIn(test::names(models())),
+    testing::Combine(testing::ValuesIn(test::names_with_defaults(models())),
                      testing::Values("rmsprop", "kfac"),
                      testing::Values(Precision::float32, Precision::bfloat16, Precision::float64),
                      testing::Values(1, 2)),

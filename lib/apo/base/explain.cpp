@@ -5,6 +5,15 @@
 #include <regex>
 
 namespace apo {
+namespace {
+
+/// What was wrong: in an error of a script the traceback is before it.
+std::string last_line(std::string message) {
+  message.erase(message.find_last_not_of(" \n") + 1);
+  return message.substr(message.rfind('\n') + 1);  // all where there is one line
+}
+
+}  // namespace
 
 std::string explained(const std::string& message) {
   const auto says = [&](const char* words) { return message.find(words) != std::string::npos; };
@@ -14,7 +23,9 @@ std::string explained(const std::string& message) {
            "; the device failed or was lost, the last checkpoint is whole: --resume goes on from "
            "it";
   }
-  if (!device && !says("not enough memory") && !says("can't allocate memory")) return message;
+  if (!device && !says("not enough memory") && !says("can't allocate memory")) {
+    return says("TorchScript interpreter") ? last_line(message) : message;
+  }
   static const std::regex amount("[Tt]ried to allocate ([0-9.]+ ?[A-Za-z]+)");
   std::smatch asked;
   const bool known = std::regex_search(message, asked, amount);

@@ -6,7 +6,7 @@
 namespace apo {
 
 /// What `message`, of an exception of LibTorch's, means and what helps, where it is about memory or
-/// the device; else itself.
+/// the device; of a script's error its reason; else itself.
 std::string explained(const std::string& message);
 
 }  // namespace apo

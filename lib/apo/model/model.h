@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "apo/base/options.h"
@@ -34,6 +36,10 @@ class Model : public torch::nn::Module {
  public:
   /// x: [B, …] → z: [B, …, outputs], of classes un-normalised log-probabilities.
   virtual Tensor forward(const Tensor& x) = 0;
+  /// Whether forward passes draw random numbers from LibTorch's generators, as dropout does.
+  virtual bool draws() const { return false; }
+  /// CRC-32 of the file that it was read from; nothing where it is made from the seed.
+  virtual std::optional<int64_t> file_checksum() const { return std::nullopt; }
 };
 
 struct MlpOptions {
@@ -52,10 +58,17 @@ struct ResnetOptions {
   void visit(OptionVisitor& visitor);
 };
 
+struct TorchscriptOptions {
+  std::string path;
+  void visit(OptionVisitor& visitor);
+};
+
 std::unique_ptr<Model> make_mlp(const MlpOptions&, const ModelShape&);
 std::unique_ptr<Model> make_cnn(const CnnOptions&, const ModelShape&);
 std::unique_ptr<Model> make_resnet18(const ResnetOptions&, const ModelShape&);
 std::unique_ptr<Model> make_resnet34(const ResnetOptions&, const ModelShape&);
+/// Throws Error(data) where the file is no module that can be trained.
+std::unique_ptr<Model> make_torchscript(const TorchscriptOptions&, const ModelShape&);
 
 const Registry<Model, const ModelShape&>& models();
 

@@ -2,8 +2,6 @@
 
 #include <ATen/Context.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/zeros.h>
-#include <c10/util/Exception.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,6 +11,7 @@
 #include "apo/base/guards.h"
 #include "apo/base/random.h"
 #include "apo/problem/supervised.h"
+#include "apo/run/fit.h"
 
 namespace apo {
 namespace {
@@ -111,19 +110,21 @@ std::unique_ptr<Dataset> load(const Experiment& experiment) {
   return dataset;
 }
 
-/// Supervised where `dataset` is given, else a toy.
+/// Supervised where `dataset` is given, else a toy. Notes the model's file.
 std::unique_ptr<Problem> make_problem(const Experiment& experiment,
                                       const Dataset* dataset,
                                       int64_t task_seed,
-                                      const Assembly& assembly) {
+                                      Assembly& assembly) {
   return experiment.problem.make(
       {.seed = static_cast<uint64_t>(experiment.seed),
        .task_seed = static_cast<uint64_t>(task_seed),
        .dtype = dtype_of(experiment.precision),
        .device = assembly.device,
        .supervised = [&] {
+         std::shared_ptr<Model> model = make_model(experiment, *dataset);
+         assembly.data.model_checksum = model->file_checksum();
          return make_supervised(
-             network_of(make_model(experiment, *dataset),
+             network_of(std::move(model),
                         {.device = assembly.device, .precision = experiment.precision}),
              make_loss(experiment.loss, *dataset),
              *dataset,
@@ -138,16 +139,12 @@ int64_t smallest_batch(int64_t examples, int64_t batch_size) {
 }
 
 /// Whether BatchNorm has something to normalise by where a batch is one example.
-bool takes_one_example(const Dataset& dataset, const Assembly& assembly) {
-  Problem& problem = *assembly.problem;
+bool takes_one_example(const Problem& problem) {
   const at::NoGradGuard no_grad;
   const SwapGuard buffers = kept_buffers(*problem.network);
-  std::vector<int64_t> shape = dataset.train.inputs.sizes().vec();
-  shape[0] = 1;
-  const Tensor one = at::zeros(shape, problem.network->parameters().front().options());
   try {
-    problem.network->forward(one);
-  } catch (const c10::Error&) {
+    problem.network->forward(problem.train->slice(0, 1).inputs);
+  } catch (const std::exception&) {  // LibTorch's own, or what a script raises
     return false;
   }
   return true;
@@ -177,7 +174,7 @@ void require_batch_statistics(const Experiment& experiment,
     key = fmt::format("tuner.lean = true: a quarter of a batch of {} is one example",
                       std::min(batch, seen));
   }
-  if (key.empty() || takes_one_example(dataset, assembly)) return;
+  if (key.empty() || takes_one_example(*assembly.problem)) return;
   throw Error(ErrorKind::config,
               key +
                   ", whose maps of one value BatchNorm cannot normalise; accepted: sizes that "
@@ -217,6 +214,9 @@ Assembly assemble_on(const Data& data, const Experiment& experiment, int64_t tas
   for (const Tensor& parameter : assembly.problem->network->parameters()) {
     assembly.parameters += parameter.numel();
   }
+  if (assembly.data.model_checksum) {
+    require_fit(*assembly.problem, *assembly.rule, dataset->outputs(), dataset->classes > 0);
+  }
   assembly.options = train_options(experiment, *assembly.problem);
   if (assembly.options.patience > 0 && assembly.problem->validation == nullptr) {
     throw Error(
@@ -229,9 +229,24 @@ Assembly assemble_on(const Data& data, const Experiment& experiment, int64_t tas
   return assembly;
 }
 
+/// Throws Error(data) where it is another.
+void visit_model(StateVisitor& visitor, int64_t checksum) {
+  int64_t saved = checksum;
+  visitor.integer("model_checksum", saved);
+  if (saved == checksum) return;
+  throw Error(
+      ErrorKind::data,
+      fmt::format("model.path: the file has the CRC-32 {:08x}; that of the run that is there has "
+                  "{:08x}, and it cannot go on with another; accepted: the same file, or another "
+                  "name",
+                  checksum,
+                  saved));
+}
+
 }  // namespace
 
 void DataMark::visit_state(StateVisitor& visitor) const {
+  if (model_checksum) visit_model(visitor, *model_checksum);
   const auto visit = [&visitor](const char* part, int64_t examples, int64_t checksum) {
     int64_t saved_examples = examples;
     int64_t saved_checksum = checksum;

@@ -102,6 +102,7 @@ std::string first_line(const Json& header) {
 Json essential(Json config) {
   for (const char* key : {"name", "device", "threads", "train", "trace"}) config.erase(key);
   if (config.contains("dataset")) config["dataset"].erase("root");
+  if (config.contains("model")) config["model"].erase("path");
   return config;
 }
 
