@@ -7,8 +7,8 @@
 #include <fstream>
 
 #include "apo/base/files.h"
+#include "apo/base/safetensors.h"
 #include "apo/base/version.h"
-#include "apo/checkpoint/safetensors.h"
 #include "apo/config/writer.h"
 #include "apo/trace/columns.h"
 #include "apo/trace/report.h"
