@@ -112,6 +112,18 @@ def checkpoints():
     }
 
 
+def tensor_parts():
+    inputs = {"train_inputs": ("F32", [3, 2], struct.pack("<6f", *range(6))), "test_inputs": ("F32", [1, 2], bytes(8))}
+    classes = {"train_targets": ("U8", [3], b"\0\2\1"), "test_targets": ("U8", [1], b"\1")}
+    weights = {"train_weights": ("F64", [3], struct.pack("<3d", 0, 1, 0.5))}
+    text = ("U16", [2, 2], struct.pack("<4H", 0, 1, 2, 300))
+    return {
+        "classes": safetensors({**inputs, **classes, **weights}),
+        "positions": safetensors({"train_inputs": text, "train_targets": text}),
+        "numbers": safetensors({"train_inputs": inputs["train_inputs"], "train_targets": ("F16", [3], bytes(6))}),
+    }
+
+
 def main():
     seeds = {
         "checkpoint": checkpoints(),
@@ -123,6 +135,7 @@ def main():
             "gzip": gzip.compress(cifar([[3]] * 3), mtime=0),
         },
         "mat": mat_files(),
+        "tensors": tensor_parts(),
     }
     for target, files in seeds.items():
         (CORPUS / target).mkdir(parents=True, exist_ok=True)

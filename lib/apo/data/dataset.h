@@ -14,7 +14,8 @@
 
 namespace apo {
 
-/// Examples along the first dimension. inputs: [N, …] of any type, pictures uint8 [N, C, H, W];
+/// Examples along the first dimension. inputs: [N, …] of any type, pictures uint8 [N, C, H, W],
+/// other whole numbers reach a network as int64;
 /// targets: as a loss compares with them, classes int64 [N] or one per position [N, …], each in
 /// [0, classes), or real numbers [N, …, outputs].
 using Split = Batch;

@@ -38,6 +38,13 @@ void hold_out(Dataset& dataset, double share, uint64_t seed) {
     const Tensor chosen = order.narrow(0, 0, std::llround(share * size));
     held.index_fill_(0, stratum.index_select(0, chosen), true);
   }
+  if (dataset.validation.targets.defined()) {
+    throw Error(
+        ErrorKind::config,
+        fmt::format("dataset.validation_share = {}: the data set has a validation set of its "
+                    "own; accepted: 0",
+                    share));
+  }
   const auto part = [&](const Tensor& which) {
     const Tensor examples = which.nonzero().squeeze(1);
     return dataset.train.mapped([&](const Tensor& t) { return t.index_select(0, examples); });

@@ -1,4 +1,5 @@
 #include "apo/data/dataset.h"
+#include "apo/data/own.h"
 
 namespace apo {
 
@@ -11,6 +12,7 @@ const Registry<Dataset, const DataRequest&>& datasets() {
       member(
           "cifar100", "photographs of 100 classes, 32 x 32 colour, 50,000 + 10,000", load_cifar100),
       member("svhn", "house numbers' digits, 32 x 32 colour, 73,257 + 26,032", load_svhn),
+      member("tensors", "your own examples, of any shape: a safetensors file", load_tensors),
       member("synthetic", "noisy class pictures from the seed, needs no files", make_synthetic),
   };
   return registry;

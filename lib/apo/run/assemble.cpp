@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "apo/base/error.h"
+#include "apo/base/explain.h"
 #include "apo/base/files.h"
 #include "apo/base/guards.h"
 #include "apo/base/random.h"
@@ -111,6 +112,15 @@ std::unique_ptr<Dataset> load(const Experiment& experiment) {
   return dataset;
 }
 
+/// Throws Error(config) where the examples are no pictures to augment.
+void require_pictures(const Experiment& experiment, const Dataset& dataset) {
+  const Tensor& inputs = dataset.train.inputs;
+  if (experiment.dataset.augmentation == Augmentation::none || inputs.dim() == 4) return;
+  throw Error(ErrorKind::config,
+              "dataset.augmentation = crop_flip: the examples are no pictures, [channels, height, "
+              "width]; accepted: none");
+}
+
 /// Supervised where `dataset` is given, else a toy.
 std::unique_ptr<Problem> make_problem(const Experiment& experiment,
                                       const Dataset* dataset,
@@ -129,6 +139,48 @@ std::unique_ptr<Problem> make_problem(const Experiment& experiment,
              *dataset,
              problem_options(experiment, assembly));
        }});
+}
+
+/// "int64 [64, 3]", of one example of a part's tensor.
+std::string example_of(const Tensor& examples) {
+  return fmt::format("{} [{}]",
+                     c10::getDtypeNames(examples.scalar_type()).first,
+                     fmt::join(examples.sizes().slice(1), ", "));
+}
+
+/// Throws Error(config) where the network does not take the examples, or the loss would compare its
+/// outputs with targets of another shape.
+void require_fit(const Experiment& experiment, const Dataset& dataset, Problem& problem) {
+  const Split& train = dataset.train;
+  const at::NoGradGuard no_grad;
+  const Batch one = problem.train->slice(0, 1);
+  std::vector<int64_t> expected = train.targets.sizes().vec();
+  expected[0] = 1;
+  if (dataset.classes > 0) expected.push_back(dataset.classes);
+  const auto fail = [&](const std::string& what) {
+    return Error(ErrorKind::config,
+                 fmt::format("model.name = {}: {}", experiment.model.name(), what));
+  };
+  Network& network = *problem.network;
+  Tensor z;
+  network.train(false);
+  try {
+    z = network.forward(one.inputs);
+  } catch (const c10::Error& error) {
+    const std::string why = error.what_without_backtrace();
+    if (explained(why) != why) throw;  // of memory, or the device
+    throw fail(
+        fmt::format("takes no inputs as those of the data set, of an example {} ({}); "
+                    "accepted: another model, or other inputs, as real numbers are",
+                    example_of(one.inputs),
+                    why.substr(0, why.find('\n'))));
+  }
+  network.train(true);
+  if (z.sizes() == expected) return;
+  throw fail(
+      fmt::format("its outputs for an example are [{}]; the targets of the data set want [{}]",
+                  fmt::join(z.sizes().slice(1), ", "),
+                  fmt::join(expected.begin() + 1, expected.end(), ", ")));
 }
 
 /// Examples in the smallest batch of a stream.
@@ -203,6 +255,7 @@ Assembly assemble_on(const Data& data, const Experiment& experiment, int64_t tas
   if (dataset != nullptr) {
     assembly.data_bytes = bytes(dataset->train) + bytes(dataset->validation) + bytes(dataset->test);
     assembly.data = data.mark;
+    require_pictures(experiment, *dataset);
     assembly.shape = shape_of(*dataset);
     assembly.normalisation = dataset->normalisation;
   }
@@ -213,6 +266,7 @@ Assembly assemble_on(const Data& data, const Experiment& experiment, int64_t tas
        .clip_norm = experiment.optimizer.clip_norm});
   assembly.tuner = experiment.tuner.make();
   assembly.problem = make_problem(experiment, dataset, task_seed, assembly);
+  if (dataset != nullptr) require_fit(experiment, *dataset, *assembly.problem);
   assembly.tuner->check(*assembly.problem);
   for (const Tensor& parameter : assembly.problem->network->parameters()) {
     assembly.parameters += parameter.numel();

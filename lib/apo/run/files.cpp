@@ -100,7 +100,9 @@ std::string first_line(const Json& header) {
 /// Of the configuration what the parameters depend on: not where, how long and with what words.
 Json essential(Json config) {
   for (const char* key : {"name", "device", "threads", "train", "trace"}) config.erase(key);
-  if (config.contains("dataset")) config["dataset"].erase("root");
+  if (config.contains("dataset")) {
+    for (const char* key : {"root", "path", "test_path"}) config["dataset"].erase(key);
+  }
   return config;
 }
 

@@ -1,0 +1,70 @@
+// Data sets of the user's own, in files that the configuration names: their options, and what they
+// have in common.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "apo/base/options.h"
+#include "apo/data/dataset.h"
+
+namespace apo {
+
+/// A safetensors file with the tensors train_inputs and train_targets, and where there are such
+/// train_weights and the same of validation and test.
+struct TensorsOptions {
+  std::string path = {};
+  int64_t classes = 0;  ///< of integer targets; 0: the greatest of them and one more
+  void visit(OptionVisitor& visitor);
+};
+
+// Each loads the parts that there are, on the CPU; of a part that is not there the tensors are
+// undefined. Errors (ErrorKind::data) name file, place and expectation.
+std::unique_ptr<Dataset> load_tensors(const TensorsOptions&, const DataRequest&);
+
+/// Of RandomStream::validation_split, what draws a test set: no draw of a validation set is like
+/// it.
+constexpr uint64_t kTestPart = 1;
+
+/// The most classes that targets may tell of: a stray number makes no network of terabytes.
+constexpr int64_t kMostClasses = 1'000'000;
+
+/// The option `key`: a path, relative to where the program stands; "" where none is given.
+void visit_path(OptionVisitor& visitor, const char* key, std::string& path, const char* help);
+
+/// The path, where a file is there. Error (data), with the absolute path that was looked at.
+std::filesystem::path file_at(const std::string& path);
+/// The same of a folder.
+std::filesystem::path folder_at(const std::string& path);
+
+/// Error (data) where `good`, given a block of rows, is not true of all of it: "path: name[3, 1] =
+/// 7; expected …", of the first value that is not. Works through blocks, for a mask of the whole
+/// might not fit.
+void require_values(const Tensor& values,
+                    const std::string& name,
+                    const std::filesystem::path& path,
+                    const std::string& expected,
+                    const std::function<Tensor(const Tensor& block)>& good);
+/// Real numbers are finite.
+void require_finite(const Tensor& values,
+                    const std::string& name,
+                    const std::filesystem::path& path);
+
+/// The first n examples of a part, which may be undefined, as request and `kind` ("training",
+/// "test") ask. Error (data) where there are fewer.
+Split first_examples(const Split& part,
+                     int64_t asked,
+                     const std::filesystem::path& path,
+                     const std::string& kind);
+
+/// Of a data set whose parts are whole, those that the request asks for: the first examples, and
+/// where training examples are pictures (uint8 [N, C, H, W]) with their normalisation.
+std::unique_ptr<Dataset> as_requested(Dataset whole,
+                                      const DataRequest& request,
+                                      const std::filesystem::path& path);
+
+}  // namespace apo

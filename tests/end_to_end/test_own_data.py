@@ -1,0 +1,153 @@
+"""Data sets of the user's own: files that Python alone writes, trained on, and mistakes in them told in one line."""
+
+import json
+import random
+import struct
+
+from apo_train import ApoTrainTest
+
+CODES = {"F32": "f", "F64": "d", "I64": "q", "U8": "B"}
+
+
+def safetensors(**tensors):
+    """A file's bytes. tensors: name=(type, shape, flat values)."""
+    header, data = {}, b""
+    for name, (kind, shape, values) in tensors.items():
+        content = struct.pack(f"<{len(values)}{CODES[kind]}", *values)
+        header[name] = {"dtype": kind, "shape": shape, "data_offsets": [len(data), len(data) + len(content)]}
+        data += content
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def least_squares(rows, targets):
+    """The least mean square of what a linear function with a constant leaves, by Gaussian elimination of the normal equations."""
+    rows = [[*row, 1.0] for row in rows]
+    size = len(rows[0])
+    system = [[sum(row[i] * row[j] for row in rows) for j in range(size)] + [sum(row[i] * y for row, y in zip(rows, targets))]
+              for i in range(size)]
+    for i in range(size):
+        system[i] = [value / system[i][i] for value in system[i]]
+        for k in range(size):
+            if k != i:
+                system[k] = [a - system[k][i] * b for a, b in zip(system[k], system[i])]
+    weights = [row[-1] for row in system]
+    return sum((sum(w * x for w, x in zip(weights, row)) - y) ** 2 for row, y in zip(rows, targets)) / len(rows)
+
+
+def linear_problem(count=40):
+    source = random.Random(0)
+    rows = [[source.gauss(0, 1), source.gauss(0, 1)] for _ in range(count)]
+    return rows, [3 * a - 2 * b + 1 + source.gauss(0, 0.5) for a, b in rows]
+
+
+REGRESSION = """
+name: own
+dataset: {name: tensors, path: my.safetensors, batch_size: 40}
+model: {name: mlp, hidden: []}
+loss: {name: squared_error}
+optimizer: {name: sgd, learning_rate: 0.1}
+tuner: {name: constant}
+train: {epochs: 200, train_metrics: full}
+precision: float64
+threads: 1
+"""
+CLASSES = """
+name: own
+dataset: {name: tensors, path: my.safetensors, batch_size: 20}
+model: {name: mlp, hidden: [16]}
+train: {epochs: 30}
+threads: 1
+"""
+
+
+class OwnData(ApoTrainTest):
+    def write_bytes(self, name, data):
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+    def about(self):
+        """The metadata of the parameters that the run left."""
+        content = (self.folder / "runs/own/model.safetensors").read_bytes()
+        return json.loads(content[8:8 + struct.unpack("<Q", content[:8])[0]])["__metadata__"]
+
+
+class Tensors(OwnData):
+    def write_regression(self, **more):
+        rows, targets = linear_problem()
+        self.write_bytes("my.safetensors", safetensors(
+            train_inputs=("F64", [len(rows), 2], sum(rows, [])), train_targets=("F64", [len(rows)], targets), **more))
+        self.write("own.yaml", REGRESSION)
+        return least_squares(rows, targets)
+
+    def write_classes(self, count=60):
+        """Which of three numbers is the greatest."""
+        source = random.Random(0)
+        rows = [[source.random() for _ in range(3)] for _ in range(count)]
+        classes = [row.index(max(row)) for row in rows]
+        parts = {"train": slice(0, 40), "test": slice(40, count)}
+        tensors = {}
+        for part, which in parts.items():
+            inputs, targets = rows[which], classes[which]
+            tensors[f"{part}_inputs"] = ("F32", [len(inputs), 3], sum(inputs, []))
+            tensors[f"{part}_targets"] = ("U8", [len(targets)], targets)
+        self.write_bytes("my.safetensors", safetensors(**tensors))
+        self.write("own.yaml", CLASSES)
+
+    def test_a_regression_ends_at_the_least_squares(self):
+        least = self.write_regression()
+        self.run_ok(config="own.yaml")
+        self.assertAlmostEqual(self.trace("own")["epochs"]["train_loss"][-1], least, delta=1e-9)
+
+    def test_a_set_without_a_test_part_goes_through_all_that_a_run_is(self):
+        self.write_regression()
+        self.assertIn("step", self.run_ok("--dry-run", config="own.yaml").stdout)
+        self.run_ok("--set", "tuner.name=movement", "--set", "train.average.half_life=0.2", "--set", "train.epochs=4", config="own.yaml")
+        self.assertEqual(self.json("own", "summary.json")["final"]["test"], None)
+        self.assertEqual(self.report("own")["runs"][0]["status"], "finished")
+        self.run_ok("--set", "grid={seed: [1, 2]}", "--set", "name=several", "--set", "train.epochs=2", config="own.yaml")
+        self.run_ok("--set", "train.population.members=2", "--set", "name=many", "--set", "train.epochs=4", config="own.yaml")
+
+    def test_a_weight_of_zero_takes_an_example_out(self):
+        rows, targets = linear_problem()
+        spoilt = [1e3 if i % 4 == 0 else y for i, y in enumerate(targets)]
+        kept = [i for i in range(len(rows)) if i % 4]
+        least = least_squares([rows[i] for i in kept], [targets[i] for i in kept])
+        self.write_bytes("my.safetensors", safetensors(
+            train_inputs=("F64", [40, 2], sum(rows, [])), train_targets=("F64", [40, 1], spoilt),
+            train_weights=("F32", [40], [float(i % 4 > 0) for i in range(40)])))
+        self.write("own.yaml", REGRESSION)
+        self.run_ok(config="own.yaml")
+        self.assertAlmostEqual(self.trace("own")["epochs"]["train_loss"][-1], least, delta=1e-9)
+
+    def test_classes_are_learned_with_nothing_chosen(self):
+        self.write_classes()
+        self.run_ok(config="own.yaml")
+        self.assertGreater(self.json("own", "summary.json")["final"]["test"]["accuracy"], 0.8)
+        self.assertEqual((self.about()["classes"], json.loads(self.about()["input_shape"])), ("3", [3]))
+
+    def test_a_model_that_cannot_take_the_examples_says_so_in_one_line(self):
+        tokens = ("I64", [4, 3], list(range(12)))
+        self.write_bytes("my.safetensors", safetensors(train_inputs=tokens, train_targets=tokens))
+        self.write("own.yaml", CLASSES)
+        self.assert_fails(2, config="own.yaml", says=["model.name = mlp", "int64 [3]"])
+        self.write_bytes("my.safetensors", safetensors(
+            train_inputs=("F32", [4, 3], [0.5] * 12), train_targets=tokens))
+        self.assert_fails(2, config="own.yaml", says=["outputs", "[12]", "[3, 12]"])
+        self.assert_fails(2, "--set", "model.name=cnn", config="own.yaml", says=["cnn"])
+        self.assert_fails(2, "--set", "dataset.augmentation=crop_flip", config="own.yaml", says=["dataset.augmentation"])
+
+    def test_another_loss_than_the_targets_want_is_told(self):
+        self.write_regression()
+        self.assert_fails(2, "--set", "loss.name=cross_entropy", config="own.yaml", says=["loss.name", "squared_error"])
+
+    def test_damage_is_one_line_with_the_place(self):
+        self.write_classes()
+        path = self.folder / "my.safetensors"
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-1])
+        self.assert_fails(3, config="own.yaml", says=["my.safetensors", "misdescribes"])
+        path.unlink()
+        self.assert_fails(3, config="own.yaml", says=[str(path.resolve()), "no such file"])
+        self.assert_fails(2, "--set", "dataset.path=", config="own.yaml", says=["dataset.path"])
