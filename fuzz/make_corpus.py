@@ -124,6 +124,14 @@ def tensor_parts():
     }
 
 
+TABLES = {
+    "classes": b"size,colour,kind\n1,red,a\n2,blue,b\n3.5,red,a\n4,blue,b\n",
+    "numbers": b'\xef\xbb\xbf"a ""b""",y\r\n-1e3, .5\r\n\r\n"2",1.5\r\n',
+    "lines": b'x,"y\nz"\n1,"a\nb"\n2,c',
+    "gzip": gzip.compress(b"x,y\n1,2\n3,4\n5,6\n7,8\n9,0\n", mtime=0),
+}
+
+
 def main():
     seeds = {
         "checkpoint": checkpoints(),
@@ -136,6 +144,7 @@ def main():
         },
         "mat": mat_files(),
         "tensors": tensor_parts(),
+        "csv": TABLES,
     }
     for target, files in seeds.items():
         (CORPUS / target).mkdir(parents=True, exist_ok=True)

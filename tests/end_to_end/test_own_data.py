@@ -1,5 +1,7 @@
 """Data sets of the user's own: files that Python alone writes, trained on, and mistakes in them told in one line."""
 
+import csv
+import gzip
 import json
 import random
 import struct
@@ -151,3 +153,69 @@ class Tensors(OwnData):
         path.unlink()
         self.assert_fails(3, config="own.yaml", says=[str(path.resolve()), "no such file"])
         self.assert_fails(2, "--set", "dataset.path=", config="own.yaml", says=["dataset.path"])
+
+
+TABLE = """
+name: own
+dataset: {name: csv, path: table.csv, batch_size: 20}
+model: {name: mlp, hidden: [16]}
+train: {epochs: 40}
+threads: 1
+"""
+
+
+class Tables(OwnData):
+    def write_table(self, rows, name="table.csv", opened=open, **format):
+        with opened(self.folder / name, "wt", newline="") as file:
+            csv.writer(file, **format).writerows(rows)
+
+    def flowers(self, count=90):
+        """Of two kinds, told apart by a colour and a length; one in three is the other's colour."""
+        source = random.Random(0)
+        yield ["id", "length, mm", 'the "colour"', "kind"]
+        for i in range(count):
+            kind = source.choice(("rose", "lily"))
+            colour = source.choice(("red", "red", "white") if kind == "rose" else ("white", "white", "red"))
+            yield [f"n{i}", 3000 + source.gauss(20 if kind == "rose" else -20, 10), colour, kind]
+
+    def test_words_and_numbers_of_a_table_are_learned_from(self):
+        self.write_table(self.flowers(), lineterminator="\r\n")
+        self.write("own.yaml", TABLE)
+        self.run_ok("--set", "dataset.leave_out=[id]", config="own.yaml")
+        self.assertGreater(self.json("own", "summary.json")["final"]["test"]["accuracy"], 0.9)
+        about = self.about()
+        self.assertEqual(json.loads(about["class_names"]), ["lily", "rose"])
+        length, colour = json.loads(about["columns"])
+        self.assertEqual((length["name"], colour), ("length, mm", {"name": 'the "colour"', "words": ["red", "white"]}))
+        self.assertAlmostEqual(length["mean"], 3000, delta=20)
+        self.assertEqual(json.loads(about["input_shape"]), [3])
+
+    def test_a_regression_ends_at_the_least_squares_of_standardised_numbers(self):
+        rows, targets = linear_problem()
+        mean = sum(targets) / len(targets)
+        variance = sum((y - mean) ** 2 for y in targets) / len(targets)
+        self.write_table([["a", "b", "y"], *([*row, y] for row, y in zip(rows, targets))], "table.csv.gz", gzip.open, delimiter=";")
+        self.write("own.yaml", REGRESSION.replace("tensors, path: my.safetensors", "csv, path: table.csv.gz, separator: semicolon, test_share: 0"))
+        self.run_ok(config="own.yaml")
+        # The inputs are in single precision: numbers of size 1 to 6e-8.
+        self.assertAlmostEqual(self.trace("own")["epochs"]["train_loss"][-1], least_squares(rows, targets) / variance, delta=1e-6)
+
+    def test_a_test_file_of_its_own_is_the_test_set(self):
+        table = list(self.flowers())
+        self.write_table(table[:61])
+        self.write_table([table[0], *table[61:]], "test.csv")
+        self.write("own.yaml", TABLE)
+        said = self.run_ok("--set", "dataset.test_path=test.csv", "--set", "dataset.leave_out=[id]", config="own.yaml").stderr
+        self.assertIn("60", said)
+        self.assertIsNotNone(self.json("own", "summary.json")["final"]["test"])
+
+    def test_mistakes_are_one_line_with_their_place(self):
+        self.write("own.yaml", TABLE)
+        self.assert_fails(3, config="own.yaml", says=[str((self.folder / "table.csv").resolve()), "no such file"])
+        table = list(self.flowers())
+        self.write_table(table)
+        self.assert_fails(2, "--set", "dataset.target=king", config="own.yaml", says=["dataset.target", "did you mean 'kind'"])
+        table[5][1] = ""
+        self.write_table(table)
+        self.assert_fails(3, "--set", "dataset.leave_out=[id]", config="own.yaml", says=["table.csv: line 6, column 2 ('length, mm')", "empty"])
+        self.assert_fails(2, "--set", "dataset.test_share=1", config="own.yaml", says=["dataset.test_share"])

@@ -44,4 +44,10 @@ Split read_svhn(const std::filesystem::path& path, const SplitRequest& request);
 /// the greatest of them and one more.
 Dataset read_tensors(const std::filesystem::path& path, int64_t classes);
 
+/// A table, standardised; its test set is in `test_path`, or where that is "" drawn from the seed.
+Dataset read_csv(const std::filesystem::path& path,
+                 const std::filesystem::path& test_path,
+                 const CsvOptions& options,
+                 uint64_t seed);
+
 }  // namespace apo

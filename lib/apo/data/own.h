@@ -22,9 +22,32 @@ struct TensorsOptions {
   void visit(OptionVisitor& visitor);
 };
 
+/// What the target of a table is.
+enum class CsvTask {
+  automatic,  ///< classes where it has words, or whole numbers of few kinds
+  classes,
+  numbers,
+};
+
+/// A table of one's own, with a header. Inputs are float32 [N, F]: numbers with mean 0 and
+/// deviation 1 over the training set, words as a 1 among zeros. Targets are classes, in the order
+/// of their names, or numbers [N, 1], standardised likewise.
+struct CsvOptions {
+  std::string path = {};
+  std::string target = {};  ///< the name of the column; "": the last
+  CsvTask task = CsvTask::automatic;
+  std::string test_path = {};  ///< "": none
+  double test_share = 0.2;     ///< without test_path
+  char separator = ',';
+  std::vector<std::string> words = {};
+  std::vector<std::string> leave_out = {};
+  void visit(OptionVisitor& visitor);
+};
+
 // Each loads the parts that there are, on the CPU; of a part that is not there the tensors are
 // undefined. Errors (ErrorKind::data) name file, place and expectation.
 std::unique_ptr<Dataset> load_tensors(const TensorsOptions&, const DataRequest&);
+std::unique_ptr<Dataset> load_csv(const CsvOptions&, const DataRequest&);
 
 /// Of RandomStream::validation_split, what draws a test set: no draw of a validation set is like
 /// it.

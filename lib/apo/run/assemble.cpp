@@ -258,6 +258,7 @@ Assembly assemble_on(const Data& data, const Experiment& experiment, int64_t tas
     require_pictures(experiment, *dataset);
     assembly.shape = shape_of(*dataset);
     assembly.normalisation = dataset->normalisation;
+    assembly.about = dataset->about;
   }
   assembly.rule = experiment.optimizer.choice.make(
       {.learning_rate = experiment.optimizer.learning_rate.value_or(1e-3),

@@ -117,6 +117,7 @@ std::map<std::string, std::string> metadata(const Json& config, const Assembly& 
   texts["input_shape"] = Json(shape.input).dump();
   texts["normalisation"] =
       Json{{"mean", normalisation.mean}, {"std", normalisation.deviation}}.dump();
+  texts.insert(assembly.about.begin(), assembly.about.end());
   return texts;
 }
 
