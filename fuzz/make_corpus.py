@@ -145,6 +145,7 @@ def main():
         "mat": mat_files(),
         "tensors": tensor_parts(),
         "csv": TABLES,
+        "text": {"plain": b"to be or not to be", "gzip": gzip.compress(b"\0\xff" * 20, mtime=0), "short": b"a"},
     }
     for target, files in seeds.items():
         (CORPUS / target).mkdir(parents=True, exist_ok=True)

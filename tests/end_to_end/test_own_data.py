@@ -219,3 +219,12 @@ class Tables(OwnData):
         self.write_table(table)
         self.assert_fails(3, "--set", "dataset.leave_out=[id]", config="own.yaml", says=["table.csv: line 6, column 2 ('length, mm')", "empty"])
         self.assert_fails(2, "--set", "dataset.test_share=1", config="own.yaml", says=["dataset.test_share"])
+
+
+class Text(OwnData):
+    def test_a_model_of_pictures_says_that_it_takes_no_bytes(self):
+        self.write("corpus.txt", "to be or not to be, that is the question. " * 50)
+        self.write("own.yaml", CLASSES.replace("tensors, path: my.safetensors", "text, path: corpus.txt, length: 16"))
+        self.assert_fails(2, config="own.yaml", says=["model.name = mlp", "int64 [16]"])
+        self.assert_fails(3, "--set", "dataset.length=5000", config="own.yaml", says=["corpus.txt", "2100 bytes", "dataset.length"])
+        self.assert_fails(3, "--set", "dataset.path=no.txt", config="own.yaml", says=[str((self.folder / "no.txt").resolve())])

@@ -50,4 +50,7 @@ Dataset read_csv(const std::filesystem::path& path,
                  const CsvOptions& options,
                  uint64_t seed);
 
+/// A text, plain or gzip, of 4 GiB at most.
+Dataset read_text(const std::filesystem::path& path, const TextOptions& options);
+
 }  // namespace apo

@@ -44,10 +44,20 @@ struct CsvOptions {
   void visit(OptionVisitor& visitor);
 };
 
+/// A text of one's own, byte by byte: examples are `length` bytes, uint8 [N, length], and for each
+/// of them the next, of 256 classes. The test set is the end of the text.
+struct TextOptions {
+  std::string path = {};
+  int64_t length = 64;
+  double test_share = 0.1;
+  void visit(OptionVisitor& visitor);
+};
+
 // Each loads the parts that there are, on the CPU; of a part that is not there the tensors are
 // undefined. Errors (ErrorKind::data) name file, place and expectation.
 std::unique_ptr<Dataset> load_tensors(const TensorsOptions&, const DataRequest&);
 std::unique_ptr<Dataset> load_csv(const CsvOptions&, const DataRequest&);
+std::unique_ptr<Dataset> load_text(const TextOptions&, const DataRequest&);
 
 /// Of RandomStream::validation_split, what draws a test set: no draw of a validation set is like
 /// it.

@@ -14,6 +14,7 @@ const Registry<Dataset, const DataRequest&>& datasets() {
       member("svhn", "house numbers' digits, 32 x 32 colour, 73,257 + 26,032", load_svhn),
       member("tensors", "your own examples, of any shape: a safetensors file", load_tensors),
       member("csv", "your own table: numbers and words, classes or a regression", load_csv),
+      member("text", "your own text, byte by byte, for a model of language", load_text),
       member("synthetic", "noisy class pictures from the seed, needs no files", make_synthetic),
   };
   return registry;
