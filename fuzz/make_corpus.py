@@ -2,6 +2,7 @@
 """Writes the seeds of the fuzz targets into fuzz/corpus: small sound files of each format, from which the fuzzer begins.
 Usage: fuzz/make_corpus.py
 Inputs that were findings lie beside them and are left alone."""
+import base64
 import gzip
 import json
 import pathlib
@@ -132,6 +133,36 @@ TABLES = {
 }
 
 
+def png(width, height, kind, channels, *chunks, interlaced=0):
+    """Of rows without a filter. kind: PNG's colour type."""
+    def chunk(name, body):
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    rows = b"".join(b"\0" + bytes((x * 37 + y * 11) % 256 for x in range(width * channels)) for y in range(height))
+    header = struct.pack(">IIBBBBB", width, height, 8, kind, 0, 0, interlaced)
+    parts = [(b"IHDR", header), *chunks, (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
+
+
+# Grey, 8 x 8, as libjpeg-turbo writes it.
+JPEG = base64.b64decode(
+    "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAIBAQEBAQIBAQECAgICAgQDAgICAgUEBAMEBgUGBgYFBgYGBwkIBgcJBwYGCAsICQoKCgoKBggLDAsKDAkKCgr/"
+    "wAALCAAIAAgBAREA/8QAHwAAAQUBAQEBAQEAAAAAAAAAAAECAwQFBgcICQoL/8QAtRAAAgEDAwIEAwUFBAQAAAF9AQIDAAQRBRIhMUEGE1FhByJxFDKBkaEI"
+    "I0KxwRVS0fAkM2JyggkKFhcYGRolJicoKSo0NTY3ODk6Q0RFRkdISUpTVFVWV1hZWmNkZWZnaGlqc3R1dnd4eXqDhIWGh4iJipKTlJWWl5iZmqKjpKWmp6ip"
+    "qrKztLW2t7i5usLDxMXGx8jJytLT1NXW19jZ2uHi4+Tl5ufo6erx8vP09fb3+Pn6/9oACAEBAAA/AMn4Sf8ABu5/qv8AihvT/l2/+tX/2Q=="
+)
+
+
+def pictures():
+    return {
+        "grey": png(3, 2, 0, 1),
+        "colour": png(2, 3, 2, 3),
+        "transparent": png(2, 2, 6, 4),
+        "palette": png(2, 2, 3, 1, (b"PLTE", bytes(768))),
+        "jpeg": JPEG,
+    }
+
+
 def main():
     seeds = {
         "checkpoint": checkpoints(),
@@ -145,6 +176,7 @@ def main():
         "mat": mat_files(),
         "tensors": tensor_parts(),
         "csv": TABLES,
+        "picture": pictures(),
         "text": {"plain": b"to be or not to be", "gzip": gzip.compress(b"\0\xff" * 20, mtime=0), "short": b"a"},
     }
     for target, files in seeds.items():

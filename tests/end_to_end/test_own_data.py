@@ -5,8 +5,9 @@ import gzip
 import json
 import random
 import struct
+import zlib
 
-from apo_train import ApoTrainTest
+from apo_train import ROOT, ApoTrainTest
 
 CODES = {"F32": "f", "F64": "d", "I64": "q", "U8": "B"}
 
@@ -228,3 +229,55 @@ class Text(OwnData):
         self.assert_fails(2, config="own.yaml", says=["model.name = mlp", "int64 [16]"])
         self.assert_fails(3, "--set", "dataset.length=5000", config="own.yaml", says=["corpus.txt", "2100 bytes", "dataset.length"])
         self.assert_fails(3, "--set", "dataset.path=no.txt", config="own.yaml", says=[str((self.folder / "no.txt").resolve())])
+
+
+def png(rows):
+    """Of rows of (red, green, blue)."""
+    def chunk(name, body):
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    header = struct.pack(">IIBBBBB", len(rows[0]), len(rows), 8, 2, 0, 0, 0)
+    pixels = b"".join(b"\0" + bytes(sum(map(list, row), [])) for row in rows)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(pixels)) + chunk(b"IEND", b"")
+
+
+class Folders(OwnData):
+    def write_pictures(self, where, count):
+        """Red and blue ones, of 6 x 5 pixels with noise."""
+        source = random.Random(count)
+        for name, tint in (("red", (90, 0, 0)), ("blue", (0, 0, 90))):
+            for i in range(count):
+                rows = [[tuple(source.randrange(160) + t for t in tint) for _ in range(5)] for _ in range(6)]
+                self.write_bytes(f"{where}/{name}/{i}.png", png(rows))
+
+    def config(self):
+        return CLASSES.replace("tensors, path: my.safetensors", "folder, path: pictures")
+
+    def test_classes_of_pictures_are_learned(self):
+        self.write_pictures("pictures/train", 30)
+        self.write_pictures("pictures/test", 10)
+        self.write("own.yaml", self.config())
+        self.run_ok(config="own.yaml")
+        self.assertGreater(self.json("own", "summary.json")["final"]["test"]["accuracy"], 0.9)
+        about = self.about()
+        self.assertEqual(json.loads(about["class_names"]), ["blue", "red"])
+        self.assertEqual(json.loads(about["input_shape"]), [3, 6, 5])
+        # Pixels of red are 0 to 159, and 90 more in half of the pictures.
+        self.assertAlmostEqual(json.loads(about["normalisation"])["mean"][0], (79.5 + 45) / 255, delta=0.02)
+
+    def test_a_test_set_is_drawn_and_pictures_of_both_formats_are_resized(self):
+        self.write_pictures("pictures", 20)
+        self.write_bytes("pictures/red/of_another_size.JPG", (ROOT / "fuzz/corpus/picture/jpeg").read_bytes())
+        self.write("own.yaml", self.config())
+        self.assert_fails(3, config="own.yaml", says=["of_another_size.JPG", "8 x 8", "dataset.height"])
+        self.run_ok("--set", "dataset.height=4", "--set", "dataset.width=4", "--set", "dataset.channels=1", config="own.yaml")
+        self.assertEqual(json.loads(self.about()["input_shape"]), [1, 4, 4])
+        self.assert_fails(2, "--set", "dataset.height=4", config="own.yaml", says=["dataset.height"])
+
+    def test_damage_is_one_line_with_the_file(self):
+        self.write_pictures("pictures", 4)
+        self.write("own.yaml", self.config())
+        whole = (self.folder / "pictures/blue/2.png").read_bytes()
+        self.write_bytes("pictures/blue/2.png", whole[:-40])
+        self.assert_fails(3, config="own.yaml", says=["pictures/blue/2.png", "damaged PNG"])
+        self.assert_fails(3, "--set", "dataset.path=nowhere", config="own.yaml", says=[str((self.folder / "nowhere").resolve()), "no such folder"])

@@ -53,11 +53,23 @@ struct TextOptions {
   void visit(OptionVisitor& visitor);
 };
 
+/// Pictures of one's own, PNG and JPEG: a folder for each class, or train/, test/ and validation/
+/// that hold those.
+struct FolderOptions {
+  std::string path = {};
+  double test_share = 0.2;  ///< where there is no train/
+  int64_t height = 0;       ///< to which pictures are resized; 0: they are all of one size
+  int64_t width = 0;
+  int64_t channels = 0;  ///< 0: those of the first picture
+  void visit(OptionVisitor& visitor);
+};
+
 // Each loads the parts that there are, on the CPU; of a part that is not there the tensors are
 // undefined. Errors (ErrorKind::data) name file, place and expectation.
 std::unique_ptr<Dataset> load_tensors(const TensorsOptions&, const DataRequest&);
 std::unique_ptr<Dataset> load_csv(const CsvOptions&, const DataRequest&);
 std::unique_ptr<Dataset> load_text(const TextOptions&, const DataRequest&);
+std::unique_ptr<Dataset> load_folder(const FolderOptions&, const DataRequest&);
 
 /// Of RandomStream::validation_split, what draws a test set: no draw of a validation set is like
 /// it.

@@ -15,6 +15,7 @@ const Registry<Dataset, const DataRequest&>& datasets() {
       member("tensors", "your own examples, of any shape: a safetensors file", load_tensors),
       member("csv", "your own table: numbers and words, classes or a regression", load_csv),
       member("text", "your own text, byte by byte, for a model of language", load_text),
+      member("folder", "your own pictures, PNG and JPEG: a folder for each class", load_folder),
       member("synthetic", "noisy class pictures from the seed, needs no files", make_synthetic),
   };
   return registry;
