@@ -10,8 +10,8 @@
 #include <string>
 
 #include "apo/base/files.h"
+#include "apo/base/safetensors.h"
 #include "apo/checkpoint/checkpoint.h"
-#include "apo/checkpoint/safetensors.h"
 #include "finding.h"
 
 namespace {

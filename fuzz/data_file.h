@@ -38,4 +38,14 @@ inline void require_sound(const Split& split, int64_t classes) {
   require(split.targets.max().item<int64_t>() < classes, "labels are less than the classes");
 }
 
+/// Of a data set of the user's own. classes: 0 where targets are real numbers.
+inline void require_fits(const Split& split, int64_t classes) {
+  require(split.inputs.size(0) > 0, "there are examples");
+  require(split.inputs.size(0) == split.targets.size(0), "each example has a target");
+  require((classes == 0) == split.targets.is_floating_point(), "real targets have no classes");
+  if (classes == 0) return;
+  require(split.targets.min().item<int64_t>() >= 0, "classes are no less than 0");
+  require(split.targets.max().item<int64_t>() < classes, "classes are less than their number");
+}
+
 }  // namespace apo::fuzz

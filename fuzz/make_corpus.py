@@ -2,6 +2,8 @@
 """Writes the seeds of the fuzz targets into fuzz/corpus: small sound files of each format, from which the fuzzer begins.
 Usage: fuzz/make_corpus.py
 Inputs that were findings lie beside them and are left alone; so do the seeds of torchscript where this Python has no torch."""
+Inputs that were findings lie beside them and are left alone."""
+import base64
 import gzip
 import json
 import pathlib
@@ -135,6 +137,56 @@ def torchscript():
     return seeds
 
 
+def tensor_parts():
+    inputs = {"train_inputs": ("F32", [3, 2], struct.pack("<6f", *range(6))), "test_inputs": ("F32", [1, 2], bytes(8))}
+    classes = {"train_targets": ("U8", [3], b"\0\2\1"), "test_targets": ("U8", [1], b"\1")}
+    weights = {"train_weights": ("F64", [3], struct.pack("<3d", 0, 1, 0.5))}
+    text = ("U16", [2, 2], struct.pack("<4H", 0, 1, 2, 300))
+    return {
+        "classes": safetensors({**inputs, **classes, **weights}),
+        "positions": safetensors({"train_inputs": text, "train_targets": text}),
+        "numbers": safetensors({"train_inputs": inputs["train_inputs"], "train_targets": ("F16", [3], bytes(6))}),
+    }
+
+
+TABLES = {
+    "classes": b"size,colour,kind\n1,red,a\n2,blue,b\n3.5,red,a\n4,blue,b\n",
+    "numbers": b'\xef\xbb\xbf"a ""b""",y\r\n-1e3, .5\r\n\r\n"2",1.5\r\n',
+    "lines": b'x,"y\nz"\n1,"a\nb"\n2,c',
+    "gzip": gzip.compress(b"x,y\n1,2\n3,4\n5,6\n7,8\n9,0\n", mtime=0),
+}
+
+
+def png(width, height, kind, channels, *chunks, interlaced=0):
+    """Of rows without a filter. kind: PNG's colour type."""
+    def chunk(name, body):
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    rows = b"".join(b"\0" + bytes((x * 37 + y * 11) % 256 for x in range(width * channels)) for y in range(height))
+    header = struct.pack(">IIBBBBB", width, height, 8, kind, 0, 0, interlaced)
+    parts = [(b"IHDR", header), *chunks, (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
+
+
+# Grey, 8 x 8, as libjpeg-turbo writes it.
+JPEG = base64.b64decode(
+    "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAIBAQEBAQIBAQECAgICAgQDAgICAgUEBAMEBgUGBgYFBgYGBwkIBgcJBwYGCAsICQoKCgoKBggLDAsKDAkKCgr/"
+    "wAALCAAIAAgBAREA/8QAHwAAAQUBAQEBAQEAAAAAAAAAAAECAwQFBgcICQoL/8QAtRAAAgEDAwIEAwUFBAQAAAF9AQIDAAQRBRIhMUEGE1FhByJxFDKBkaEI"
+    "I0KxwRVS0fAkM2JyggkKFhcYGRolJicoKSo0NTY3ODk6Q0RFRkdISUpTVFVWV1hZWmNkZWZnaGlqc3R1dnd4eXqDhIWGh4iJipKTlJWWl5iZmqKjpKWmp6ip"
+    "qrKztLW2t7i5usLDxMXGx8jJytLT1NXW19jZ2uHi4+Tl5ufo6erx8vP09fb3+Pn6/9oACAEBAAA/AMn4Sf8ABu5/qv8AihvT/l2/+tX/2Q=="
+)
+
+
+def pictures():
+    return {
+        "grey": png(3, 2, 0, 1),
+        "colour": png(2, 3, 2, 3),
+        "transparent": png(2, 2, 6, 4),
+        "palette": png(2, 2, 3, 1, (b"PLTE", bytes(768))),
+        "jpeg": JPEG,
+    }
+
+
 def main():
     seeds = {
         "checkpoint": checkpoints(),
@@ -147,6 +199,10 @@ def main():
         },
         "mat": mat_files(),
         "torchscript": torchscript(),
+        "tensors": tensor_parts(),
+        "csv": TABLES,
+        "picture": pictures(),
+        "text": {"plain": b"to be or not to be", "gzip": gzip.compress(b"\0\xff" * 20, mtime=0), "short": b"a"},
     }
     for target, files in seeds.items():
         (CORPUS / target).mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,6 @@
 #include <cmath>
 
 #include "apo/checkpoint/checkpoints.h"
-#include "apo/checkpoint/safetensors.h"
 #include "support/files.h"
 
 namespace apo {
@@ -106,41 +105,6 @@ TEST_F(CheckpointFiles, AnotherVersionIsNamed) {
   test::write_file(json(7), test::Bytes(text.begin(), text.end()));
   EXPECT_NE(test::data_error_of([&] { read_checkpoint(json(7)); }).find("version 9; accepted: 2"),
             std::string::npos);
-}
-
-/// A safetensors file of this header and two floats.
-std::string safetensors(const std::string& header) {
-  std::string content(8, '\0');
-  content[0] = static_cast<char>(header.size());
-  return content + header + std::string(8, '\0');
-}
-
-TEST(Safetensors, AHeaderThatMisdescribesItsTensorsIsAnError) {
-  const auto entry = [](const std::string& type, const std::string& shape, const std::string& at) {
-    return safetensors(R"({"x":{"dtype":")" + type + R"(","shape":)" + shape +
-                       R"(,"data_offsets":)" + at + "}}");
-  };
-  EXPECT_EQ(parse_safetensors(entry("F32", "[2]", "[0,8]"), "here").at("x").numel(), 2);
-  for (const std::string& content :
-       {entry("F32", "[3]", "[0,8]"),
-        entry("F32", "[2]", "[0,9]"),
-        entry("F32", "[2]", "[8,16]"),
-        entry("F32", "[2]", "[8,0]"),
-        entry("F33", "[2]", "[0,8]"),
-        entry("F32", "[-2]", "[0,8]"),
-        entry("F32", "[2.0]", "[0,8]"),
-        entry("F32", "[4611686018427387904,8]", "[0,8]"),
-        entry("F32", "[18446744073709551615]", "[0,8]"),
-        safetensors(R"({"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
-                    R"("y":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})"),
-        safetensors("[1]"),
-        safetensors("{\"x\":3}"),
-        safetensors("{"),
-        std::string("\xff\xff\xff\xff\xff\xff\xff\xff{}", 10),
-        std::string("abc")}) {
-    EXPECT_NE(test::data_error_of([&] { parse_safetensors(content, "here"); }).find("here: "),
-              std::string::npos);
-  }
 }
 
 TEST_F(CheckpointFolder, KeepsTheNewestAndTheBest) {

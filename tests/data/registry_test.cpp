@@ -11,6 +11,11 @@ using DatasetChoice = ChoiceOf<Dataset, const DataRequest&>;
 
 class Datasets : public testing::TestWithParam<std::string> {};
 
+/// Whether the set is the user's own: in files that the configuration names.
+bool is_own(const std::string& name) {
+  return name == "tensors" || name == "csv" || name == "text" || name == "folder";
+}
+
 /// Either it needs no files, or it says which are missing and how to get them.
 TEST_P(Datasets, LoadFromNothingOrSayWhatIsMissing) {
   const test::TemporaryFolder root;
@@ -26,6 +31,7 @@ TEST_P(Datasets, LoadFromNothingOrSayWhatIsMissing) {
     EXPECT_LT(dataset->train.targets.max().item<int64_t>(), dataset->classes);
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::data);
+    if (is_own(GetParam())) return;
     EXPECT_THAT(error.what(), testing::HasSubstr("missing files of " + GetParam()));
     EXPECT_THAT(error.what(), testing::HasSubstr("scripts/download_data.sh " + GetParam()));
   }

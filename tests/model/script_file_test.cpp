@@ -22,7 +22,7 @@ TEST(TorchscriptFile, TellsWhetherItsModuleDraws) {
   EXPECT_TRUE(test::saved_and_read(test::classifier_script(16, 4, 3, 0.5))->draws());
   const auto draws = [](const char* expression) {
     return test::saved_and_read(test::script_of(std::string("def forward(self, x):\n    return ") +
-                                          expression + "\n"))
+                                                expression + "\n"))
         ->draws();
   };
   EXPECT_TRUE(draws("x + torch.rand_like(x)"));

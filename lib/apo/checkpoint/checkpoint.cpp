@@ -10,7 +10,7 @@
 
 #include "apo/base/error.h"
 #include "apo/base/files.h"
-#include "apo/checkpoint/safetensors.h"
+#include "apo/base/safetensors.h"
 
 namespace apo {
 namespace {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,7 +15,8 @@
 
 namespace apo {
 
-/// Examples along the first dimension. inputs: [N, …] of any type, pictures uint8 [N, C, H, W];
+/// Examples along the first dimension. inputs: [N, …] of any type, pictures uint8 [N, C, H, W],
+/// other whole numbers reach a network as int64;
 /// targets: as a loss compares with them, classes int64 [N] or one per position [N, …], each in
 /// [0, classes), or real numbers [N, …, outputs].
 using Split = Batch;
@@ -36,10 +38,17 @@ struct Dataset {
   int64_t classes = 0;               ///< 0: targets are real numbers
   Normalisation normalisation = {};  ///< of the inputs, by those of the training set
   Split validation = {};             ///< of none: undefined tensors
+  /// What else one needs to use a network trained on it, JSON by name, to be kept beside its
+  /// parameters: class_names; of a table what its columns have become.
+  std::map<std::string, std::string> about = {};
 
   /// Of a position of a network: one for each class, or for each number of a target.
   int64_t outputs() const { return classes > 0 ? classes : train.targets.size(-1); }
 };
+
+/// Which of the examples are held out: `share` of them, of each class alike where an example is of
+/// one; bool [N]. targets: of the examples, classes or, where `classes` is 0, numbers.
+Tensor drawn(const Tensor& targets, int64_t classes, double share, at::Generator generator);
 
 /// Makes `share` of the training examples the validation set: of each class alike where an example
 /// is of one, drawn from the seed. The rest keeps its order, and pictures are normalised by it.

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "apo/data/dataset.h"
+#include "apo/data/own.h"
 
 namespace apo {
 
@@ -37,5 +38,19 @@ Split read_cifar(const std::filesystem::path& path, const CifarFormat& format, i
 /// SVHN's cropped digits: a MATLAB file with X, uint8 32 × 32 × 3 × N, and y, N × 1 in 1 to 10,
 /// where 10 is the digit 0.
 Split read_svhn(const std::filesystem::path& path, const SplitRequest& request);
+
+/// A safetensors file with the tensors PART_inputs, PART_targets and PART_weights of train and
+/// where there are such of validation and test: all parts, whole. classes: of integer targets; 0:
+/// the greatest of them and one more.
+Dataset read_tensors(const std::filesystem::path& path, int64_t classes);
+
+/// A table, standardised; its test set is in `test_path`, or where that is "" drawn from the seed.
+Dataset read_csv(const std::filesystem::path& path,
+                 const std::filesystem::path& test_path,
+                 const CsvOptions& options,
+                 uint64_t seed);
+
+/// A text, plain or gzip, of 4 GiB at most.
+Dataset read_text(const std::filesystem::path& path, const TextOptions& options);
 
 }  // namespace apo

@@ -16,27 +16,37 @@ namespace {
 
 /// The numbers of the examples of each class; all together where an example has no class of its
 /// own.
-TensorList strata(const Dataset& dataset) {
-  const Tensor& targets = dataset.train.targets;
-  if (dataset.classes == 0 || targets.dim() > 1) return {at::arange(targets.size(0), at::kLong)};
-  TensorList classes;
-  for (int64_t c = 0; c < dataset.classes; ++c) {
-    classes.push_back(targets.eq(c).nonzero().squeeze(1));
-  }
-  return classes;
+TensorList strata(const Tensor& targets, int64_t classes) {
+  if (classes == 0 || targets.dim() > 1) return {at::arange(targets.size(0), at::kLong)};
+  TensorList strata;
+  for (int64_t c = 0; c < classes; ++c) strata.push_back(targets.eq(c).nonzero().squeeze(1));
+  return strata;
 }
 
 }  // namespace
 
-void hold_out(Dataset& dataset, double share, uint64_t seed) {
-  const int64_t count = dataset.train.targets.size(0);
-  at::Generator generator = make_generator(seed, RandomStream::validation_split);
-  const Tensor held = at::zeros({count}, at::kBool);
-  for (const Tensor& stratum : strata(dataset)) {
+Tensor drawn(const Tensor& targets, int64_t classes, double share, at::Generator generator) {
+  Tensor held = at::zeros({targets.size(0)}, at::kBool);
+  for (const Tensor& stratum : strata(targets, classes)) {
     const auto size = static_cast<double>(stratum.size(0));
     const Tensor order = at::randperm(stratum.size(0), generator, at::kLong);
     const Tensor chosen = order.narrow(0, 0, std::llround(share * size));
     held.index_fill_(0, stratum.index_select(0, chosen), true);
+  }
+  return held;
+}
+
+void hold_out(Dataset& dataset, double share, uint64_t seed) {
+  const Tensor& targets = dataset.train.targets;
+  const int64_t count = targets.size(0);
+  const Tensor held =
+      drawn(targets, dataset.classes, share, make_generator(seed, RandomStream::validation_split));
+  if (dataset.validation.targets.defined()) {
+    throw Error(
+        ErrorKind::config,
+        fmt::format("dataset.validation_share = {}: the data set has a validation set of its "
+                    "own; accepted: 0",
+                    share));
   }
   const auto part = [&](const Tensor& which) {
     const Tensor examples = which.nonzero().squeeze(1);

@@ -11,7 +11,7 @@ std::unique_ptr<Problem> make_described(const NoOptions&, const ProblemSetting& 
 
 const ProblemRegistry& problems() {
   static const ProblemRegistry registry = {
-      member("supervised", "a data set's pictures, classified by a model", make_described),
+      member("supervised", "a data set's examples, learned by a model", make_described),
       member("rosenbrock", "the Rosenbrock function of two numbers", make_rosenbrock),
       member("ill_conditioned_regression",
              "a two-layer linear network fitted to a map of condition 1e10",

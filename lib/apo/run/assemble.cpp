@@ -110,6 +110,15 @@ std::unique_ptr<Dataset> load(const Experiment& experiment) {
   return dataset;
 }
 
+/// Throws Error(config) where the examples are no pictures to augment.
+void require_pictures(const Experiment& experiment, const Dataset& dataset) {
+  const Tensor& inputs = dataset.train.inputs;
+  if (experiment.dataset.augmentation == Augmentation::none || inputs.dim() == 4) return;
+  throw Error(ErrorKind::config,
+              "dataset.augmentation = crop_flip: the examples are no pictures, [channels, height, "
+              "width]; accepted: none");
+}
+
 /// Supervised where `dataset` is given, else a toy. Notes the model's file.
 std::unique_ptr<Problem> make_problem(const Experiment& experiment,
                                       const Dataset* dataset,
@@ -200,8 +209,10 @@ Assembly assemble_on(const Data& data, const Experiment& experiment, int64_t tas
   if (dataset != nullptr) {
     assembly.data_bytes = bytes(dataset->train) + bytes(dataset->validation) + bytes(dataset->test);
     assembly.data = data.mark;
+    require_pictures(experiment, *dataset);
     assembly.shape = shape_of(*dataset);
     assembly.normalisation = dataset->normalisation;
+    assembly.about = dataset->about;
   }
   assembly.rule = experiment.optimizer.choice.make(
       {.learning_rate = experiment.optimizer.learning_rate.value_or(1e-3),
@@ -210,12 +221,17 @@ Assembly assemble_on(const Data& data, const Experiment& experiment, int64_t tas
        .clip_norm = experiment.optimizer.clip_norm});
   assembly.tuner = experiment.tuner.make();
   assembly.problem = make_problem(experiment, dataset, task_seed, assembly);
+  if (dataset != nullptr) {
+    require_fit(*assembly.problem, experiment.model.name(), dataset->outputs(), dataset->classes);
+  }
+  if (assembly.data.model_checksum && assembly.rule->traits().needs_curvature) {
+    throw Error(ErrorKind::config,
+                "optimizer.name = kfac: sees no linear or convolutional layers in a script; "
+                "accepted: the other optimizers");
+  }
   assembly.tuner->check(*assembly.problem);
   for (const Tensor& parameter : assembly.problem->network->parameters()) {
     assembly.parameters += parameter.numel();
-  }
-  if (assembly.data.model_checksum) {
-    require_fit(*assembly.problem, *assembly.rule, dataset->outputs(), dataset->classes > 0);
   }
   assembly.options = train_options(experiment, *assembly.problem);
   if (assembly.options.patience > 0 && assembly.problem->validation == nullptr) {

@@ -1,6 +1,7 @@
 // From a configuration to the objects of a run.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,9 +31,10 @@ struct Assembly {
   int64_t threads = 1;
   int64_t parameters = 0;
   int64_t data_bytes = 0;
-  DataMark data;                ///< zeros for a toy
-  ModelShape shape;             ///< of the model, where there is one
-  Normalisation normalisation;  ///< of the pictures, as it sees them
+  DataMark data;                             ///< zeros for a toy
+  ModelShape shape;                          ///< of the model, where there is one
+  Normalisation normalisation;               ///< of the pictures, as it sees them
+  std::map<std::string, std::string> about;  ///< Dataset::about
   std::unique_ptr<Problem> problem;
   std::unique_ptr<UpdateRule> rule;
   std::unique_ptr<Tuner> tuner;

@@ -47,7 +47,7 @@ Experiment::Experiment()
 }
 
 void DatasetSection::visit(OptionVisitor& visitor) {
-  visitor.choice(choice, "pictures and labels");
+  visitor.choice(choice, "examples and their targets");
   visitor.word("root", root, {}, "folder of the official files; default $APO_DATA_ROOT, else data");
   visitor.require(root.size() < PATH_MAX && is_one_line(root),
                   "root",

@@ -7,8 +7,8 @@
 #include <fstream>
 
 #include "apo/base/files.h"
+#include "apo/base/safetensors.h"
 #include "apo/base/version.h"
-#include "apo/checkpoint/safetensors.h"
 #include "apo/config/writer.h"
 #include "apo/trace/columns.h"
 #include "apo/trace/read_trace.h"
@@ -101,7 +101,9 @@ std::string first_line(const Json& header) {
 /// Of the configuration what the parameters depend on: not where, how long and with what words.
 Json essential(Json config) {
   for (const char* key : {"name", "device", "threads", "train", "trace"}) config.erase(key);
-  if (config.contains("dataset")) config["dataset"].erase("root");
+  if (config.contains("dataset")) {
+    for (const char* key : {"root", "path", "test_path"}) config["dataset"].erase(key);
+  }
   if (config.contains("model")) config["model"].erase("path");
   return config;
 }
@@ -117,6 +119,7 @@ std::map<std::string, std::string> metadata(const Json& config, const Assembly& 
   texts["input_shape"] = Json(shape.input).dump();
   texts["normalisation"] =
       Json{{"mean", normalisation.mean}, {"std", normalisation.deviation}}.dump();
+  texts.insert(assembly.about.begin(), assembly.about.end());
   return texts;
 }
 

@@ -1,10 +1,11 @@
 #include "apo/run/fit.h"
 
 #include <ATen/core/grad_mode.h>
+#include <c10/core/ScalarType.h>
+#include <c10/util/Exception.h>
 #include <fmt/format.h>
-#include <fmt/ostream.h>
+#include <fmt/ranges.h>
 
-#include <string>
 #include <vector>
 
 #include "apo/base/error.h"
@@ -13,12 +14,17 @@
 namespace apo {
 namespace {
 
-std::string described(const Tensor& tensor) {
-  return fmt::format("{} {}", c10::toString(tensor.scalar_type()), fmt::streamed(tensor.sizes()));
+[[noreturn]] void fail(const std::string& model, const std::string& what) {
+  throw Error(ErrorKind::config, fmt::format("model.name = {}: {}", model, what));
+}
+
+/// "[64, 3]", of one example of a batch.
+std::string shape_of_one(at::IntArrayRef sizes) {
+  return fmt::format("[{}]", fmt::join(sizes.slice(1), ", "));
 }
 
 /// In evaluation mode.
-Tensor outputs_of(Network& network, const Tensor& example) {
+Tensor outputs_of(Network& network, const std::string& model, const Tensor& example) {
   const at::NoGradGuard no_grad;
   network.train(false);
   try {
@@ -26,34 +32,30 @@ Tensor outputs_of(Network& network, const Tensor& example) {
     network.train(true);
     return z;
   } catch (const std::exception& error) {  // LibTorch's own, or what a script raises
-    const std::string reason = explained(error.what());
-    throw Error(ErrorKind::config,
-                fmt::format("model: cannot take an example, {}: {}; accepted: a network for this "
-                            "data set",
-                            described(example),
-                            reason.substr(0, reason.find('\n'))));
+    const auto* of_torch = dynamic_cast<const c10::Error*>(&error);
+    const std::string why = of_torch ? of_torch->what_without_backtrace() : error.what();
+    if (explained(why) != why) throw;  // of memory, or the device
+    fail(model,
+         fmt::format("takes no inputs as those of the data set, of an example {} {} ({}); "
+                     "accepted: another model, or other inputs, as real numbers are",
+                     c10::getDtypeNames(example.scalar_type()).first,
+                     shape_of_one(example.sizes()),
+                     why.substr(0, why.find('\n'))));
   }
 }
 
 }  // namespace
 
-void require_fit(Problem& problem, const UpdateRule& rule, int64_t outputs, bool classes) {
-  if (rule.traits().needs_curvature) {
-    throw Error(ErrorKind::config,
-                "optimizer.name = kfac: sees no linear or convolutional layers in a script; "
-                "accepted: the other optimizers");
-  }
+void require_fit(Problem& problem, const std::string& model, int64_t outputs, int64_t classes) {
   const Batch first = problem.train->slice(0, 1);
-  const Tensor z = outputs_of(*problem.network, first.inputs);
+  const Tensor z = outputs_of(*problem.network, model, first.inputs);
   std::vector<int64_t> expected = first.targets.sizes().vec();
-  if (classes) expected.push_back(outputs);
+  if (classes > 0) expected.push_back(outputs);
   if (z.sizes() == at::IntArrayRef(expected)) return;
-  throw Error(ErrorKind::config,
-              fmt::format("model: gives {} for an example, {}; accepted: {}, {}",
-                          fmt::streamed(z.sizes()),
-                          described(first.inputs),
-                          fmt::streamed(at::IntArrayRef(expected)),
-                          classes ? "an output for each class" : "the shape of the targets"));
+  fail(model,
+       fmt::format("its outputs for an example are {}; the targets of the data set want {}",
+                   shape_of_one(z.sizes()),
+                   shape_of_one(expected)));
 }
 
 }  // namespace apo

@@ -1,14 +1,15 @@
-// Whether a network that comes from outside fits its data.
+// Whether a network fits its data.
 #pragma once
 
+#include <string>
+
 #include "apo/problem/problem.h"
-#include "apo/update/update_rule.h"
 
 namespace apo {
 
-/// Tries the network, of a script, on one example. `outputs`: of a position; `classes`: the targets
-/// are such. Throws Error(config) where it cannot take the example, gives another shape than the
-/// loss compares with, or has a rule that wants to see its layers.
-void require_fit(Problem& problem, const UpdateRule& rule, int64_t outputs, bool classes);
+/// Tries the network on one example. model: its name in the configuration; outputs: of a position;
+/// classes: 0 where targets are real numbers. Throws Error(config) where it cannot take the
+/// example, or gives another shape than the loss compares with.
+void require_fit(Problem& problem, const std::string& model, int64_t outputs, int64_t classes);
 
 }  // namespace apo

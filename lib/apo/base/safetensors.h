@@ -1,6 +1,7 @@
 // The safetensors file format: tensors by name, readable by everyone.
 #pragma once
 
+#include <filesystem>
 #include <map>
 #include <string>
 
@@ -21,5 +22,8 @@ void write_safetensors(const std::map<std::string, Tensor>& tensors,
 /// `place`, where the content is not wholly right; takes no more memory than its bytes.
 std::map<std::string, Tensor> parse_safetensors(const std::string& content,
                                                 const std::string& place);
+
+/// The same of a file, each tensor read into its own memory, without a copy of the file beside it.
+std::map<std::string, Tensor> read_safetensors(const std::filesystem::path& path);
 
 }  // namespace apo

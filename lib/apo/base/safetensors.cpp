@@ -1,10 +1,13 @@
-#include "apo/checkpoint/safetensors.h"
+#include "apo/base/safetensors.h"
 
 #include <ATen/ops/empty.h>
 #include <fmt/format.h>
 
 #include <array>
+#include <cerrno>
 #include <cstring>
+#include <fstream>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
@@ -19,7 +22,7 @@ using Json = nlohmann::ordered_json;
 constexpr size_t kLengthBytes = 8;
 constexpr uint64_t kLongestHeader = 100'000'000;  // as in the reference implementation
 
-constexpr std::array<std::pair<at::ScalarType, const char*>, 9> kTypes = {{
+constexpr std::array<std::pair<at::ScalarType, const char*>, 12> kTypes = {{
     {at::kDouble, "F64"},
     {at::kFloat, "F32"},
     {at::kHalf, "F16"},
@@ -27,6 +30,9 @@ constexpr std::array<std::pair<at::ScalarType, const char*>, 9> kTypes = {{
     {at::kLong, "I64"},
     {at::kInt, "I32"},
     {at::kShort, "I16"},
+    {at::kChar, "I8"},
+    {at::kUInt32, "U32"},
+    {at::kUInt16, "U16"},
     {at::kByte, "U8"},
     {at::kBool, "BOOL"},
 }};
@@ -86,6 +92,46 @@ std::optional<Entry> read_entry(const Json& json, uint64_t data_bytes) {
   return Entry{*type, *shape, begin};
 }
 
+/// Puts the bytes [begin, begin + bytes) of a file at `to`.
+using ReadAt = std::function<void(uint64_t begin, void* to, size_t bytes)>;
+
+/// The tensors of a file of `size` bytes.
+std::map<std::string, Tensor> read_tensors(uint64_t size,
+                                           const std::string& place,
+                                           const ReadAt& read_at) {
+  const auto fail = [&place](const std::string& what) {
+    return Error(ErrorKind::data, place + ": " + what);
+  };
+  uint64_t length = 0;
+  if (size < kLengthBytes) throw fail("is too short for a safetensors file");
+  read_at(0, &length, kLengthBytes);
+  if (length > kLongestHeader || length > size - kLengthBytes) {
+    throw fail(fmt::format("its header has {} bytes; the file has {}", length, size));
+  }
+  std::string text(length, ' ');
+  if (length > 0) read_at(kLengthBytes, text.data(), length);
+  const Json header = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!header.is_object()) throw fail("its header is no JSON object");
+  const uint64_t data_begin = kLengthBytes + length;
+  const uint64_t data_bytes = size - data_begin;
+
+  std::map<std::string, Tensor> tensors;
+  uint64_t total = 0;
+  for (const auto& [name, json] : header.items()) {
+    if (name == "__metadata__") continue;
+    const std::optional<Entry> entry = read_entry(json, data_bytes);
+    if (!entry) throw fail("its header misdescribes the tensor '" + name.substr(0, 100) + "'");
+    Tensor tensor = at::empty(entry->shape, entry->type);
+    total += tensor.nbytes();
+    if (total > data_bytes) throw fail("its tensors overlap");
+    if (tensor.nbytes() > 0) {
+      read_at(data_begin + entry->begin, tensor.mutable_data_ptr(), tensor.nbytes());
+    }
+    tensors[name] = tensor;
+  }
+  return tensors;
+}
+
 }  // namespace
 
 void write_safetensors(const std::map<std::string, Tensor>& tensors,
@@ -114,36 +160,24 @@ void write_safetensors(const std::map<std::string, Tensor>& tensors,
 
 std::map<std::string, Tensor> parse_safetensors(const std::string& content,
                                                 const std::string& place) {
-  const auto fail = [&place](const std::string& what) {
-    return Error(ErrorKind::data, place + ": " + what);
-  };
-  uint64_t length = 0;
-  if (content.size() < kLengthBytes) throw fail("is too short for a safetensors file");
-  std::memcpy(&length, content.data(), kLengthBytes);
-  if (length > kLongestHeader || length > content.size() - kLengthBytes) {
-    throw fail(fmt::format("its header has {} bytes; the file has {}", length, content.size()));
-  }
-  const char* text = content.data() + kLengthBytes;
-  const Json header = Json::parse(text, text + length, nullptr, /*allow_exceptions=*/false);
-  if (!header.is_object()) throw fail("its header is no JSON object");
-  const char* data = text + length;
-  const uint64_t data_bytes = content.size() - kLengthBytes - length;
+  return read_tensors(content.size(), place, [&](uint64_t begin, void* to, size_t bytes) {
+    std::memcpy(to, content.data() + begin, bytes);
+  });
+}
 
-  std::map<std::string, Tensor> tensors;
-  uint64_t total = 0;
-  for (const auto& [name, json] : header.items()) {
-    if (name == "__metadata__") continue;
-    const std::optional<Entry> entry = read_entry(json, data_bytes);
-    if (!entry) throw fail("its header misdescribes the tensor '" + name.substr(0, 100) + "'");
-    Tensor tensor = at::empty(entry->shape, entry->type);
-    total += tensor.nbytes();
-    if (total > data_bytes) throw fail("its tensors overlap");
-    if (tensor.nbytes() > 0) {
-      std::memcpy(tensor.mutable_data_ptr(), data + entry->begin, tensor.nbytes());
-    }
-    tensors[name] = tensor;
-  }
-  return tensors;
+std::map<std::string, Tensor> read_safetensors(const std::filesystem::path& path) {
+  const auto fail = [&](const std::string& why) {
+    return Error(ErrorKind::data, path.string() + ": cannot be read: " + why);
+  };
+  std::error_code failure;
+  const auto size = std::filesystem::file_size(path, failure);
+  if (failure) throw fail(failure.message());
+  std::ifstream file(path, std::ios::binary);
+  return read_tensors(size, path.string(), [&](uint64_t begin, void* to, size_t bytes) {
+    file.seekg(static_cast<std::streamoff>(begin));
+    file.read(static_cast<char*>(to), static_cast<std::streamsize>(bytes));
+    if (!file) throw fail(std::strerror(errno));
+  });
 }
 
 }  // namespace apo

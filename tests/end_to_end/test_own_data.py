@@ -1,0 +1,283 @@
+"""Data sets of the user's own: files that Python alone writes, trained on, and mistakes in them told in one line."""
+
+import csv
+import gzip
+import json
+import random
+import struct
+import zlib
+
+from apo_train import ROOT, ApoTrainTest
+
+CODES = {"F32": "f", "F64": "d", "I64": "q", "U8": "B"}
+
+
+def safetensors(**tensors):
+    """A file's bytes. tensors: name=(type, shape, flat values)."""
+    header, data = {}, b""
+    for name, (kind, shape, values) in tensors.items():
+        content = struct.pack(f"<{len(values)}{CODES[kind]}", *values)
+        header[name] = {"dtype": kind, "shape": shape, "data_offsets": [len(data), len(data) + len(content)]}
+        data += content
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def least_squares(rows, targets):
+    """The least mean square of what a linear function with a constant leaves, by Gaussian elimination of the normal equations."""
+    rows = [[*row, 1.0] for row in rows]
+    size = len(rows[0])
+    system = [[sum(row[i] * row[j] for row in rows) for j in range(size)] + [sum(row[i] * y for row, y in zip(rows, targets))]
+              for i in range(size)]
+    for i in range(size):
+        system[i] = [value / system[i][i] for value in system[i]]
+        for k in range(size):
+            if k != i:
+                system[k] = [a - system[k][i] * b for a, b in zip(system[k], system[i])]
+    weights = [row[-1] for row in system]
+    return sum((sum(w * x for w, x in zip(weights, row)) - y) ** 2 for row, y in zip(rows, targets)) / len(rows)
+
+
+def linear_problem(count=40):
+    source = random.Random(0)
+    rows = [[source.gauss(0, 1), source.gauss(0, 1)] for _ in range(count)]
+    return rows, [3 * a - 2 * b + 1 + source.gauss(0, 0.5) for a, b in rows]
+
+
+REGRESSION = """
+name: own
+dataset: {name: tensors, path: my.safetensors, batch_size: 40}
+model: {name: mlp, hidden: []}
+loss: {name: squared_error}
+optimizer: {name: sgd, learning_rate: 0.1}
+tuner: {name: constant}
+train: {epochs: 200, train_metrics: full}
+precision: float64
+threads: 1
+"""
+CLASSES = """
+name: own
+dataset: {name: tensors, path: my.safetensors, batch_size: 20}
+model: {name: mlp, hidden: [16]}
+train: {epochs: 30}
+threads: 1
+"""
+
+
+class OwnData(ApoTrainTest):
+    def write_bytes(self, name, data):
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+    def about(self):
+        """The metadata of the parameters that the run left."""
+        content = (self.folder / "runs/own/model.safetensors").read_bytes()
+        return json.loads(content[8:8 + struct.unpack("<Q", content[:8])[0]])["__metadata__"]
+
+
+class Tensors(OwnData):
+    def write_regression(self, **more):
+        rows, targets = linear_problem()
+        self.write_bytes("my.safetensors", safetensors(
+            train_inputs=("F64", [len(rows), 2], sum(rows, [])), train_targets=("F64", [len(rows)], targets), **more))
+        self.write("own.yaml", REGRESSION)
+        return least_squares(rows, targets)
+
+    def write_classes(self, count=60):
+        """Which of three numbers is the greatest."""
+        source = random.Random(0)
+        rows = [[source.random() for _ in range(3)] for _ in range(count)]
+        classes = [row.index(max(row)) for row in rows]
+        parts = {"train": slice(0, 40), "test": slice(40, count)}
+        tensors = {}
+        for part, which in parts.items():
+            inputs, targets = rows[which], classes[which]
+            tensors[f"{part}_inputs"] = ("F32", [len(inputs), 3], sum(inputs, []))
+            tensors[f"{part}_targets"] = ("U8", [len(targets)], targets)
+        self.write_bytes("my.safetensors", safetensors(**tensors))
+        self.write("own.yaml", CLASSES)
+
+    def test_a_regression_ends_at_the_least_squares(self):
+        least = self.write_regression()
+        self.run_ok(config="own.yaml")
+        self.assertAlmostEqual(self.trace("own")["epochs"]["train_loss"][-1], least, delta=1e-9)
+
+    def test_a_set_without_a_test_part_goes_through_all_that_a_run_is(self):
+        self.write_regression()
+        self.assertIn("step", self.run_ok("--dry-run", config="own.yaml").stdout)
+        self.run_ok("--set", "tuner.name=movement", "--set", "train.average.half_life=0.2", "--set", "train.epochs=4", config="own.yaml")
+        self.assertEqual(self.json("own", "summary.json")["final"]["test"], None)
+        self.assertEqual(self.report("own")["runs"][0]["status"], "finished")
+        self.run_ok("--set", "grid={seed: [1, 2]}", "--set", "name=several", "--set", "train.epochs=2", config="own.yaml")
+        self.run_ok("--set", "train.population.members=2", "--set", "name=many", "--set", "train.epochs=4", config="own.yaml")
+
+    def test_a_weight_of_zero_takes_an_example_out(self):
+        rows, targets = linear_problem()
+        spoilt = [1e3 if i % 4 == 0 else y for i, y in enumerate(targets)]
+        kept = [i for i in range(len(rows)) if i % 4]
+        least = least_squares([rows[i] for i in kept], [targets[i] for i in kept])
+        self.write_bytes("my.safetensors", safetensors(
+            train_inputs=("F64", [40, 2], sum(rows, [])), train_targets=("F64", [40, 1], spoilt),
+            train_weights=("F32", [40], [float(i % 4 > 0) for i in range(40)])))
+        self.write("own.yaml", REGRESSION)
+        self.run_ok(config="own.yaml")
+        self.assertAlmostEqual(self.trace("own")["epochs"]["train_loss"][-1], least, delta=1e-9)
+
+    def test_classes_are_learned_with_nothing_chosen(self):
+        self.write_classes()
+        self.run_ok(config="own.yaml")
+        self.assertGreater(self.json("own", "summary.json")["final"]["test"]["accuracy"], 0.8)
+        self.assertEqual((self.about()["classes"], json.loads(self.about()["input_shape"])), ("3", [3]))
+
+    def test_a_model_that_cannot_take_the_examples_says_so_in_one_line(self):
+        tokens = ("I64", [4, 3], list(range(12)))
+        self.write_bytes("my.safetensors", safetensors(train_inputs=tokens, train_targets=tokens))
+        self.write("own.yaml", CLASSES)
+        self.assert_fails(2, config="own.yaml", says=["model.name = mlp", "int64 [3]"])
+        self.write_bytes("my.safetensors", safetensors(
+            train_inputs=("F32", [4, 3], [0.5] * 12), train_targets=tokens))
+        self.assert_fails(2, config="own.yaml", says=["outputs", "[12]", "[3, 12]"])
+        self.assert_fails(2, "--set", "model.name=cnn", config="own.yaml", says=["cnn"])
+        self.assert_fails(2, "--set", "dataset.augmentation=crop_flip", config="own.yaml", says=["dataset.augmentation"])
+
+    def test_another_loss_than_the_targets_want_is_told(self):
+        self.write_regression()
+        self.assert_fails(2, "--set", "loss.name=cross_entropy", config="own.yaml", says=["loss.name", "squared_error"])
+
+    def test_damage_is_one_line_with_the_place(self):
+        self.write_classes()
+        path = self.folder / "my.safetensors"
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-1])
+        self.assert_fails(3, config="own.yaml", says=["my.safetensors", "misdescribes"])
+        path.unlink()
+        self.assert_fails(3, config="own.yaml", says=[str(path.resolve()), "no such file"])
+        self.assert_fails(2, "--set", "dataset.path=", config="own.yaml", says=["dataset.path"])
+
+
+TABLE = """
+name: own
+dataset: {name: csv, path: table.csv, batch_size: 20}
+model: {name: mlp, hidden: [16]}
+train: {epochs: 40}
+threads: 1
+"""
+
+
+class Tables(OwnData):
+    def write_table(self, rows, name="table.csv", opened=open, **format):
+        with opened(self.folder / name, "wt", newline="") as file:
+            csv.writer(file, **format).writerows(rows)
+
+    def flowers(self, count=90):
+        """Of two kinds, told apart by a colour and a length; one in three is the other's colour."""
+        source = random.Random(0)
+        yield ["id", "length, mm", 'the "colour"', "kind"]
+        for i in range(count):
+            kind = source.choice(("rose", "lily"))
+            colour = source.choice(("red", "red", "white") if kind == "rose" else ("white", "white", "red"))
+            yield [f"n{i}", 3000 + source.gauss(20 if kind == "rose" else -20, 10), colour, kind]
+
+    def test_words_and_numbers_of_a_table_are_learned_from(self):
+        self.write_table(self.flowers(), lineterminator="\r\n")
+        self.write("own.yaml", TABLE)
+        self.run_ok("--set", "dataset.leave_out=[id]", config="own.yaml")
+        self.assertGreater(self.json("own", "summary.json")["final"]["test"]["accuracy"], 0.9)
+        about = self.about()
+        self.assertEqual(json.loads(about["class_names"]), ["lily", "rose"])
+        length, colour = json.loads(about["columns"])
+        self.assertEqual((length["name"], colour), ("length, mm", {"name": 'the "colour"', "words": ["red", "white"]}))
+        self.assertAlmostEqual(length["mean"], 3000, delta=20)
+        self.assertEqual(json.loads(about["input_shape"]), [3])
+
+    def test_a_regression_ends_at_the_least_squares_of_standardised_numbers(self):
+        rows, targets = linear_problem()
+        mean = sum(targets) / len(targets)
+        variance = sum((y - mean) ** 2 for y in targets) / len(targets)
+        self.write_table([["a", "b", "y"], *([*row, y] for row, y in zip(rows, targets))], "table.csv.gz", gzip.open, delimiter=";")
+        self.write("own.yaml", REGRESSION.replace("tensors, path: my.safetensors", "csv, path: table.csv.gz, separator: semicolon, test_share: 0"))
+        self.run_ok(config="own.yaml")
+        # The inputs are in single precision: numbers of size 1 to 6e-8.
+        self.assertAlmostEqual(self.trace("own")["epochs"]["train_loss"][-1], least_squares(rows, targets) / variance, delta=1e-6)
+
+    def test_a_test_file_of_its_own_is_the_test_set(self):
+        table = list(self.flowers())
+        self.write_table(table[:61])
+        self.write_table([table[0], *table[61:]], "test.csv")
+        self.write("own.yaml", TABLE)
+        said = self.run_ok("--set", "dataset.test_path=test.csv", "--set", "dataset.leave_out=[id]", config="own.yaml").stderr
+        self.assertIn("60", said)
+        self.assertIsNotNone(self.json("own", "summary.json")["final"]["test"])
+
+    def test_mistakes_are_one_line_with_their_place(self):
+        self.write("own.yaml", TABLE)
+        self.assert_fails(3, config="own.yaml", says=[str((self.folder / "table.csv").resolve()), "no such file"])
+        table = list(self.flowers())
+        self.write_table(table)
+        self.assert_fails(2, "--set", "dataset.target=king", config="own.yaml", says=["dataset.target", "did you mean 'kind'"])
+        table[5][1] = ""
+        self.write_table(table)
+        self.assert_fails(3, "--set", "dataset.leave_out=[id]", config="own.yaml", says=["table.csv: line 6, column 2 ('length, mm')", "empty"])
+        self.assert_fails(2, "--set", "dataset.test_share=1", config="own.yaml", says=["dataset.test_share"])
+
+
+class Text(OwnData):
+    def test_a_model_of_pictures_says_that_it_takes_no_bytes(self):
+        self.write("corpus.txt", "to be or not to be, that is the question. " * 50)
+        self.write("own.yaml", CLASSES.replace("tensors, path: my.safetensors", "text, path: corpus.txt, length: 16"))
+        self.assert_fails(2, config="own.yaml", says=["model.name = mlp", "int64 [16]"])
+        self.assert_fails(3, "--set", "dataset.length=5000", config="own.yaml", says=["corpus.txt", "2100 bytes", "dataset.length"])
+        self.assert_fails(3, "--set", "dataset.path=no.txt", config="own.yaml", says=[str((self.folder / "no.txt").resolve())])
+
+
+def png(rows):
+    """Of rows of (red, green, blue)."""
+    def chunk(name, body):
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    header = struct.pack(">IIBBBBB", len(rows[0]), len(rows), 8, 2, 0, 0, 0)
+    pixels = b"".join(b"\0" + bytes(sum(map(list, row), [])) for row in rows)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(pixels)) + chunk(b"IEND", b"")
+
+
+class Folders(OwnData):
+    def write_pictures(self, where, count):
+        """Red and blue ones, of 6 x 5 pixels with noise."""
+        source = random.Random(count)
+        for name, tint in (("red", (90, 0, 0)), ("blue", (0, 0, 90))):
+            for i in range(count):
+                rows = [[tuple(source.randrange(160) + t for t in tint) for _ in range(5)] for _ in range(6)]
+                self.write_bytes(f"{where}/{name}/{i}.png", png(rows))
+
+    def config(self):
+        return CLASSES.replace("tensors, path: my.safetensors", "folder, path: pictures")
+
+    def test_classes_of_pictures_are_learned(self):
+        self.write_pictures("pictures/train", 30)
+        self.write_pictures("pictures/test", 10)
+        self.write("own.yaml", self.config())
+        self.run_ok(config="own.yaml")
+        self.assertGreater(self.json("own", "summary.json")["final"]["test"]["accuracy"], 0.9)
+        about = self.about()
+        self.assertEqual(json.loads(about["class_names"]), ["blue", "red"])
+        self.assertEqual(json.loads(about["input_shape"]), [3, 6, 5])
+        # Pixels of red are 0 to 159, and 90 more in half of the pictures.
+        self.assertAlmostEqual(json.loads(about["normalisation"])["mean"][0], (79.5 + 45) / 255, delta=0.02)
+
+    def test_a_test_set_is_drawn_and_pictures_of_both_formats_are_resized(self):
+        self.write_pictures("pictures", 20)
+        self.write_bytes("pictures/red/of_another_size.JPG", (ROOT / "fuzz/corpus/picture/jpeg").read_bytes())
+        self.write("own.yaml", self.config())
+        self.assert_fails(3, config="own.yaml", says=["of_another_size.JPG", "8 x 8", "dataset.height"])
+        self.run_ok("--set", "dataset.height=4", "--set", "dataset.width=4", "--set", "dataset.channels=1", config="own.yaml")
+        self.assertEqual(json.loads(self.about()["input_shape"]), [1, 4, 4])
+        self.assert_fails(2, "--set", "dataset.height=4", config="own.yaml", says=["dataset.height"])
+
+    def test_damage_is_one_line_with_the_file(self):
+        self.write_pictures("pictures", 4)
+        self.write("own.yaml", self.config())
+        whole = (self.folder / "pictures/blue/2.png").read_bytes()
+        self.write_bytes("pictures/blue/2.png", whole[:-40])
+        self.assert_fails(3, config="own.yaml", says=["pictures/blue/2.png", "damaged PNG"])
+        self.assert_fails(3, "--set", "dataset.path=nowhere", config="own.yaml", says=[str((self.folder / "nowhere").resolve()), "no such folder"])
