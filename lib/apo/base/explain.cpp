@@ -13,17 +13,26 @@ std::string last_line(std::string message) {
   return message.substr(message.rfind('\n') + 1);  // all where there is one line
 }
 
+bool says(const std::string& message, const char* words) {
+  return message.find(words) != std::string::npos;
+}
+
 }  // namespace
 
+bool is_of_the_machine(const std::string& message) {
+  return says(message, "CUDA out of memory") || says(message, "CUDA error") ||
+         says(message, "not enough memory") || says(message, "can't allocate memory");
+}
+
 std::string explained(const std::string& message) {
-  const auto says = [&](const char* words) { return message.find(words) != std::string::npos; };
+  const auto says = [&](const char* words) { return apo::says(message, words); };
   const bool device = says("CUDA out of memory");
   if (!device && says("CUDA error")) {
     return message.substr(0, message.find('\n')) +
            "; the device failed or was lost, the last checkpoint is whole: --resume goes on from "
            "it";
   }
-  if (!device && !says("not enough memory") && !says("can't allocate memory")) {
+  if (!is_of_the_machine(message)) {
     return says("TorchScript interpreter") ? last_line(message) : message;
   }
   static const std::regex amount("[Tt]ried to allocate ([0-9.]+ ?[A-Za-z]+)");

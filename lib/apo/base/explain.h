@@ -9,4 +9,7 @@ namespace apo {
 /// the device; of a script's error its reason; else itself.
 std::string explained(const std::string& message);
 
+/// Whether it is about memory or the device, whatever was asked of them.
+bool is_of_the_machine(const std::string& message);
+
 }  // namespace apo

@@ -34,13 +34,14 @@ Tensor outputs_of(Network& network, const std::string& model, const Tensor& exam
   } catch (const std::exception& error) {  // LibTorch's own, or what a script raises
     const auto* of_torch = dynamic_cast<const c10::Error*>(&error);
     const std::string why = of_torch ? of_torch->what_without_backtrace() : error.what();
-    if (explained(why) != why) throw;  // of memory, or the device
+    if (is_of_the_machine(why)) throw;
+    const std::string reason = explained(why);
     fail(model,
          fmt::format("takes no inputs as those of the data set, of an example {} {} ({}); "
                      "accepted: another model, or other inputs, as real numbers are",
                      c10::getDtypeNames(example.scalar_type()).first,
                      shape_of_one(example.sizes()),
-                     why.substr(0, why.find('\n'))));
+                     reason.substr(0, reason.find('\n'))));
   }
 }
 
