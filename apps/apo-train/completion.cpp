@@ -21,7 +21,7 @@ using Words = std::vector<std::string>;
 
 /// `before` is the word whose value is wanted; '=' is a word of its own, for bash.
 constexpr std::string_view kBash =
-    R"(# Completes apo-train in bash. For this session: source <(apo-train --completion bash)
+    R"(# Completes apo-train in bash. For this shell: source <(apo-train --completion bash)
 _apo_train() {
   local options='@options@'
   local keys='@keys@'

@@ -25,15 +25,14 @@ bool is_of_the_machine(const std::string& message) {
 }
 
 std::string explained(const std::string& message) {
-  const auto says = [&](const char* words) { return apo::says(message, words); };
-  const bool device = says("CUDA out of memory");
-  if (!device && says("CUDA error")) {
+  const bool device = says(message, "CUDA out of memory");
+  if (!device && says(message, "CUDA error")) {
     return message.substr(0, message.find('\n')) +
            "; the device failed or was lost, the last checkpoint is whole: --resume goes on from "
            "it";
   }
   if (!is_of_the_machine(message)) {
-    return says("TorchScript interpreter") ? last_line(message) : message;
+    return says(message, "TorchScript interpreter") ? last_line(message) : message;
   }
   static const std::regex amount("[Tt]ried to allocate ([0-9.]+ ?[A-Za-z]+)");
   std::smatch asked;

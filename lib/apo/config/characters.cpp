@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <climits>
 #include <cstdint>
 #include <sstream>
 #include <utility>
@@ -76,6 +77,13 @@ bool is_one_line(const std::string& text) {
     i += length;
   }
   return true;
+}
+
+void visit_path(OptionVisitor& visitor, const char* key, std::string& path, const char* help) {
+  visitor.word(key, path, {}, help);
+  visitor.require(path.size() < PATH_MAX && is_one_line(path),
+                  key,
+                  "must be a path in UTF-8 without control characters");
 }
 
 std::string in_one_line(const std::string& text) {

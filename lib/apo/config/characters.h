@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <string>
 
+#include "apo/base/options.h"
+
 namespace apo {
 
 /// The length of the UTF-8 sequence at text[i], or 0 where there is none (overlong forms,
@@ -20,6 +22,9 @@ std::string invisible_mistake(const std::string& text, int last_line);
 
 /// Whether the text is UTF-8 without control characters.
 bool is_one_line(const std::string& text);
+
+/// Visits the option `key`, which is a path.
+void visit_path(OptionVisitor& visitor, const char* key, std::string& path, const char* help);
 
 /// Text fit for a one-line message: control characters escaped, the rest of a long one cut.
 std::string in_one_line(const std::string& text);

@@ -12,6 +12,7 @@
 
 #include "apo/base/random.h"
 #include "apo/base/text.h"
+#include "apo/config/characters.h"
 #include "apo/data/files.h"
 #include "apo/data/own.h"
 #include "apo/data/picture.h"

@@ -37,10 +37,6 @@ Tensor drawn(const Tensor& targets, int64_t classes, double share, at::Generator
 }
 
 void hold_out(Dataset& dataset, double share, uint64_t seed) {
-  const Tensor& targets = dataset.train.targets;
-  const int64_t count = targets.size(0);
-  const Tensor held =
-      drawn(targets, dataset.classes, share, make_generator(seed, RandomStream::validation_split));
   if (dataset.validation.targets.defined()) {
     throw Error(
         ErrorKind::config,
@@ -48,6 +44,10 @@ void hold_out(Dataset& dataset, double share, uint64_t seed) {
                     "own; accepted: 0",
                     share));
   }
+  const Tensor& targets = dataset.train.targets;
+  const int64_t count = targets.size(0);
+  const Tensor held =
+      drawn(targets, dataset.classes, share, make_generator(seed, RandomStream::validation_split));
   const auto part = [&](const Tensor& which) {
     const Tensor examples = which.nonzero().squeeze(1);
     return dataset.train.mapped([&](const Tensor& t) { return t.index_select(0, examples); });

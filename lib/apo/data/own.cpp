@@ -5,10 +5,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <climits>
 #include <utility>
 
-#include "apo/config/characters.h"
 #include "apo/data/files.h"
 
 namespace apo {
@@ -35,13 +33,6 @@ std::string index_of(int64_t flat, at::IntArrayRef shape) {
 }
 
 }  // namespace
-
-void visit_path(OptionVisitor& visitor, const char* key, std::string& path, const char* help) {
-  visitor.word(key, path, {}, help);
-  visitor.require(path.size() < PATH_MAX && is_one_line(path),
-                  key,
-                  "must be a path in UTF-8 without control characters");
-}
 
 fs::path file_at(const std::string& path) {
   std::error_code ignored;

@@ -78,10 +78,8 @@ constexpr uint64_t kTestPart = 1;
 /// The most classes that targets may tell of: a stray number makes no network of terabytes.
 constexpr int64_t kMostClasses = 1'000'000;
 
-/// The option `key`: a path, relative to where the program stands; "" where none is given.
-void visit_path(OptionVisitor& visitor, const char* key, std::string& path, const char* help);
-
-/// The path, where a file is there. Error (data), with the absolute path that was looked at.
+/// The path, relative to where the program stands, where a file is there. Error (data), with the
+/// absolute path that was looked at.
 std::filesystem::path file_at(const std::string& path);
 /// The same of a folder.
 std::filesystem::path folder_at(const std::string& path);

@@ -9,6 +9,7 @@
 #include "apo/base/error.h"
 #include "apo/base/safetensors.h"
 #include "apo/base/text.h"
+#include "apo/config/characters.h"
 #include "apo/data/files.h"
 #include "apo/data/formats.h"
 #include "apo/data/own.h"

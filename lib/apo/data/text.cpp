@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "apo/config/characters.h"
 #include "apo/data/files.h"
 #include "apo/data/formats.h"
 #include "apo/data/own.h"

@@ -57,6 +57,18 @@ class Network {
   NamedTensors buffers_;
 };
 
+/// The network in evaluation mode while it lives.
+class EvaluationMode {
+ public:
+  explicit EvaluationMode(Network& network) : network_(network) { network_.train(false); }
+  ~EvaluationMode() { network_.train(true); }
+  EvaluationMode(const EvaluationMode&) = delete;
+  EvaluationMode& operator=(const EvaluationMode&) = delete;
+
+ private:
+  Network& network_;
+};
+
 /// Whatever forward passes do to the buffers is undone when the result ends.
 inline SwapGuard kept_buffers(Network& network) {
   return {network.buffers(), clone(network.buffers())};

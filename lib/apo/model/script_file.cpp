@@ -1,9 +1,11 @@
 #include "apo/model/script_file.h"
 
 #include <caffe2/serialize/inline_container.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <torch/csrc/jit/passes/inliner.h>
 #include <torch/csrc/jit/serialization/import.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
@@ -45,14 +47,11 @@ std::string first_line(const std::exception& error) {
 }
 
 int64_t checksum_of_file(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::vector<char> chunk(1 << 20);
-  uint32_t sum = 0;
-  while (file) {
-    file.read(chunk.data(), static_cast<std::streamsize>(chunk.size()));
-    sum = checksum_of({chunk.data(), static_cast<size_t>(file.gcount())}, sum);
-  }
-  return sum;
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const auto sum = checksum_of_first(static_cast<int64_t>(fs::file_size(path)), file);
+  if (file >= 0) ::close(file);
+  if (!sum) refuse(path, "cannot be read");
+  return *sum;
 }
 
 void require_file(const fs::path& path) {

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 
-#include <climits>
 #include <optional>
 #include <utility>
 
@@ -147,15 +146,12 @@ void require_parameters(const Script& model, const std::string& path) {
 }  // namespace
 
 void TorchscriptOptions::visit(OptionVisitor& visitor) {
-  visitor.word("path",
-               path,
-               {},
-               "the file of torch.jit.save; what it holds are the initial parameters, whatever the "
-               "seed");
+  visit_path(visitor,
+             "path",
+             path,
+             "the file of torch.jit.save; what it holds are the initial parameters, whatever the "
+             "seed");
   visitor.require(!path.empty(), "path", "must be given: a file that torch.jit.save wrote");
-  visitor.require(path.size() < PATH_MAX && is_one_line(path),
-                  "path",
-                  "must be a path in UTF-8 without control characters");
 }
 
 std::unique_ptr<Model> make_torchscript(const TorchscriptOptions& options, const ModelShape&) {

@@ -27,18 +27,6 @@ const Examples* examples_of(const Problem& problem, Part part) {
   return (part == Part::test ? problem.test : problem.validation).get();
 }
 
-/// The network in evaluation mode while it lives.
-class EvaluationMode {
- public:
-  explicit EvaluationMode(Network& network) : network_(network) { network_.train(false); }
-  ~EvaluationMode() { network_.train(true); }
-  EvaluationMode(const EvaluationMode&) = delete;
-  EvaluationMode& operator=(const EvaluationMode&) = delete;
-
- private:
-  Network& network_;
-};
-
 /// Sums over batches, on the device: nothing waits for it before the end.
 class MetricSums {
  public:

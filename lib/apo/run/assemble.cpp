@@ -76,27 +76,6 @@ int64_t bytes(const Split& split) {
   return static_cast<int64_t>(sum);
 }
 
-int64_t checksum(const Split& split) {
-  uint32_t sum = 0;
-  split.visit_tensors([&](const Tensor& t) {
-    if (!t.defined()) return;
-    const Tensor part = t.contiguous();
-    sum = checksum_of({static_cast<const char*>(part.const_data_ptr()), part.nbytes()}, sum);
-  });
-  return sum;
-}
-
-int64_t examples_in(const Split& split) {
-  return split.targets.defined() ? split.targets.size(0) : 0;
-}
-
-DataMark mark_of(const Dataset& dataset) {
-  return {.train_examples = examples_in(dataset.train),
-          .test_examples = examples_in(dataset.test),
-          .train_checksum = checksum(dataset.train),
-          .test_checksum = checksum(dataset.test)};
-}
-
 /// nullptr for a toy.
 std::unique_ptr<Dataset> load(const Experiment& experiment) {
   if (!experiment.is_supervised()) return nullptr;
@@ -245,46 +224,7 @@ Assembly assemble_on(const Data& data, const Experiment& experiment, int64_t tas
   return assembly;
 }
 
-/// Throws Error(data) where it is another.
-void visit_model(StateVisitor& visitor, int64_t checksum) {
-  int64_t saved = checksum;
-  visitor.integer("model_checksum", saved);
-  if (saved == checksum) return;
-  throw Error(
-      ErrorKind::data,
-      fmt::format("model.path: the file has the CRC-32 {:08x}; that of the run that is there has "
-                  "{:08x}, and it cannot go on with another; accepted: the same file, or another "
-                  "name",
-                  checksum,
-                  saved));
-}
-
 }  // namespace
-
-void DataMark::visit_state(StateVisitor& visitor) const {
-  if (model_checksum) visit_model(visitor, *model_checksum);
-  const auto visit = [&visitor](const char* part, int64_t examples, int64_t checksum) {
-    int64_t saved_examples = examples;
-    int64_t saved_checksum = checksum;
-    visitor.integer(fmt::format("{}_examples", part), saved_examples);
-    visitor.integer(fmt::format("{}_checksum", part), saved_checksum);
-    const bool same_number = saved_examples == examples;
-    if (same_number && saved_checksum == checksum) return;
-    const auto shown = [&](int64_t number, int64_t sum) {
-      return same_number ? fmt::format("{} examples of CRC-32 {:08x}", number, sum)
-                         : fmt::format("{} examples", number);
-    };
-    throw Error(
-        ErrorKind::data,
-        fmt::format("dataset: the {} set has {}; that of the run that is there has {}, and it "
-                    "cannot go on with others; accepted: the same files, or another name",
-                    part,
-                    shown(examples, checksum),
-                    shown(saved_examples, saved_checksum)));
-  };
-  visit("train", train_examples, train_checksum);
-  visit("test", test_examples, test_checksum);
-}
 
 at::Device resolve_device(const std::string& word) {
   if (word == "cpu") return at::kCPU;

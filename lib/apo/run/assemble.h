@@ -3,27 +3,15 @@
 
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "apo/data/stream.h"
+#include "apo/run/data_mark.h"
 #include "apo/run/experiment.h"
 #include "apo/train/population.h"
 
 namespace apo {
-
-/// What tells the examples of one data set from those of another, and a model's file likewise.
-struct DataMark {
-  int64_t train_examples = 0;
-  int64_t test_examples = 0;
-  int64_t train_checksum = 0;  ///< CRC-32 of pictures and labels
-  int64_t test_checksum = 0;
-  std::optional<int64_t> model_checksum = {};  ///< of its file, where it is from one
-
-  /// Restored, it stays: throws Error(data) where the run to go on with was trained on others.
-  void visit_state(StateVisitor& visitor) const;
-};
 
 /// All that one run trains with.
 struct Assembly {

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <climits>
 #include <cstdlib>
 #include <regex>
 
@@ -48,10 +47,8 @@ Experiment::Experiment()
 
 void DatasetSection::visit(OptionVisitor& visitor) {
   visitor.choice(choice, "examples and their targets");
-  visitor.word("root", root, {}, "folder of the official files; default $APO_DATA_ROOT, else data");
-  visitor.require(root.size() < PATH_MAX && is_one_line(root),
-                  "root",
-                  "must be a path in UTF-8 without control characters");
+  visit_path(
+      visitor, "root", root, "folder of the official files; default $APO_DATA_ROOT, else data");
   visitor.integer("batch_size", batch_size, kPositiveCount, "examples per step");
   visitor.one_of("augmentation",
                  augmentation,

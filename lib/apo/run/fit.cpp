@@ -26,11 +26,9 @@ std::string shape_of_one(at::IntArrayRef sizes) {
 /// In evaluation mode.
 Tensor outputs_of(Network& network, const std::string& model, const Tensor& example) {
   const at::NoGradGuard no_grad;
-  network.train(false);
+  const EvaluationMode mode(network);
   try {
-    Tensor z = network.forward(example);
-    network.train(true);
-    return z;
+    return network.forward(example);
   } catch (const std::exception& error) {  // LibTorch's own, or what a script raises
     const auto* of_torch = dynamic_cast<const c10::Error*>(&error);
     const std::string why = of_torch ? of_torch->what_without_backtrace() : error.what();

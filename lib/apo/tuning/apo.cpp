@@ -61,8 +61,8 @@ class Apo : public Tuner {
     if (searches() && to_double(step.skipped) != 0) {
       const double before = to_double(phi.mean(phi.index("learning_rate")));
       search_anew(context, now.x_tilde, phi);
-      const double now = to_double(phi.mean(phi.index("learning_rate")));
-      report.searches.push_back({context.step, before, now});
+      const double after = to_double(phi.mean(phi.index("learning_rate")));
+      report.searches.push_back({context.step, before, after});
     }
     return report;
   }
