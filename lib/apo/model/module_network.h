@@ -5,6 +5,8 @@
 
 #include <functional>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "apo/model/network.h"
 
@@ -24,10 +26,15 @@ at::ScalarType dtype_of(Precision precision);
 struct NetworkOptions {
   at::Device device = at::kCPU;
   Precision precision = Precision::float32;
+  /// Patterns of what stays as it is (model/freeze.h). Parameters that are chosen are none of θ but
+  /// buffers, which nothing moves. A module whose buffers are chosen is always in evaluation mode:
+  /// BatchNorm then normalises by them.
+  std::vector<std::string> frozen = {};
 };
 
 /// Moves the module to the device and the precision, and lays out its filters as its convolutions
-/// want them. `forward` calls it.
+/// want them. `forward` calls it. Throws Error(config) where `frozen` names what is not there, or
+/// leaves nothing to train.
 std::unique_ptr<Network> network_of(std::shared_ptr<torch::nn::Module> module,
                                     std::function<Tensor(const Tensor& x)> forward,
                                     const NetworkOptions& options);
