@@ -86,8 +86,8 @@ def mat_files():
     }
 
 
-def safetensors(tensors):
-    header, data = {}, b""
+def safetensors(tensors, metadata=None):
+    header, data = {"__metadata__": metadata} if metadata else {}, b""
     for name, (kind, shape, content) in tensors.items():
         header[name] = {"dtype": kind, "shape": shape, "data_offsets": [len(data), len(data) + len(content)]}
         data += content
@@ -112,6 +112,16 @@ def checkpoints():
     }
 
 
+def weights():
+    plain = {"fc.weight": ("F32", [1, 2], struct.pack("<2f", 1, 2))}
+    return {
+        "bare": safetensors(plain),
+        "model": safetensors(plain, {"config": "{}", "classes": "10"}),
+        "odd_metadata": safetensors({"n": ("I64", [], struct.pack("<q", 7))}, {"config": 1}),
+        "pickle": b"PK\3\4archive/data.pkl",
+    }
+
+
 def main():
     seeds = {
         "checkpoint": checkpoints(),
@@ -123,6 +133,7 @@ def main():
             "gzip": gzip.compress(cifar([[3]] * 3), mtime=0),
         },
         "mat": mat_files(),
+        "weights": weights(),
     }
     for target, files in seeds.items():
         (CORPUS / target).mkdir(parents=True, exist_ok=True)

@@ -5,14 +5,18 @@
 #include <ATen/ops/zeros.h>
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "apo/base/error.h"
 #include "apo/base/files.h"
 #include "apo/base/guards.h"
 #include "apo/base/random.h"
+#include "apo/model/freeze.h"
 #include "apo/problem/supervised.h"
+#include "apo/run/weights.h"
 
 namespace apo {
 namespace {
@@ -34,11 +38,11 @@ std::unique_ptr<Loss> make_loss(const ChoiceOf<Loss>& choice, const Dataset& dat
 }
 
 /// Initial parameters depend on the seed alone, not on what used LibTorch's generator before.
-std::shared_ptr<Model> make_model(const Experiment& experiment, const Dataset& dataset) {
+std::shared_ptr<Model> make_model(const Experiment& experiment, const ModelShape& shape) {
   const auto seed = static_cast<uint64_t>(experiment.seed);
   at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
   generator.set_current_seed(make_generator(seed, RandomStream::model).current_seed());
-  return experiment.model.make(shape_of(dataset));
+  return experiment.model.choice.make(shape);
 }
 
 /// Examples in x̃.
@@ -98,19 +102,6 @@ DataMark mark_of(const Dataset& dataset) {
           .test_checksum = checksum(dataset.test)};
 }
 
-/// nullptr for a toy.
-std::unique_ptr<Dataset> load(const Experiment& experiment) {
-  if (!experiment.is_supervised()) return nullptr;
-  const DatasetSection& section = experiment.dataset;
-  const auto seed = static_cast<uint64_t>(experiment.seed);
-  std::unique_ptr<Dataset> dataset = section.choice.make({.root = section.root,
-                                                          .train_examples = section.train_examples,
-                                                          .test_examples = section.test_examples,
-                                                          .seed = seed});
-  if (section.validation_share > 0) hold_out(*dataset, section.validation_share, seed);
-  return dataset;
-}
-
 /// Supervised where `dataset` is given, else a toy.
 std::unique_ptr<Problem> make_problem(const Experiment& experiment,
                                       const Dataset* dataset,
@@ -122,12 +113,10 @@ std::unique_ptr<Problem> make_problem(const Experiment& experiment,
        .dtype = dtype_of(experiment.precision),
        .device = assembly.device,
        .supervised = [&] {
-         return make_supervised(
-             network_of(make_model(experiment, *dataset),
-                        {.device = assembly.device, .precision = experiment.precision}),
-             make_loss(experiment.loss, *dataset),
-             *dataset,
-             problem_options(experiment, assembly));
+         return make_supervised(make_network(experiment, shape_of(*dataset), assembly.device),
+                                make_loss(experiment.loss, *dataset),
+                                *dataset,
+                                problem_options(experiment, assembly));
        }});
 }
 
@@ -184,15 +173,43 @@ void require_batch_statistics(const Experiment& experiment,
                   "leave two or more, or larger pictures");
 }
 
-/// What is known of the data: once, however many train on them. Of a toy nothing.
+/// What is read of files: once, however many train on it. Of a toy nothing.
 struct Data {
-  explicit Data(std::unique_ptr<Dataset> loaded) : dataset(std::move(loaded)) {
-    if (dataset == nullptr) return;
+  explicit Data(const Experiment& experiment) {
+    if (!experiment.is_supervised()) return;
+    if (!experiment.model.weights.empty()) weights = read_weights(experiment.model.weights);
+    dataset = load_dataset(experiment);
     mark = mark_of(*dataset);
   }
   std::unique_ptr<Dataset> dataset;
   DataMark mark;
+  std::optional<WeightsFile> weights;
 };
+
+/// Lets the network begin with the weights that the experiment names. What is to be said of them
+/// and of frozen parts.
+std::vector<std::string> settle_parameters(const Experiment& experiment,
+                                           const Data& data,
+                                           Network& network) {
+  std::vector<std::string> notes;
+  const ModelSection& model = experiment.model;
+  if (data.weights) {
+    notes = take_weights(*data.weights,
+                         {.partial = model.partial, .new_head = model.new_head},
+                         data.dataset->outputs(),
+                         network);
+  }
+  if (!model.freeze.empty()) {
+    const std::vector<std::string>& names = network.buffer_names();
+    const std::vector<bool> is_frozen = chosen(names, model.freeze);
+    std::vector<std::string> frozen;
+    for (size_t i = 0; i < names.size(); ++i) {
+      if (is_frozen[i]) frozen.push_back(names[i]);
+    }
+    notes.push_back(fmt::format("frozen: {}", fmt::join(frozen, ", ")));
+  }
+  return notes;
+}
 
 /// task_seed: of the experiment that this may be a member of.
 Assembly assemble_on(const Data& data, const Experiment& experiment, int64_t task_seed) {
@@ -213,6 +230,7 @@ Assembly assemble_on(const Data& data, const Experiment& experiment, int64_t tas
        .clip_norm = experiment.optimizer.clip_norm});
   assembly.tuner = experiment.tuner.make();
   assembly.problem = make_problem(experiment, dataset, task_seed, assembly);
+  assembly.notes = settle_parameters(experiment, data, *assembly.problem->network);
   assembly.tuner->check(*assembly.problem);
   for (const Tensor& parameter : assembly.problem->network->parameters()) {
     assembly.parameters += parameter.numel();
@@ -294,9 +312,28 @@ std::vector<PlannedMember> population_of(const Experiment& experiment) {
   return planned;
 }
 
+std::unique_ptr<Dataset> load_dataset(const Experiment& experiment) {
+  const DatasetSection& section = experiment.dataset;
+  const auto seed = static_cast<uint64_t>(experiment.seed);
+  std::unique_ptr<Dataset> dataset = section.choice.make({.root = section.root,
+                                                          .train_examples = section.train_examples,
+                                                          .test_examples = section.test_examples,
+                                                          .seed = seed});
+  if (section.validation_share > 0) hold_out(*dataset, section.validation_share, seed);
+  return dataset;
+}
+
+std::unique_ptr<Network> make_network(const Experiment& experiment,
+                                      const ModelShape& shape,
+                                      at::Device device) {
+  return network_of(
+      make_model(experiment, shape),
+      {.device = device, .precision = experiment.precision, .frozen = experiment.model.freeze});
+}
+
 std::vector<Assembly> assemble(const Experiment& experiment) {
   resolve_device(experiment.device);  // first, so that one that is not there is what is said
-  const Data data(load(experiment));
+  const Data data(experiment);
   std::vector<Assembly> assemblies;
   if (!experiment.is_population())
     assemblies.push_back(assemble_on(data, experiment, experiment.seed));

@@ -28,9 +28,10 @@ struct Assembly {
   int64_t threads = 1;
   int64_t parameters = 0;
   int64_t data_bytes = 0;
-  DataMark data;                ///< zeros for a toy
-  ModelShape shape;             ///< of the model, where there is one
-  Normalisation normalisation;  ///< of the pictures, as it sees them
+  DataMark data;                   ///< zeros for a toy
+  ModelShape shape;                ///< of the model, where there is one
+  Normalisation normalisation;     ///< of the pictures, as it sees them
+  std::vector<std::string> notes;  ///< what is to be said of its parameters, a line each
   std::unique_ptr<Problem> problem;
   std::unique_ptr<UpdateRule> rule;
   std::unique_ptr<Tuner> tuner;
@@ -52,8 +53,18 @@ std::vector<PlannedMember> population_of(const Experiment& experiment);
 /// From which the initial rates are drawn.
 Range initial_range(const Experiment& experiment);
 
-/// Loads the data, builds the model from the seed, makes the rest: for the run, or with one copy of
-/// the data for each member of a population. Throws Error: config (what cannot be together), data.
+/// The data set of the experiment with its validation set. Throws Error(data), Error(config).
+std::unique_ptr<Dataset> load_dataset(const Experiment& experiment);
+
+/// The experiment's model for examples of this shape, as its seed initialises it. Throws
+/// Error(config).
+std::unique_ptr<Network> make_network(const Experiment& experiment,
+                                      const ModelShape& shape,
+                                      at::Device device);
+
+/// Loads the data, builds the model from the seed or its weights, makes the rest: for the run, or
+/// with one copy of the data for each member of a population. Throws Error: config (what cannot be
+/// together), data.
 std::vector<Assembly> assemble(const Experiment& experiment);
 
 }  // namespace apo
