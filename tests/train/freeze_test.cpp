@@ -81,7 +81,8 @@ bool are_equal(const TensorList& a, const TensorList& b) {
 }
 
 /// Where there are buffers, as frozen parts are, J is differentiated for one batch after the other,
-/// whose sum in float64 is rounded otherwise; of a difference 1e-16 nine steps leave less than this.
+/// whose sum in float64 is rounded otherwise; of a difference 1e-16 nine steps leave less than
+/// this.
 constexpr double kRounding = 1e-9;
 
 bool are_close(const TensorList& a, const TensorList& b) {

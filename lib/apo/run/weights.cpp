@@ -59,12 +59,6 @@ void take(const WeightsFile& file, const std::string& name, const Tensor& from, 
                                  fmt::join(from.sizes(), ", "),
                                  fmt::join(to.sizes(), ", ")));
   }
-  if (from.is_floating_point() != to.is_floating_point()) {
-    throw data_error(file,
-                     fmt::format("the tensor '{}' is {} real numbers, the model's is not so",
-                                 name,
-                                 from.is_floating_point() ? "of" : "not of"));
-  }
   if (from.is_floating_point() && !from.isfinite().all().item<bool>()) {
     throw data_error(file,
                      fmt::format("the tensor '{}' holds NaN or infinity; accepted: numbers", name));
