@@ -89,8 +89,8 @@ def mat_files():
     }
 
 
-def safetensors(tensors):
-    header, data = {}, b""
+def safetensors(tensors, metadata=None):
+    header, data = {"__metadata__": metadata} if metadata else {}, b""
     for name, (kind, shape, content) in tensors.items():
         header[name] = {"dtype": kind, "shape": shape, "data_offsets": [len(data), len(data) + len(content)]}
         data += content
@@ -187,6 +187,16 @@ def pictures():
     }
 
 
+def weights():
+    plain = {"fc.weight": ("F32", [1, 2], struct.pack("<2f", 1, 2))}
+    return {
+        "bare": safetensors(plain),
+        "model": safetensors(plain, {"config": "{}", "classes": "10"}),
+        "odd_metadata": safetensors({"n": ("I64", [], struct.pack("<q", 7))}, {"config": 1}),
+        "pickle": b"PK\3\4archive/data.pkl",
+    }
+
+
 def main():
     seeds = {
         "checkpoint": checkpoints(),
@@ -203,6 +213,7 @@ def main():
         "csv": TABLES,
         "picture": pictures(),
         "text": {"plain": b"to be or not to be", "gzip": gzip.compress(b"\0\xff" * 20, mtime=0), "short": b"a"},
+        "weights": weights(),
     }
     for target, files in seeds.items():
         (CORPUS / target).mkdir(parents=True, exist_ok=True)

@@ -117,6 +117,23 @@ void add_options(CLI::App& app, Flags& flags, Words& words) {
   grid.word("--run-index", words.run_index, "I", "Run only the I-th, from 0");
   grid.word("--jobs", words.jobs, "N", "Run N at a time, of a grid or a population (default: 1)");
 
+  Group use(app, "Use");
+  use.word("--evaluate",
+           flags.evaluate,
+           "FOLDER|FILE",
+           "Print what the model of a run, or of a model.safetensors, reaches on its test set");
+  use.word("--predict",
+           flags.predict,
+           "FOLDER|FILE",
+           "Print its labels and probabilities as CSV, a line for each example");
+  use.word(
+      "--part", flags.part, "train|validation|test", "Which part of the data set (default: test)");
+  use.word("--on",
+           flags.on,
+           "FILE",
+           "Predict for the tensor 'inputs' of a safetensors file, in place of a data set");
+  use.flag("--json", flags.json, "Print as JSON; predictions as an object a line");
+
   Group information(app, "Information");
   app.set_help_flag("--help,-h", "Print this text")->group("Information");
   information.flag("--version", flags.version, "Print what this is and what it was built with");
@@ -199,7 +216,8 @@ std::string without_double_blanks(std::string text) {
 /// Something is to be trained, or answered; and words on keys have a configuration to change.
 void require_use(const Flags& flags) {
   const bool informs = flags.version || flags.list || flags.list_markdown ||
-                       !flags.report.empty() || !flags.help.empty() || flags.init;
+                       !flags.report.empty() || !flags.help.empty() || flags.init ||
+                       flags.uses_model();
   if (flags.config.empty() && !informs) fail(std::string("--config FILE is needed") + kSeeHelp);
   if (flags.report.empty()) return;
   for (const Override& override : flags.overrides) {
@@ -214,6 +232,24 @@ void read_numbers(const Words& words, Flags& flags) {
     flags.run_index = integer_in("--run-index", words.run_index, Range::at_least(0));
   }
   if (!words.jobs.empty()) flags.jobs = integer_in("--jobs", words.jobs, Range::between(1, 1024));
+}
+
+/// What belongs to a trained model, and what does not.
+void check_model_use(const Flags& flags) {
+  if (!flags.uses_model()) {
+    const bool alone = !flags.part.empty() || !flags.on.empty() || flags.json;
+    if (alone) fail("--part, --on and --json: are for --evaluate and --predict");
+    return;
+  }
+  if (!flags.evaluate.empty() && !flags.predict.empty()) {
+    fail("--evaluate and --predict: accepted: one of them");
+  }
+  if (!flags.config.empty()) {
+    fail("--config: a model has its configuration with it; accepted: --set, to change a key of it");
+  }
+  if (!flags.part.empty()) require_one_of("--part", flags.part, {"train", "validation", "test"});
+  if (!flags.on.empty() && flags.predict.empty()) fail("--on: is for --predict");
+  if (!flags.on.empty() && !flags.part.empty()) fail("--on and --part: accepted: one of them");
 }
 
 }  // namespace
@@ -240,6 +276,7 @@ Flags parse_flags(int argc, const char* const* argv) {
   if (words.man) flags.help = man_page(app, kExamples, kExitCodes);
   if (!words.completion.empty()) flags.help = completion(app, words.completion);
   if (app.count("--init") > 0) flags.init = words.init;
+  check_model_use(flags);
   require_use(flags);
   read_numbers(words, flags);
   require_one_of("--progress", flags.progress, {"auto", "on", "off"});

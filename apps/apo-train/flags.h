@@ -36,6 +36,14 @@ struct Flags {
   std::optional<int64_t> run_index = {};
   int64_t jobs = 1;
 
+  /// A run's folder or its model.safetensors, to use; then nothing else of a run counts.
+  std::string evaluate = {};
+  std::string predict = {};
+  std::string part = {};
+  std::string on = {};
+  bool json = false;
+  bool uses_model() const { return !evaluate.empty() || !predict.empty(); }
+
   /// A page to write, and the run folders to show on it; then nothing else counts.
   std::vector<std::string> report = {};
 

@@ -27,6 +27,7 @@
 #include "apo/run/process.h"
 #include "apo/run/report_runs.h"
 #include "apo/run/run.h"
+#include "apo/run/use_model.h"
 #include "find_config.h"
 #include "flags.h"
 #include "grid.h"
@@ -135,6 +136,18 @@ std::string versions() {
                      compiler);
 }
 
+void use_model(const Flags& flags) {
+  refuse_more_than_memory();
+  UseRequest request{.model = flags.evaluate.empty() ? flags.predict : flags.evaluate,
+                     .overrides = [&](Document& document) { apply_overrides(flags, document); },
+                     .inputs = flags.on,
+                     .json = flags.json};
+  for (const Part part : {Part::train, Part::validation, Part::test}) {
+    if (flags.part == name_of(part)) request.part = part;
+  }
+  flags.evaluate.empty() ? predict(request) : evaluate_model(request);
+}
+
 int run_program(int argc, char** argv) {
   const Flags flags = parse_flags(argc, argv);
   if (!flags.help.empty()) {
@@ -149,6 +162,8 @@ int run_program(int argc, char** argv) {
     deliver(init(flags));
   } else if (!flags.report.empty()) {
     report_words(flags.report);
+  } else if (flags.uses_model()) {
+    use_model(flags);
   } else {
     return start(flags, argv);
   }

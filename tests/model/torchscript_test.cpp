@@ -36,7 +36,7 @@ struct Twin : torch::nn::Module {
 
 /// A script and its twin with the same parameters, each in a problem of its own.
 struct Pair {
-  Pair() {
+  explicit Pair(const std::vector<std::string>& frozen = {}) {
     const std::shared_ptr<Model> read = test::saved_and_read(classifier_script());
     const auto built = std::make_shared<Twin>();
     {
@@ -44,8 +44,9 @@ struct Pair {
       const auto from = read->named_parameters();
       for (auto& item : built->named_parameters()) item.value().copy_(from[item.key()]);
     }
-    script = problem_of(network_of(read, {.precision = Precision::float64}));
-    twin = problem_of(network_of(built, {.precision = Precision::float64}));
+    const NetworkOptions options{.precision = Precision::float64, .frozen = frozen};
+    script = problem_of(network_of(read, options));
+    twin = problem_of(network_of(built, options));
   }
   static torch::jit::Module classifier_script() {
     return test::classifier_script(kPixels, kHidden, 3);
@@ -108,6 +109,28 @@ INSTANTIATE_TEST_SUITE_P(All,
                          [](const auto& info) {
                            return std::get<0>(info.param) + "_" + std::get<1>(info.param);
                          });
+
+TEST(Torchscript, FrozenPartsStayAsTheyAreAndTheRestTrainsAsItsTwin) {
+  Pair pair({"norm"});
+  std::vector<std::vector<double>> losses;
+  for (Problem* problem : {pair.script.get(), pair.twin.get()}) {
+    const TensorList before = clone(problem->network->buffers());
+    const auto rule = make_sgd({}, {.learning_rate = 0.1});
+    losses.push_back(test::record(*problem, *rule, *make_constant({}), {.steps = 5}).losses());
+    ASSERT_TRUE(estimate_statistics(*problem, [] { return false; }));
+    losses.push_back(test::record(*problem, *rule, *make_constant({}), {.steps = 5}).losses());
+    for (size_t i = 0; i < before.size(); ++i) {
+      EXPECT_TRUE(at::equal(problem->network->buffers()[i], before[i]))
+          << problem->network->buffer_names()[i];
+    }
+  }
+  EXPECT_EQ(pair.script->network->parameter_names(), pair.twin->network->parameter_names());
+  for (size_t t = 0; t < losses[0].size(); ++t) {
+    EXPECT_NEAR(losses[0][t], losses[2][t], 1e-9);
+    EXPECT_NEAR(losses[1][t], losses[3][t], 1e-9);
+  }
+  EXPECT_LT(losses[1].back(), losses[0].front());
+}
 
 TEST(Torchscript, TrainsByStochasticMetaDescentAsItsTwin) {
   Pair pair;

@@ -27,8 +27,9 @@ constexpr int64_t kSteps = 6;
 /// A member of the registry, of its usual shape but narrow where that can be said.
 std::shared_ptr<Model> make_model(const std::string& name, const ModelShape& shape) {
   Experiment experiment;
-  experiment.model.select(name);
-  const auto options = describe([&](OptionVisitor& v) { experiment.model.visit(v); }).options;
+  experiment.model.choice.select(name);
+  const auto options =
+      describe([&](OptionVisitor& v) { experiment.model.choice.visit(v); }).options;
   const bool wide = std::any_of(
       options.begin(), options.end(), [](const auto& option) { return option.key == "width"; });
   Document document;
@@ -38,7 +39,7 @@ std::shared_ptr<Model> make_model(const std::string& name, const ModelShape& sha
   read_into(document, experiment);
   at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
   generator.set_current_seed(0);
-  return experiment.model.make(shape);
+  return experiment.model.choice.make(shape);
 }
 
 struct Side {

@@ -30,8 +30,9 @@ std::pair<Tensor, Tensor> scale_and_shift(const Normalisation& normalisation,
   return {at::tensor(scale, options).view({-1, 1, 1}), at::tensor(shift, options).view({-1, 1, 1})};
 }
 
-/// Real numbers get the type, whole ones that of indices.
+/// Real numbers get the type, whole ones that of indices; undefined stays so.
 Tensor of_type(const Tensor& numbers, at::ScalarType dtype) {
+  if (!numbers.defined()) return numbers;
   return numbers.to(numbers.is_floating_point() ? dtype : at::kLong);
 }
 
@@ -41,7 +42,7 @@ Batch normalise(const Batch& x, const Tensor& scale, const Tensor& shift, at::Sc
   const bool scaled = scale.defined();
   return {scaled ? at::addcmul(shift, x.inputs, scale).to(dtype) : of_type(x.inputs, dtype),
           of_type(x.targets, dtype),
-          x.weights.defined() ? of_type(x.weights, dtype) : x.weights};
+          of_type(x.weights, dtype)};
 }
 
 }  // namespace

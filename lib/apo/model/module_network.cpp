@@ -12,6 +12,9 @@
 #include <optional>
 #include <vector>
 
+#include "apo/base/error.h"
+#include "apo/model/freeze.h"
+
 namespace apo {
 namespace {
 
@@ -68,13 +71,29 @@ void order_channels_last(const torch::nn::Module& module) {
   }
 }
 
+/// A module with the parts of it that are always in evaluation mode.
+struct Modules {
+  std::shared_ptr<torch::nn::Module> whole;
+  std::vector<std::shared_ptr<torch::nn::Module>> still;
+
+  void train(bool on) const {
+    whole->train(on);
+    for (const auto& part : still) part->eval();
+  }
+  bool is_still(const torch::nn::Module& part) const {
+    return std::any_of(
+        still.begin(), still.end(), [&](const auto& other) { return other.get() == &part; });
+  }
+};
+
 /// While it lives the module is as in evaluation, but that BatchNorm normalises by the batch and
-/// its buffers are plain means over the batches, which begin anew.
+/// its buffers are plain means over the batches, which begin anew; not where they are frozen.
 class GatheringMode {
  public:
-  explicit GatheringMode(torch::nn::Module& module) : module_(module) {
-    module_.eval();
-    for (const auto& part : module_.modules()) {
+  explicit GatheringMode(const Modules& modules) : modules_(modules) {
+    modules_.train(false);
+    for (const auto& part : modules_.whole->modules()) {
+      if (modules_.is_still(*part)) continue;
       take<torch::nn::BatchNorm1dImpl>(*part);
       take<torch::nn::BatchNorm2dImpl>(*part);
       take<torch::nn::BatchNorm3dImpl>(*part);
@@ -82,7 +101,7 @@ class GatheringMode {
   }
   ~GatheringMode() {
     for (const auto& [place, momentum] : momenta_) *place = momentum;
-    module_.train();
+    modules_.train(true);
   }
   GatheringMode(const GatheringMode&) = delete;
   GatheringMode& operator=(const GatheringMode&) = delete;
@@ -99,7 +118,7 @@ class GatheringMode {
     momentum.reset();  // LibTorch's word for a mean in which all batches count alike
   }
 
-  torch::nn::Module& module_;
+  const Modules& modules_;
   std::vector<std::pair<std::optional<double>*, std::optional<double>>> momenta_;
 };
 
@@ -112,17 +131,71 @@ NamedTensors named(const torch::OrderedDict<std::string, Tensor>& items) {
   return named;
 }
 
+/// What a network has of its module.
+struct Parts {
+  NamedTensors parameters;
+  NamedTensors buffers;
+  Modules modules;
+  bool has_statistics;  ///< that forward passes move
+};
+
+std::string module_of(const std::string& name) {
+  const size_t dot = name.rfind('.');
+  return dot == std::string::npos ? "" : name.substr(0, dot);
+}
+
+/// Makes what `patterns` choose of the parameters buffers, and notes the modules of such buffers.
+void freeze(const std::vector<std::string>& patterns, Parts& parts) {
+  const NamedTensors all = std::exchange(parts.parameters, {});
+  const std::vector<std::string> own_buffers = parts.buffers.names;
+  std::vector<std::string> names = all.names;
+  names.insert(names.end(), own_buffers.begin(), own_buffers.end());
+  const std::vector<bool> is_frozen = chosen(names, patterns);
+  for (size_t i = 0; i < all.names.size(); ++i) {
+    NamedTensors& kind = is_frozen[i] ? parts.buffers : parts.parameters;
+    kind.tensors.push_back(all.tensors[i]);
+    kind.names.push_back(all.names[i]);
+    if (is_frozen[i]) kind.tensors.back().requires_grad_(false);
+  }
+  if (parts.parameters.names.empty()) {
+    throw Error(ErrorKind::config,
+                "model.freeze: leaves no parameter to train; accepted: patterns that leave some");
+  }
+  const auto modules = parts.modules.whole->named_modules();
+  parts.has_statistics = false;
+  for (size_t i = 0; i < own_buffers.size(); ++i) {
+    const auto& module = modules[module_of(own_buffers[i])];
+    const bool still = is_frozen[all.names.size() + i];
+    if (still && !parts.modules.is_still(*module)) parts.modules.still.push_back(module);
+    parts.has_statistics |= !still;
+  }
+}
+
+Parts parts_of(std::shared_ptr<torch::nn::Module> module,
+               const std::vector<std::string>& patterns) {
+  Parts parts{.parameters = named(module->named_parameters()),
+              .buffers = named(module->named_buffers()),
+              .modules = {},
+              .has_statistics = !module->buffers().empty()};
+  parts.modules.whole = std::move(module);
+  if (!patterns.empty()) freeze(patterns, parts);
+  return parts;
+}
+
 class ModuleNetwork : public Network {
  public:
   /// The module is prepared.
-  ModuleNetwork(std::shared_ptr<torch::nn::Module> module,
+  ModuleNetwork(Parts parts,
                 std::function<Tensor(const Tensor& x)> forward,
                 const NetworkOptions& options)
-      : Network(named(module->named_parameters()), named(module->named_buffers())),
-        module_(std::move(module)),
+      : Network(std::move(parts.parameters), std::move(parts.buffers)),
+        modules_(std::move(parts.modules)),
+        has_statistics_(parts.has_statistics),
         forward_(std::move(forward)),
         options_(options),
-        dtype_(dtype_of(options.precision)) {}
+        dtype_(dtype_of(options.precision)) {
+    modules_.train(true);
+  }
 
   Tensor forward(const Tensor& x) override {
     if (options_.draws) at::manual_seed(draw_seed_);
@@ -131,29 +204,33 @@ class ModuleNetwork : public Network {
     return z.scalar_type() == dtype_ ? z : z.to(dtype_);
   }
 
-  /// Without batch statistics, which are what buffers are for, and without masks, which depend on
+  /// Without batch statistics, which see one batch at a time, and without masks, which depend on
   /// where an example lies in its batch.
   std::pair<Tensor, Tensor> forward_both(const Tensor& x, const Tensor& x_tilde) override {
-    if (!buffers().empty() || draws()) return Network::forward_both(x, x_tilde);
+    if (has_statistics_ || draws()) return Network::forward_both(x, x_tilde);
     const Tensor z = forward(at::cat({x, x_tilde}));
     const int64_t count = x.size(0);
     return {z.narrow(0, 0, count), z.narrow(0, count, z.size(0) - count)};
   }
 
   void gather_statistics(const std::function<void()>& passes) override {
-    if (auto* own = dynamic_cast<GathersStatistics*>(module_.get())) {
-      return own->gather_statistics(passes);
+    if (!has_statistics_) return;
+    if (auto* own = dynamic_cast<GathersStatistics*>(modules_.whole.get())) {
+      own->gather_statistics(passes);
+      modules_.train(true);
+      return;
     }
-    const GatheringMode mode(*module_);
+    const GatheringMode mode(modules_);
     passes();
   }
 
-  void train(bool on) override { module_->train(on); }
+  void train(bool on) override { modules_.train(on); }
   bool draws() const override { return options_.draws; }
   void draw_from(uint64_t seed) override { draw_seed_ = seed; }
 
  private:
-  std::shared_ptr<torch::nn::Module> module_;
+  Modules modules_;
+  bool has_statistics_;
   std::function<Tensor(const Tensor& x)> forward_;
   NetworkOptions options_;
   at::ScalarType dtype_;
@@ -171,8 +248,8 @@ std::unique_ptr<Network> network_of(std::shared_ptr<torch::nn::Module> module,
                                     const NetworkOptions& options) {
   module->to(options.device, dtype_of(options.precision));
   if (wants_channels_last(options)) order_channels_last(*module);
-  module->train();
-  return std::make_unique<ModuleNetwork>(std::move(module), std::move(forward), options);
+  return std::make_unique<ModuleNetwork>(
+      parts_of(std::move(module), options.frozen), std::move(forward), options);
 }
 
 }  // namespace apo

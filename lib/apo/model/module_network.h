@@ -5,6 +5,8 @@
 
 #include <functional>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "apo/model/network.h"
 
@@ -25,9 +27,14 @@ struct NetworkOptions {
   at::Device device = at::kCPU;
   Precision precision = Precision::float32;
   bool draws = false;  ///< its forward passes draw random numbers, from LibTorch's own generators
+  /// Patterns of what stays as it is (model/freeze.h). Parameters that are chosen are none of θ but
+  /// buffers, which nothing moves. A module whose buffers are chosen is always in evaluation mode:
+  /// BatchNorm then normalises by them.
+  std::vector<std::string> frozen = {};
 };
 
-/// A module that gathers the statistics of its parts itself: see Network::gather_statistics.
+/// A module that gathers the statistics of its parts itself: see Network::gather_statistics. Those
+/// in evaluation mode keep theirs. Afterwards it is in whatever mode.
 class GathersStatistics {
  public:
   virtual ~GathersStatistics() = default;
@@ -35,7 +42,8 @@ class GathersStatistics {
 };
 
 /// Moves the module to the device and the precision, and lays out its filters as its convolutions
-/// want them. `forward` calls it.
+/// want them. `forward` calls it. Throws Error(config) where `frozen` names what is not there, or
+/// leaves nothing to train.
 std::unique_ptr<Network> network_of(std::shared_ptr<torch::nn::Module> module,
                                     std::function<Tensor(const Tensor& x)> forward,
                                     const NetworkOptions& options);

@@ -25,7 +25,8 @@ class Network {
   /// θ: leaves that require gradients, whose storage the caller may exchange.
   TensorList& parameters() { return parameters_.tensors; }
   const std::vector<std::string>& parameter_names() const { return parameters_.names; }
-  /// What a forward pass in training mode changes beside its result: BatchNorm's statistics.
+  /// What f depends on beside θ: BatchNorm's statistics, which passes in training mode move, and
+  /// whatever is frozen.
   TensorList& buffers() { return buffers_.tensors; }
   const std::vector<std::string>& buffer_names() const { return buffers_.names; }
 

@@ -14,6 +14,10 @@ Tensor tensor_of(const torch::jit::Module& module, const char* name) {
   return value.isTensor() ? value.toTensor() : Tensor();
 }
 
+bool is_training(const torch::jit::Module& module) {
+  return !module.hasattr("training") || module.attr("training").toBool();
+}
+
 }  // namespace
 
 void set_training(const torch::jit::Module& module, bool on) {
@@ -26,8 +30,9 @@ ScriptStatistics::ScriptStatistics(const torch::jit::Module& script) {
     Norm norm{tensor_of(module, "running_mean"),
               tensor_of(module, "running_var"),
               tensor_of(module, "num_batches_tracked")};
-    if (!norm.mean.defined() || !norm.variance.defined()) continue;
-    set_training(module, true);
+    const bool keeps = norm.mean.defined() && norm.variance.defined();
+    if (!keeps) set_training(module, false);
+    if (!keeps || !is_training(module)) continue;
     norm.mean_before = norm.mean.clone();
     norm.variance_before = norm.variance.clone();
     norm.mean_sum = at::zeros_like(norm.mean);

@@ -18,7 +18,8 @@ void set_training(const torch::jit::Module& module, bool on);
 /// written into the script; once more it leaves m μ (2 − m), which tells m.
 class ScriptStatistics {
  public:
-  /// The module is in evaluation mode; what keeps statistics is set to training mode.
+  /// Sets to evaluation mode what keeps no statistics; what keeps them and is there already is not
+  /// asked for its own.
   explicit ScriptStatistics(const torch::jit::Module& script);
 
   /// The outputs of `forward`, whose statistics are noted; the first time it runs twice.

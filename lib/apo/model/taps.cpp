@@ -25,6 +25,16 @@ Tensor forward(torch::nn::Linear& layer, const Tensor& x) {
       at::linear(x, weight, bias), at::linear(x, weight_tangent, bias_tangent), 0);
 }
 
+/// What is trained of a layer, for a TapScope: of a frozen bias it knows nothing.
+Tensor trained(const Tensor& bias) {
+  return bias.defined() && bias.requires_grad() ? bias : Tensor();
+}
+
+/// Whether a pass notes this layer.
+bool is_noted(const Tensor& weight) {
+  return open_scope != nullptr && weight.requires_grad();
+}
+
 }  // namespace
 
 TapScope::TapScope() : outer_(open_scope) {
@@ -41,19 +51,20 @@ TapScope* TapScope::open() {
 
 Tensor tapped(torch::nn::Linear& layer, const Tensor& x) {
   Tensor z = forward(layer, x);
-  if (open_scope != nullptr)
-    open_scope->add({layer->weight, layer->bias, x.detach(), z, {}, {}, {}});
+  if (is_noted(layer->weight)) {
+    open_scope->add({layer->weight, trained(layer->bias), x.detach(), z, {}, {}, {}});
+  }
   return z;
 }
 
 Tensor tapped(torch::nn::Conv2d& layer, const Tensor& x) {
   Tensor z = layer->forward(x);
-  if (open_scope == nullptr) return z;
+  if (!is_noted(layer->weight)) return z;
   const auto& options = layer->options;
   const auto* padding = std::get_if<torch::ExpandingArray<2>>(&options.padding());
   TORCH_CHECK(padding != nullptr && options.groups() == 1, "taps know numeric padding, one group");
   open_scope->add({layer->weight,
-                   layer->bias,
+                   trained(layer->bias),
                    x.detach(),
                    z,
                    to_vector(options.stride()),

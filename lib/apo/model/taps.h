@@ -15,7 +15,7 @@ namespace apo {
 /// outputs [B, out, H′, W′]; it has a geometry.
 struct LayerTap {
   Tensor weight;
-  Tensor bias;  ///< undefined where the layer has none
+  Tensor bias;  ///< undefined where the layer has none that trains
   Tensor inputs;
   Tensor outputs;  ///< in the graph
   std::vector<int64_t> stride, padding, dilation;
@@ -42,7 +42,8 @@ class TapScope {
   std::vector<LayerTap> taps_;
 };
 
-/// layer->forward(x), noted by the TapScope that is open, if one is. Models call their layers so.
+/// layer->forward(x), noted by the TapScope that is open, if one is and the layer's weight trains.
+/// Models call their layers so.
 Tensor tapped(torch::nn::Linear& layer, const Tensor& x);
 Tensor tapped(torch::nn::Conv2d& layer, const Tensor& x);
 

@@ -36,6 +36,19 @@ class Tied {
   TensorList known_;
 };
 
+/// Has the tensors of a module below the script's first, and hands on its mode.
+class Part : public torch::nn::Module {
+ public:
+  explicit Part(jit::Module script) : script_(std::move(script)) {}
+  void train(bool on) override {
+    torch::nn::Module::train(on);
+    set_training(script_, on);
+  }
+
+ private:
+  jit::Module script_;
+};
+
 /// Registers the script's own tensors in modules of the same names. What of the parameters requires
 /// no gradient is kept as it is, like a buffer.
 void mirror(const jit::Module& script, torch::nn::Module& into, Tied& tied) {
@@ -44,8 +57,8 @@ void mirror(const jit::Module& script, torch::nn::Module& into, Tied& tied) {
     const c10::IValue value = object->getSlot(slot);
     const std::string& name = script.type()->getAttributeName(slot);
     if (value.isModule()) {
-      const auto below = into.register_module(name, std::make_shared<torch::nn::Module>());
-      mirror(jit::Module(value.toModule()), *below, tied);
+      const jit::Module below(value.toModule());
+      mirror(below, *into.register_module(name, std::make_shared<Part>(below)), tied);
     } else if (value.isTensor() && value.toTensor().defined()) {
       const auto [tensor, is_new] = tied.first_of(value.toTensor());
       object->setSlot(slot, tensor);
@@ -95,7 +108,7 @@ class Script : public Model, public GathersStatistics {
 
   void train(bool on) override {
     torch::nn::Module::train(on);
-    for (const jit::Module& module : script_.modules()) set_training(module, on);
+    set_training(script_, on);
   }
 
   using torch::nn::Module::to;
@@ -110,12 +123,10 @@ class Script : public Model, public GathersStatistics {
   }
 
   void gather_statistics(const std::function<void()>& passes) override {
-    train(false);
     gathered_.emplace(script_);
     passes();
     gathered_->finish();
     gathered_.reset();
-    train(true);
   }
 
   bool draws() const override { return draws_; }

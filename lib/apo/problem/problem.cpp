@@ -100,9 +100,10 @@ std::vector<LayerMoments> curvature(Problem& problem,
   const TapScope scope;
   const Tensor z = network.forward(x.inputs);
   if (scope.taps().empty()) {
-    throw Error(ErrorKind::config,
-                "optimizer.name = kfac: the problem has no linear or convolutional layers; "
-                "accepted: the other optimizers");
+    throw Error(
+        ErrorKind::config,
+        "optimizer.name = kfac: the problem has no linear or convolutional layers that train; "
+        "accepted: the other optimizers");
   }
   const auto moments = [&](const Tensor& loss) {
     return layer_moments(scope.taps(), loss, network.parameters(), options.position_stride);

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "apo/base/error.h"
 #include "apo/base/files.h"
@@ -12,13 +13,10 @@
 #include "apo/base/random.h"
 #include "apo/problem/supervised.h"
 #include "apo/run/fit.h"
+#include "apo/run/initial_network.h"
 
 namespace apo {
 namespace {
-
-ModelShape shape_of(const Dataset& dataset) {
-  return {.input = dataset.train.inputs.sizes().slice(1).vec(), .outputs = dataset.outputs()};
-}
 
 /// Throws Error(config) where it compares outputs with other targets than there are.
 std::unique_ptr<Loss> make_loss(const ChoiceOf<Loss>& choice, const Dataset& dataset) {
@@ -30,14 +28,6 @@ std::unique_ptr<Loss> make_loss(const ChoiceOf<Loss>& choice, const Dataset& dat
                           choice.name(),
                           classes ? "classes" : "real numbers",
                           classes ? "cross_entropy" : "squared_error"));
-}
-
-/// Initial parameters depend on the seed alone, not on what used LibTorch's generator before.
-std::shared_ptr<Model> make_model(const Experiment& experiment, const Dataset& dataset) {
-  const auto seed = static_cast<uint64_t>(experiment.seed);
-  at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
-  generator.set_current_seed(make_generator(seed, RandomStream::model).current_seed());
-  return experiment.model.make(shape_of(dataset));
 }
 
 /// Examples in x̃.
@@ -76,19 +66,6 @@ int64_t bytes(const Split& split) {
   return static_cast<int64_t>(sum);
 }
 
-/// nullptr for a toy.
-std::unique_ptr<Dataset> load(const Experiment& experiment) {
-  if (!experiment.is_supervised()) return nullptr;
-  const DatasetSection& section = experiment.dataset;
-  const auto seed = static_cast<uint64_t>(experiment.seed);
-  std::unique_ptr<Dataset> dataset = section.choice.make({.root = section.root,
-                                                          .train_examples = section.train_examples,
-                                                          .test_examples = section.test_examples,
-                                                          .seed = seed});
-  if (section.validation_share > 0) hold_out(*dataset, section.validation_share, seed);
-  return dataset;
-}
-
 /// Throws Error(config) where the examples are no pictures to augment.
 void require_pictures(const Experiment& experiment, const Dataset& dataset) {
   const Tensor& inputs = dataset.train.inputs;
@@ -103,78 +80,30 @@ std::unique_ptr<Problem> make_problem(const Experiment& experiment,
                                       const Dataset* dataset,
                                       int64_t task_seed,
                                       Assembly& assembly) {
-  return experiment.problem.make(
-      {.seed = static_cast<uint64_t>(experiment.seed),
-       .task_seed = static_cast<uint64_t>(task_seed),
-       .dtype = dtype_of(experiment.precision),
-       .device = assembly.device,
-       .supervised = [&] {
-         std::shared_ptr<Model> model = make_model(experiment, *dataset);
-         assembly.data.model_checksum = model->file_checksum();
-         return make_supervised(
-             network_of(std::move(model),
-                        {.device = assembly.device, .precision = experiment.precision}),
-             make_loss(experiment.loss, *dataset),
-             *dataset,
-             problem_options(experiment, assembly));
-       }});
+  return experiment.problem.make({.seed = static_cast<uint64_t>(experiment.seed),
+                                  .task_seed = static_cast<uint64_t>(task_seed),
+                                  .dtype = dtype_of(experiment.precision),
+                                  .device = assembly.device,
+                                  .supervised = [&] {
+                                    InitialNetwork initial = make_network(
+                                        experiment, shape_of(*dataset), assembly.device);
+                                    assembly.data.model_checksum = initial.file_checksum;
+                                    return make_supervised(std::move(initial.network),
+                                                           make_loss(experiment.loss, *dataset),
+                                                           *dataset,
+                                                           problem_options(experiment, assembly));
+                                  }});
 }
 
-/// Examples in the smallest batch of a stream.
-int64_t smallest_batch(int64_t examples, int64_t batch_size) {
-  const int64_t rest = examples % batch_size;
-  return rest > 0 ? rest : batch_size;
-}
-
-/// Whether BatchNorm has something to normalise by where a batch is one example.
-bool takes_one_example(const Problem& problem) {
-  const at::NoGradGuard no_grad;
-  const SwapGuard buffers = kept_buffers(*problem.network);
-  try {
-    problem.network->forward(problem.train->slice(0, 1).inputs);
-  } catch (const std::exception&) {  // LibTorch's own, or what a script raises
-    return false;
-  }
-  return true;
-}
-
-/// A network whose last maps are 1 × 1 has one value per channel in a batch of one example.
-void require_batch_statistics(const Experiment& experiment,
-                              const Dataset& dataset,
-                              const Assembly& assembly) {
-  if (assembly.problem->network->buffers().empty()) return;
-  const int64_t examples = dataset.train.targets.size(0);
-  const int64_t size = experiment.dataset.batch_size;
-  const int64_t own = discrepancy_batch_size(experiment, assembly.tuner->traits());
-  const int64_t batch = smallest_batch(examples, size);
-  const int64_t seen = smallest_batch(examples, own);
-  const int64_t share = assembly.tuner->traits().share;
-  std::string key;
-  if (batch == 1) {
-    key = fmt::format(
-        "dataset.batch_size = {}: of {} training examples one batch has but one", size, examples);
-  } else if (assembly.tuner->traits().interval > 0 && seen == 1) {
-    key = fmt::format(
-        "tuner.discrepancy_batch_size = {}: of {} training examples one batch has but one",
-        own,
-        examples);
-  } else if (share > 1 && std::min(batch, seen) <= share) {
-    key = fmt::format("tuner.lean = true: a quarter of a batch of {} is one example",
-                      std::min(batch, seen));
-  }
-  if (key.empty() || takes_one_example(*assembly.problem)) return;
-  throw Error(ErrorKind::config,
-              key +
-                  ", whose maps of one value BatchNorm cannot normalise; accepted: sizes that "
-                  "leave two or more, or larger pictures");
-}
-
-/// What is known of the data: once, however many train on them. Of a toy nothing.
+/// What is read of files: once, however many train on it. Of a toy nothing.
 struct Data {
-  explicit Data(std::unique_ptr<Dataset> loaded) : dataset(std::move(loaded)) {
-    if (dataset == nullptr) return;
+  explicit Data(const Experiment& experiment) {
+    if (!experiment.is_supervised()) return;
+    if (!experiment.model.weights.empty()) weights = read_weights(experiment.model.weights);
+    dataset = load_dataset(experiment);
     mark = mark_of(*dataset);
   }
+  std::optional<WeightsFile> weights;
   std::unique_ptr<Dataset> dataset;
   DataMark mark;
 };
@@ -201,13 +130,16 @@ Assembly assemble_on(const Data& data, const Experiment& experiment, int64_t tas
   assembly.tuner = experiment.tuner.make();
   assembly.problem = make_problem(experiment, dataset, task_seed, assembly);
   if (dataset != nullptr) {
-    require_fit(*assembly.problem, experiment.model.name(), dataset->outputs(), dataset->classes);
+    require_fit(
+        *assembly.problem, experiment.model.choice.name(), dataset->outputs(), dataset->classes);
   }
   if (assembly.data.model_checksum && assembly.rule->traits().needs_curvature) {
     throw Error(ErrorKind::config,
                 "optimizer.name = kfac: sees no linear or convolutional layers in a script; "
                 "accepted: the other optimizers");
   }
+  assembly.notes = settle_parameters(
+      experiment.model, data.weights, assembly.shape.outputs, *assembly.problem->network);
   assembly.tuner->check(*assembly.problem);
   for (const Tensor& parameter : assembly.problem->network->parameters()) {
     assembly.parameters += parameter.numel();
@@ -220,7 +152,14 @@ Assembly assemble_on(const Data& data, const Experiment& experiment, int64_t tas
                     "0, or a dataset.validation_share",
                     assembly.options.patience));
   }
-  if (dataset != nullptr) require_batch_statistics(experiment, *dataset, assembly);
+  if (dataset != nullptr) {
+    require_batch_statistics(
+        *assembly.problem,
+        {.examples = dataset->train.targets.size(0),
+         .own = experiment.dataset.batch_size,
+         .discrepancy = discrepancy_batch_size(experiment, assembly.tuner->traits())},
+        assembly.tuner->traits());
+  }
   return assembly;
 }
 
@@ -265,9 +204,24 @@ std::vector<PlannedMember> population_of(const Experiment& experiment) {
   return planned;
 }
 
+ModelShape shape_of(const Dataset& dataset) {
+  return {.input = dataset.train.inputs.sizes().slice(1).vec(), .outputs = dataset.outputs()};
+}
+
+std::unique_ptr<Dataset> load_dataset(const Experiment& experiment) {
+  const DatasetSection& section = experiment.dataset;
+  const auto seed = static_cast<uint64_t>(experiment.seed);
+  std::unique_ptr<Dataset> dataset = section.choice.make({.root = section.root,
+                                                          .train_examples = section.train_examples,
+                                                          .test_examples = section.test_examples,
+                                                          .seed = seed});
+  if (section.validation_share > 0) hold_out(*dataset, section.validation_share, seed);
+  return dataset;
+}
+
 std::vector<Assembly> assemble(const Experiment& experiment) {
   resolve_device(experiment.device);  // first, so that one that is not there is what is said
-  const Data data(load(experiment));
+  const Data data(experiment);
   std::vector<Assembly> assemblies;
   if (!experiment.is_population())
     assemblies.push_back(assemble_on(data, experiment, experiment.seed));

@@ -23,6 +23,7 @@ struct Assembly {
   ModelShape shape;                          ///< of the model, where there is one
   Normalisation normalisation;               ///< of the pictures, as it sees them
   std::map<std::string, std::string> about;  ///< Dataset::about
+  std::vector<std::string> notes;            ///< what is to be said of its parameters, a line each
   std::unique_ptr<Problem> problem;
   std::unique_ptr<UpdateRule> rule;
   std::unique_ptr<Tuner> tuner;
@@ -44,8 +45,14 @@ std::vector<PlannedMember> population_of(const Experiment& experiment);
 /// From which the initial rates are drawn.
 Range initial_range(const Experiment& experiment);
 
-/// Loads the data, builds the model from the seed, makes the rest: for the run, or with one copy of
-/// the data for each member of a population. Throws Error: config (what cannot be together), data.
+/// Of one example, and of its outputs.
+ModelShape shape_of(const Dataset& dataset);
+/// The data set of the experiment with its validation set. Throws Error(data), Error(config).
+std::unique_ptr<Dataset> load_dataset(const Experiment& experiment);
+
+/// Loads the data, builds the model from the seed or its weights, makes the rest: for the run, or
+/// with one copy of the data for each member of a population. Throws Error: config (what cannot be
+/// together), data.
 std::vector<Assembly> assemble(const Experiment& experiment);
 
 }  // namespace apo

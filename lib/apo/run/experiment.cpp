@@ -27,6 +27,12 @@ constexpr const char* kGridHelp =
     "command line:\n`--set grid.seed='[0, 1, 2]'`. A list given to `tuner.lambda` is one of the "
     "grid, too. `--list-runs` shows the runs,\n`--jobs N` trains N at a time.";
 
+constexpr const char* kPathWanted = "must be a path in UTF-8 without control characters";
+
+bool is_path(const std::string& text) {
+  return text.size() < PATH_MAX && is_one_line(text);
+}
+
 }  // namespace
 
 DatasetSection::DatasetSection() : choice(datasets(), "mnist") {
@@ -34,12 +40,13 @@ DatasetSection::DatasetSection() : choice(datasets(), "mnist") {
   root = variable != nullptr && *variable != '\0' ? variable : "data";
 }
 
+ModelSection::ModelSection() : choice(models(), "mlp") {}
+
 OptimizerSection::OptimizerSection()
     : choice(update_rules(), "sgd"), schedule(schedules(), schedules().front().name) {}
 
 Experiment::Experiment()
     : problem(problems(), problems().front().name),
-      model(models(), "mlp"),
       loss(losses(), losses().front().name),
       tuner(tuners(), "movement") {
   optimizer.take_defaults(tuner.make()->traits());
@@ -61,6 +68,31 @@ void DatasetSection::visit(OptionVisitor& visitor) {
                Range::half_open(0, 1),
                "of the training examples, of each class alike, held out by the seed: what is best, "
                "when to stop and a grid's ranking are judged on them; 0: none are");
+}
+
+void ModelSection::visit(OptionVisitor& visitor) {
+  visitor.choice(choice, "architecture");
+  visitor.word("weights",
+               weights,
+               {},
+               "a safetensors file of initial parameters and statistics, by their names; \"\": "
+               "drawn by the seed");
+  visitor.require(weights.empty() || is_path(weights), "weights", kPathWanted);
+  visitor.flag("partial",
+               partial,
+               "of the weights, take what there is on both sides, and list the rest in the log");
+  visitor.flag("new_head",
+               new_head,
+               "whatever the weights say of it, the last linear layer is drawn by the seed");
+  visitor.require(
+      !weights.empty() || !partial, "partial", "is for model.weights, and none are given");
+  visitor.require(
+      !weights.empty() || !new_head, "new_head", "is for model.weights, and none are given");
+  visitor.words("freeze",
+                freeze,
+                {},
+                "names of parameters, or of modules with all theirs, that stay as they are, "
+                "BatchNorm statistics among them; * is any characters");
 }
 
 void OptimizerSection::visit(OptionVisitor& visitor) {
@@ -242,8 +274,7 @@ void Experiment::visit(OptionVisitor& visitor) {
   if (is_supervised()) {
     visitor.section(
         "dataset", "what to learn from", [this](OptionVisitor& v) { dataset.visit(v); });
-    visitor.section(
-        "model", "the network", [this](OptionVisitor& v) { v.choice(model, "architecture"); });
+    visitor.section("model", "the network", [this](OptionVisitor& v) { model.visit(v); });
     visitor.section("loss", "what the outputs cost in training", [this](OptionVisitor& v) {
       v.choice(loss, "loss");
     });

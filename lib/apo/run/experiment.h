@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "apo/config/describe.h"
 #include "apo/data/dataset.h"
@@ -28,6 +29,16 @@ struct DatasetSection {
   int64_t train_examples = 0;
   int64_t test_examples = 0;
   double validation_share = 0;
+  void visit(OptionVisitor& visitor);
+};
+
+struct ModelSection {
+  ModelSection();
+  ChoiceOf<Model, const ModelShape&> choice;
+  std::string weights;
+  bool partial = false;
+  bool new_head = false;
+  std::vector<std::string> freeze;
   void visit(OptionVisitor& visitor);
 };
 
@@ -81,7 +92,7 @@ struct Experiment {
   bool deterministic = false;
   ChoiceOf<Problem, const ProblemSetting&> problem;
   DatasetSection dataset;
-  ChoiceOf<Model, const ModelShape&> model;
+  ModelSection model;
   ChoiceOf<Loss> loss;
   ChoiceOf<Tuner> tuner;
   OptimizerSection optimizer;

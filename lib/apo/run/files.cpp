@@ -114,7 +114,9 @@ std::map<std::string, std::string> metadata(const Json& config, const Assembly& 
   if (!config.contains("model")) return texts;
   const ModelShape& shape = assembly.shape;
   const Normalisation& normalisation = assembly.normalisation;
-  texts["architecture"] = config["model"].dump();
+  Json architecture = config["model"];
+  for (const char* key : {"weights", "partial", "new_head", "freeze"}) architecture.erase(key);
+  texts["architecture"] = architecture.dump();
   texts["classes"] = std::to_string(shape.outputs);
   texts["input_shape"] = Json(shape.input).dump();
   texts["normalisation"] =
@@ -210,6 +212,7 @@ RunFiles::RunFiles(const Experiment& experiment,
   }
   const size_t columns = kStartColumns - (label.empty() ? 0 : label.size() + 2);
   for (const std::string& line : start_lines(name_, config, assembly, columns)) log_.info(line);
+  for (const std::string& line : assembly.notes) log_.info(line);
   write_file(folder_ / "config.yaml", to_yaml(config));
 }
 

@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <string>
 #include <vector>
 
 #include "apo/base/error.h"
@@ -43,6 +45,24 @@ Tensor outputs_of(Network& network, const std::string& model, const Tensor& exam
   }
 }
 
+/// Examples in the smallest batch of a stream.
+int64_t smallest_batch(int64_t examples, int64_t batch_size) {
+  const int64_t rest = examples % batch_size;
+  return rest > 0 ? rest : batch_size;
+}
+
+/// Whether BatchNorm has something to normalise by where a batch is one example.
+bool takes_one_example(const Problem& problem) {
+  const at::NoGradGuard no_grad;
+  const SwapGuard buffers = kept_buffers(*problem.network);
+  try {
+    problem.network->forward(problem.train->slice(0, 1).inputs);
+  } catch (const std::exception&) {  // LibTorch's own, or what a script raises
+    return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 void require_fit(Problem& problem, const std::string& model, int64_t outputs, int64_t classes) {
@@ -55,6 +75,31 @@ void require_fit(Problem& problem, const std::string& model, int64_t outputs, in
        fmt::format("its outputs for an example are {}; the targets of the data set want {}",
                    shape_of_one(z.sizes()),
                    shape_of_one(expected)));
+}
+
+void require_batch_statistics(Problem& problem, const BatchSizes& sizes, const TunerTraits& tuner) {
+  if (problem.network->buffers().empty()) return;
+  const int64_t batch = smallest_batch(sizes.examples, sizes.own);
+  const int64_t seen = smallest_batch(sizes.examples, sizes.discrepancy);
+  std::string key;
+  if (batch == 1) {
+    key = fmt::format("dataset.batch_size = {}: of {} training examples one batch has but one",
+                      sizes.own,
+                      sizes.examples);
+  } else if (tuner.interval > 0 && seen == 1) {
+    key = fmt::format(
+        "tuner.discrepancy_batch_size = {}: of {} training examples one batch has but one",
+        sizes.discrepancy,
+        sizes.examples);
+  } else if (tuner.share > 1 && std::min(batch, seen) <= tuner.share) {
+    key = fmt::format("tuner.lean = true: a quarter of a batch of {} is one example",
+                      std::min(batch, seen));
+  }
+  if (key.empty() || takes_one_example(problem)) return;
+  throw Error(ErrorKind::config,
+              key +
+                  ", whose maps of one value BatchNorm cannot normalise; accepted: sizes that "
+                  "leave two or more, or larger pictures");
 }
 
 }  // namespace apo

@@ -1,9 +1,11 @@
 // Whether a network fits its data.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "apo/problem/problem.h"
+#include "apo/tuning/tuner.h"
 
 namespace apo {
 
@@ -11,5 +13,16 @@ namespace apo {
 /// classes: 0 where targets are real numbers. Throws Error(config) where it cannot take the
 /// example, or gives another shape than the loss compares with.
 void require_fit(Problem& problem, const std::string& model, int64_t outputs, int64_t classes);
+
+/// Examples in a pass, in a batch x and in a batch x̃.
+struct BatchSizes {
+  int64_t examples = 0;
+  int64_t own = 0;
+  int64_t discrepancy = 0;
+};
+
+/// Throws Error(config) where a batch of a pass is one example and BatchNorm has nothing to
+/// normalise it by: a network whose last maps are 1 × 1 has one value per channel in such a batch.
+void require_batch_statistics(Problem& problem, const BatchSizes& sizes, const TunerTraits& tuner);
 
 }  // namespace apo

@@ -9,6 +9,16 @@
 
 namespace apo {
 
+namespace {
+
+/// A run that goes on has its parameters in its checkpoint, whatever a file has by now.
+Experiment without_weights(Experiment experiment) {
+  experiment.model.weights.clear();
+  return experiment;
+}
+
+}  // namespace
+
 Session::Session(const Experiment& experiment,
                  const nlohmann::ordered_json& config,
                  const RunSettings& settings)
@@ -25,7 +35,7 @@ bool Session::is_over() const {
 
 void Session::begin() {
   from_ = checkpoint_to_resume(checkpoints_, settings_, config_);
-  assemblies_ = assemble(experiment_);
+  assemblies_ = assemble(from_ ? without_weights(experiment_) : experiment_);
   if (from_) check_against(*from_);
   require_space(settings_, experiment_, assemblies_);
   settings_.on_start();
