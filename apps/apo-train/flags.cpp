@@ -130,8 +130,8 @@ void add_options(CLI::App& app, Flags& flags, Words& words) {
       "--part", flags.part, "train|validation|test", "Which part of the data set (default: test)");
   use.word("--on",
            flags.on,
-           "FILE",
-           "Predict for the tensor 'inputs' of a safetensors file, in place of a data set");
+           "PATH",
+           "Predict for a safetensors file with 'inputs', a table, a picture or a folder of such");
   use.flag("--json", flags.json, "Print as JSON; predictions as an object a line");
 
   Group information(app, "Information");

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import io
 import json
 import random
 import struct
@@ -69,6 +70,11 @@ class OwnData(ApoTrainTest):
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
+
+    def predictions(self, *arguments, model="runs/own", without=()):
+        """Rows of what --predict prints."""
+        table = csv.DictReader(io.StringIO(self.run_ok("--predict", model, *arguments, config=None).stdout))
+        return [[value for key, value in row.items() if key not in without] for row in table]
 
     def about(self):
         """The metadata of the parameters that the run left."""
@@ -210,6 +216,36 @@ class Tables(OwnData):
         self.assertIn("60", said)
         self.assertIsNotNone(self.json("own", "summary.json")["final"]["test"])
 
+    def test_new_rows_are_predicted_as_those_of_the_set(self):
+        self.write_table(self.flowers())
+        self.write("own.yaml", TABLE)
+        self.run_ok("--set", "dataset.leave_out=[id]", config="own.yaml")
+        known = sorted(row for part in ("train", "test") for row in self.predictions("--part", part, without=("example", "target")))
+        # In another order of columns and rows, with more of the former, and none of the target.
+        header, *rows = self.flowers()
+        self.write_table([[header[2], "new", header[1]], *([row[2], i, row[1]] for i, row in enumerate(reversed(rows)))], "new.csv")
+        for model in ("runs/own", "runs/own/model.safetensors"):
+            found = self.predictions("--on", "new.csv", model=model, without=("example",))
+            self.assertEqual(sorted(found), known)
+        self.assertEqual({row[1] for row in found}, {"lily", "rose"})
+        for name, table, says in (("word", [header[1:3], ["1", "blue"]], ("'blue'", "red, white")),
+                                  ("column", [header[:2], ["a", "1"]], ("no column 'the \"colour\"'",)),
+                                  ("number", [header[1:3], ["long", "red"]], ("'length, mm' has words",))):
+            self.write_table(table, f"{name}.csv")
+            self.assert_fails(3, "--predict", "runs/own", "--on", f"{name}.csv", config=None, says=[f"{name}.csv", *says])
+
+    def test_a_regression_is_predicted_in_the_units_of_its_target(self):
+        rows, targets = linear_problem()
+        table = [["a", "b", "y"], *([*row, 1000 + 50 * y] for row, y in zip(rows, targets))]
+        self.write_table(table)
+        self.write("own.yaml", REGRESSION.replace("tensors, path: my.safetensors", "csv, path: table.csv, test_share: 0"))
+        self.run_ok(config="own.yaml")
+        predicted = [float(row[0]) for row in self.predictions("--on", "table.csv", without=("example",))]
+        squared_error = sum((one - row[2]) ** 2 for one, row in zip(predicted, table[1:], strict=True)) / len(predicted)
+        self.assertAlmostEqual(squared_error / 2500, least_squares(rows, targets), delta=1e-5)
+        for row in self.predictions("--part", "train", without=("example",)):
+            self.assertTrue(min(abs(float(row[0]) - one[2]) for one in table[1:]) < 1e-3 * float(row[0]))
+
     def test_mistakes_are_one_line_with_their_place(self):
         self.write("own.yaml", TABLE)
         self.assert_fails(3, config="own.yaml", says=[str((self.folder / "table.csv").resolve()), "no such file"])
@@ -273,6 +309,22 @@ class Folders(OwnData):
         self.run_ok("--set", "dataset.height=4", "--set", "dataset.width=4", "--set", "dataset.channels=1", config="own.yaml")
         self.assertEqual(json.loads(self.about()["input_shape"]), [1, 4, 4])
         self.assert_fails(2, "--set", "dataset.height=4", config="own.yaml", says=["dataset.height"])
+
+    def test_new_pictures_are_predicted_as_those_of_the_set(self):
+        self.write_pictures("pictures/train", 6)
+        self.write_pictures("pictures/test", 3)
+        self.write("own.yaml", self.config())
+        self.run_ok(config="own.yaml")
+        of_set = self.predictions("--part", "test", without=("example", "target"))
+        found = self.predictions("--on", "pictures/test", without=("example",))
+        self.assertEqual([row[0] for row in found], [f"pictures/test/{name}/{i}.png" for name in ("blue", "red") for i in range(3)])
+        # The set has one of each class in turn.
+        self.assertEqual([row[1:] for row in found], of_set[::2] + of_set[1::2])
+        self.write_bytes("other.jpg", (ROOT / "fuzz/corpus/picture/jpeg").read_bytes())
+        self.assertEqual(len(self.predictions("--on", "other.jpg")), 1)
+        self.write_bytes("pictures/test/notes.txt", b"")
+        self.assert_fails(3, "--predict", "runs/own", "--on", "pictures/test", config=None, says=["notes.txt"])
+        self.assert_fails(2, "--predict", "runs/own", "--on", "table.csv", config=None, says=["--on", "no table"])
 
     def test_damage_is_one_line_with_the_file(self):
         self.write_pictures("pictures", 4)

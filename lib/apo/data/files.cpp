@@ -97,6 +97,19 @@ void data_error(const fs::path& path, const std::string& problem) {
   throw Error(ErrorKind::data, path.string() + ": " + problem);
 }
 
+std::vector<fs::path> entries_of(const fs::path& folder) {
+  std::vector<fs::path> entries;
+  std::error_code failure;
+  fs::directory_iterator entry(folder, failure);
+  while (!failure && entry != fs::directory_iterator()) {
+    if (!entry->path().filename().string().starts_with('.')) entries.push_back(entry->path());
+    entry.increment(failure);
+  }
+  if (failure) data_error(folder, "cannot be read: " + failure.message());
+  std::sort(entries.begin(), entries.end());
+  return entries;
+}
+
 int64_t examples_to_read(int64_t asked,
                          int64_t available,
                          const fs::path& path,

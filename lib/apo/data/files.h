@@ -35,6 +35,10 @@ std::vector<std::filesystem::path> find_files(const FileSource& source,
 /// Throws the Error (data) "path: problem".
 [[noreturn]] void data_error(const std::filesystem::path& path, const std::string& problem);
 
+/// What is in a folder, in the order of names; hidden files are none of it. Error (data) where it
+/// cannot be read.
+std::vector<std::filesystem::path> entries_of(const std::filesystem::path& folder);
+
 /// How many examples to read when `asked` are wanted (0: all) of the `available`. Error (data)
 /// where there are fewer. kind: "training" or "test".
 int64_t examples_to_read(int64_t asked,

@@ -1,7 +1,6 @@
 // Pictures of one's own: a folder for each class, of PNG and JPEG files.
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/_upsample_bilinear2d_aa.h>
 #include <ATen/ops/empty.h>
 #include <fmt/format.h>
 
@@ -29,31 +28,9 @@ struct LabelledFile {
 };
 using Files = std::vector<LabelledFile>;
 
-/// What is in a folder, by name; hidden files are none.
-std::vector<fs::path> entries_of(const fs::path& folder) {
-  std::vector<fs::path> entries;
-  std::error_code failure;
-  fs::directory_iterator entry(folder, failure);
-  while (!failure && entry != fs::directory_iterator()) {
-    if (!entry->path().filename().string().starts_with('.')) entries.push_back(entry->path());
-    entry.increment(failure);
-  }
-  if (failure) data_error(folder, "cannot be read: " + failure.message());
-  std::sort(entries.begin(), entries.end());
-  return entries;
-}
-
 bool is_folder(const fs::path& path) {
   std::error_code ignored;
   return fs::is_directory(path, ignored);
-}
-
-bool is_picture(const fs::path& path) {
-  std::string ending = path.extension().string();
-  std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) {
-    return static_cast<char>(std::tolower(c));
-  });
-  return ending == ".png" || ending == ".jpg" || ending == ".jpeg";
 }
 
 /// The names of the folders in `folder`, each a class.
@@ -113,8 +90,7 @@ struct Form {
   }
 };
 
-/// uint8 [C, H, W]. Another size is an Error, or where the options say the size it is resized:
-/// bilinear, as torchvision's Resize with antialias, without regard to its proportions.
+/// uint8 [C, H, W]. Another size is an Error, or where the options say the size it is resized.
 Tensor read_picture(const fs::path& path, const Form& form) {
   const PictureFile file(path);
   const bool fits = file.height() == form.height && file.width() == form.width;
@@ -128,11 +104,7 @@ Tensor read_picture(const fs::path& path, const Form& form) {
                            form.height,
                            form.width));
   }
-  const Tensor picture = file.decode(form.channels);
-  if (fits) return picture;
-  const Tensor resized = at::_upsample_bilinear2d_aa(
-      picture.unsqueeze(0).to(at::kFloat), {form.height, form.width}, /*align_corners=*/false);
-  return resized[0].round().clamp(0, 255).to(at::kByte);
+  return file.decode(form.channels, form.height, form.width);
 }
 
 Split read_pictures(const Files& files, const Form& form) {

@@ -1,10 +1,14 @@
 #include "apo/data/picture.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/_upsample_bilinear2d_aa.h>
 #include <ATen/ops/empty.h>
 #include <fmt/format.h>
 #include <png.h>
 #include <turbojpeg.h>
 
+#include <algorithm>
+#include <cctype>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -93,6 +97,14 @@ Tensor PictureFile::decode(int64_t channels) const {
   return is_png_ ? decode_png(channels) : decode_jpeg(channels);
 }
 
+Tensor PictureFile::decode(int64_t channels, int64_t height, int64_t width) const {
+  const Tensor picture = decode(channels);
+  if (height == height_ && width == width_) return picture;
+  const Tensor resized = at::_upsample_bilinear2d_aa(
+      picture.unsqueeze(0).to(at::kFloat), {height, width}, /*align_corners=*/false);
+  return resized[0].round().clamp(0, 255).to(at::kByte);
+}
+
 Tensor PictureFile::decode_png(int64_t channels) const {
   PngImage image(content_);
   image.format = channels == 3 ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY;
@@ -118,6 +130,14 @@ Tensor PictureFile::decode_jpeg(int64_t channels) const {
                                    TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS);
   if (failed != 0) data_error(path_, fmt::format("damaged JPEG: {}", tjGetErrorStr2(jpeg.get())));
   return pixels.permute({2, 0, 1}).contiguous();
+}
+
+bool is_picture(const fs::path& path) {
+  std::string ending = path.extension().string();
+  std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) {
+    return static_cast<char>(std::tolower(c));
+  });
+  return ending == ".png" || ending == ".jpg" || ending == ".jpeg";
 }
 
 }  // namespace apo

@@ -23,6 +23,9 @@ class PictureFile {
   /// transparent lies on black; 16 bits become 8; what a camera notes of its posture (EXIF) is
   /// passed over.
   Tensor decode(int64_t channels) const;
+  /// The same [channels, height, width], resized where it is of another size: bilinear, as
+  /// torchvision's Resize with antialias, without regard to its proportions.
+  Tensor decode(int64_t channels, int64_t height, int64_t width) const;
 
  private:
   void read_png();
@@ -37,5 +40,8 @@ class PictureFile {
   int64_t height_ = 0;
   int64_t width_ = 0;
 };
+
+/// By its ending: .png, .jpg or .jpeg.
+bool is_picture(const std::filesystem::path& path);
 
 }  // namespace apo

@@ -6,10 +6,12 @@
 
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "apo/base/terminal.h"
+#include "apo/config/characters.h"
 #include "apo/data/stream.h"
 #include "apo/run/use_model.h"
 
@@ -128,12 +130,14 @@ std::string as_json(const TrainedModel& model, Part part, const Evaluation& eval
   if (evaluation.confusion.empty()) return json.dump() + "\n";
   for (size_t own = 0; own < evaluation.confusion.size(); ++own) {
     const ClassResult result = result_of(evaluation.confusion[own], own);
-    json["classes"].push_back({{"class", own},
-                               {"examples", result.examples},
-                               {"accuracy", result.accuracy ? Json(*result.accuracy) : Json()}});
+    Json of_class = {{"class", own},
+                     {"examples", result.examples},
+                     {"accuracy", result.accuracy ? Json(*result.accuracy) : Json()}};
+    if (!model.class_names.empty()) of_class["name"] = model.class_names[own];
+    json["classes"].push_back(std::move(of_class));
   }
   json["confusion"] = evaluation.confusion;
-  return json.dump() + "\n";
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 std::string as_text(const TrainedModel& model, Part part, const Evaluation& evaluation) {
@@ -155,13 +159,24 @@ std::string as_text(const TrainedModel& model, Part part, const Evaluation& eval
                               "classes",
                               evaluation.confusion.size());
   }
-  text += "  class  examples  accuracy  most often mistaken for\n";
+  const auto name = [&](int64_t label) {
+    const bool named = !model.class_names.empty();
+    return named ? in_one_line(model.class_names[static_cast<size_t>(label)])
+                 : std::to_string(label);
+  };
+  text += "  examples  accuracy  class, and most often mistaken for\n";
   for (size_t own = 0; own < evaluation.confusion.size(); ++own) {
     const ClassResult result = result_of(evaluation.confusion[own], own);
     const std::string accuracy = result.accuracy ? fmt::format("{:.4f}", *result.accuracy) : "-";
     const std::string mistaken =
-        result.mistakes > 0 ? fmt::format("{} ({})", result.mistaken_for, result.mistakes) : "-";
-    text += fmt::format("  {:>5}  {:>8}  {:>8}  {}\n", own, result.examples, accuracy, mistaken);
+        result.mistakes > 0
+            ? fmt::format(", for {} ({})", name(result.mistaken_for), result.mistakes)
+            : "";
+    text += fmt::format("  {:>8}  {:>8}  {}{}\n",
+                        result.examples,
+                        accuracy,
+                        name(static_cast<int64_t>(own)),
+                        mistaken);
   }
   return text;
 }

@@ -27,12 +27,6 @@ constexpr const char* kGridHelp =
     "command line:\n`--set grid.seed='[0, 1, 2]'`. A list given to `tuner.lambda` is one of the "
     "grid, too. `--list-runs` shows the runs,\n`--jobs N` trains N at a time.";
 
-constexpr const char* kPathWanted = "must be a path in UTF-8 without control characters";
-
-bool is_path(const std::string& text) {
-  return text.size() < PATH_MAX && is_one_line(text);
-}
-
 }  // namespace
 
 DatasetSection::DatasetSection() : choice(datasets(), "mnist") {
@@ -72,12 +66,11 @@ void DatasetSection::visit(OptionVisitor& visitor) {
 
 void ModelSection::visit(OptionVisitor& visitor) {
   visitor.choice(choice, "architecture");
-  visitor.word("weights",
-               weights,
-               {},
-               "a safetensors file of initial parameters and statistics, by their names; \"\": "
-               "drawn by the seed");
-  visitor.require(weights.empty() || is_path(weights), "weights", kPathWanted);
+  visit_path(visitor,
+             "weights",
+             weights,
+             "a safetensors file of initial parameters and statistics, by their names; \"\": "
+             "drawn by the seed");
   visitor.flag("partial",
                partial,
                "of the weights, take what there is on both sides, and list the rest in the log");

@@ -98,13 +98,18 @@ std::string first_line(const Json& header) {
   return line.dump();
 }
 
-/// Of the configuration what the parameters depend on: not where, how long and with what words.
+/// Of the configuration what the parameters depend on: not where, how long and with what words. Of
+/// a path the name is left, for where the run stood is nobody's business.
 Json essential(Json config) {
   for (const char* key : {"name", "device", "threads", "train", "trace"}) config.erase(key);
-  if (config.contains("dataset")) {
-    for (const char* key : {"root", "path", "test_path"}) config["dataset"].erase(key);
+  if (config.contains("dataset")) config["dataset"].erase("root");
+  for (const char* section : {"dataset", "model"}) {
+    for (const char* key : {"path", "test_path"}) {
+      if (!config.contains(section) || !config[section].contains(key)) continue;
+      Json& path = config[section][key];
+      path = std::filesystem::path(path.get<std::string>()).filename().string();
+    }
   }
-  if (config.contains("model")) config["model"].erase("path");
   return config;
 }
 

@@ -38,11 +38,11 @@ InitialNetwork make_network(const Experiment& experiment,
                             at::Device device) {
   std::shared_ptr<Model> model = make_model(experiment, shape);
   const std::optional<int64_t> checksum = model->file_checksum();
-  return {network_of(std::move(model),
-                     {.device = device,
-                      .precision = experiment.precision,
-                      .frozen = experiment.model.freeze}),
-          checksum};
+  return {
+      network_of(
+          std::move(model),
+          {.device = device, .precision = experiment.precision, .frozen = experiment.model.freeze}),
+      checksum};
 }
 
 std::vector<std::string> settle_parameters(const ModelSection& model,

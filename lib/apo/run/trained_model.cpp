@@ -92,6 +92,20 @@ Normalisation normalisation_of(const WeightsFile& file, const ModelShape& shape)
   return normalisation;
 }
 
+char separator_in(const Document& document) {
+  const ConfigNode* separator = document.find("dataset.separator");
+  if (separator == nullptr || separator->text == "comma") return ',';
+  return separator->text == "tab" ? '\t' : ';';
+}
+
+std::vector<std::string> class_names_of(const TrainedModel& model) {
+  const Json json = metadata_of(model, "class_names");
+  const bool right =
+      json.is_array() && std::cmp_equal(json.size(), model.shape.outputs) &&
+      std::all_of(json.begin(), json.end(), [](const Json& j) { return j.is_string(); });
+  return right ? json.get<std::vector<std::string>>() : std::vector<std::string>();
+}
+
 /// What the folder says, else the file. JSON is YAML.
 Document document_of(const fs::path& path, const WeightsFile& file) {
   std::error_code ignored;
@@ -100,12 +114,10 @@ Document document_of(const fs::path& path, const WeightsFile& file) {
   return Document::parse(text_of(file, "config"), file.path.string() + ": its metadata's config");
 }
 
-Experiment experiment_of(const fs::path& path,
-                         const WeightsFile& file,
-                         const Overrides& overrides) {
-  Document document = document_of(path, file);
+Experiment experiment_of(Document document, const fs::path& path, const Overrides& overrides) {
+  // What a file does not say, and nothing needs.
   if (document.find("train.epochs") == nullptr && document.find("train.steps") == nullptr) {
-    document.set("train.epochs", "1", "train");  // which a file does not say, and nothing needs
+    document.set("train.epochs", "1", "train");
   }
   overrides(document);
   const Plan plan = make_plan(std::move(document), "model", std::nullopt);
@@ -117,7 +129,7 @@ Experiment experiment_of(const fs::path& path,
   if (!experiment.is_supervised()) {
     throw Error(ErrorKind::config,
                 fmt::format("{}: is of the toy problem {}, which has no data to be used on",
-                            file.path.string(),
+                            path.string(),
                             experiment.problem.name()));
   }
   return experiment;
@@ -142,21 +154,35 @@ const char* name_of(Part part) {
 
 TrainedModel load_trained(const fs::path& path, const Overrides& overrides) {
   const WeightsFile file = read_weights(model_file(path));
-  Experiment experiment = experiment_of(path, file, overrides);
+  Document document = document_of(path, file);
+  const char separator = separator_in(document);
+  Experiment experiment = experiment_of(std::move(document), file.path, overrides);
   set_up_process(experiment);
   experiment.model.freeze.clear();
   TrainedModel model{.file = file.path,
                      .experiment = std::move(experiment),
                      .shape = shape_of(file),
                      .normalisation = {},
+                     .metadata = file.metadata,
+                     .class_names = {},
+                     .separator = separator,
                      .network = nullptr,
                      .loss = nullptr};
   model.normalisation = normalisation_of(file, model.shape);
+  model.class_names = class_names_of(model);
   model.device = resolve_device(model.experiment.device);
   model.network = make_network(model.experiment, model.shape, model.device).network;
   take_weights(file, {}, model.shape.outputs, *model.network);
   model.loss = model.experiment.loss.make();
   return model;
+}
+
+Json metadata_of(const TrainedModel& model, const char* key) {
+  const auto found = model.metadata.find(key);
+  if (found == model.metadata.end()) return {};
+  Json json = Json::parse(found->second, nullptr, /*allow_exceptions=*/false);
+  if (json.is_discarded()) throw no_model(model.file, fmt::format("its '{}' is no JSON", key));
+  return json;
 }
 
 Split load_part(const TrainedModel& model, Part part) {

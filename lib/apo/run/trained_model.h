@@ -3,7 +3,11 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
 
 #include "apo/config/document.h"
 #include "apo/run/experiment.h"
@@ -15,7 +19,10 @@ struct TrainedModel {
   Experiment experiment;  ///< the run's, with what has been overridden
   at::Device device = at::kCPU;
   ModelShape shape;
-  Normalisation normalisation;  ///< of the inputs it was trained with
+  Normalisation normalisation;                  ///< of the inputs it was trained with
+  std::map<std::string, std::string> metadata;  ///< of the file: docs/trace.md
+  std::vector<std::string> class_names = {};    ///< of none: empty
+  char separator = ',';                         ///< between the fields of its table
   std::unique_ptr<Network> network;
   std::unique_ptr<Loss> loss;
 };
@@ -31,6 +38,9 @@ TrainedModel load_trained(const std::filesystem::path& path, const Overrides& ov
 /// The part of the data set that the configuration names, as the model was trained on it, on its
 /// device. Throws Error(config) where there is no such part, or the model takes other examples.
 Split load_part(const TrainedModel& model, Part part);
+
+/// JSON in the file's metadata; null where there is no such key. Error(data) where it is none.
+nlohmann::ordered_json metadata_of(const TrainedModel& model, const char* key);
 
 /// "train", "validation", "test".
 const char* name_of(Part part);

@@ -11,7 +11,7 @@ struct UseRequest {
   std::filesystem::path model;  ///< the folder of a run, or its model.safetensors
   Overrides overrides = [](Document&) {};
   Part part = Part::test;             ///< of the data set
-  std::filesystem::path inputs = {};  ///< of predictions, instead: a safetensors file
+  std::filesystem::path inputs = {};  ///< of predictions, instead: see read_examples()
   bool json = false;
 };
 
@@ -22,8 +22,7 @@ void evaluate_model(const UseRequest& request);
 
 /// Writes a line for each example, or position of a sequence, to stdout: its label and the
 /// probabilities of the classes, or the outputs of a regression; as CSV with a header, or as a JSON
-/// object a line, which have the logits, too. Throws likewise, and Error(data) where the file of
-/// inputs does not hold what the model takes.
+/// object a line, which have the logits, too. Throws likewise, and as read_examples().
 void predict(const UseRequest& request);
 
 }  // namespace apo
