@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <cstring>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -44,8 +45,26 @@ inline void require_fits(const Split& split, int64_t classes) {
   require(split.inputs.size(0) == split.targets.size(0), "each example has a target");
   require((classes == 0) == split.targets.is_floating_point(), "real targets have no classes");
   if (classes == 0) return;
-  require(split.targets.min().item<int64_t>() >= 0, "classes are no less than 0");
-  require(split.targets.max().item<int64_t>() < classes, "classes are less than their number");
+  const Tensor targets = split.targets.to(at::kLong);
+  require(targets.min().item<int64_t>() >= 0, "classes are no less than 0");
+  require(targets.max().item<int64_t>() < classes, "classes are less than their number");
+}
+
+/// A mapped part has the examples of one that was read.
+inline void require_same(const Split& read, const Split& mapped) {
+  const Batch expected = read.slice(0, read.size());
+  const Batch examples = mapped.slice(0, mapped.size());
+  const auto same = [](const Tensor& a, const Tensor& b) {
+    return a.defined() == b.defined() &&
+           (!a.defined() || (a.scalar_type() == b.scalar_type() && a.sizes() == b.sizes() &&
+                             (a.nbytes() == 0 || std::memcmp(a.contiguous().const_data_ptr(),
+                                                             b.contiguous().const_data_ptr(),
+                                                             a.nbytes()) == 0)));
+  };
+  require(mapped.is_mapped(), "the part is mapped");
+  require(same(expected.inputs, examples.inputs), "inputs are the same");
+  require(same(expected.targets, examples.targets), "targets are the same");
+  require(same(expected.weights, examples.weights), "weights are the same");
 }
 
 }  // namespace apo::fuzz

@@ -8,9 +8,13 @@
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const apo::fuzz::MemoryFile file({data, size});
   apo::fuzz::read_or_refuse(apo::ErrorKind::data, [&] {
-    const apo::Dataset dataset = apo::read_tensors(file.path(), 0);
-    for (const apo::Split* part : {&dataset.train, &dataset.validation, &dataset.test}) {
-      if (part->inputs.defined()) apo::fuzz::require_fits(*part, dataset.classes);
+    const apo::Dataset dataset = apo::read_tensors(file.path(), 0, /*mapped=*/false);
+    const apo::Dataset mapped = apo::read_tensors(file.path(), 0, /*mapped=*/true);
+    for (const auto part : {&apo::Dataset::train, &apo::Dataset::validation, &apo::Dataset::test}) {
+      const apo::Split& split = dataset.*part;
+      if (!split.inputs.defined()) continue;
+      apo::fuzz::require_fits(split, dataset.classes);
+      apo::fuzz::require_same(split, mapped.*part);
     }
     apo::fuzz::require(dataset.train.inputs.defined(), "there are training examples");
   });

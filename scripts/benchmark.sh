@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures speed: against PyTorch in turns, and the pieces of a step alone. Wants a machine with nothing else to do.
-# Usage: scripts/benchmark.sh [compare [OPTION…] | lean [FOLDER] | average [FOLDER] | scaling | pieces [OPTION…] | merge FOLDER | page]
+# Usage: scripts/benchmark.sh [compare [OPTION…] | lean [FOLDER] | average [FOLDER] | scaling | mapped | pieces [OPTION…] | merge FOLDER | page]
 #   compare   the default: apo-train and PyTorch run alternately; results/performance.json and docs/performance.md are written.
 #             Options are those of benchmarks/compare.py: --models mlp,cnn,resnet18,resnet34, --runs REGEX, --rounds N, --threads N, --device cuda, --precision P
 #   pieces    update rules, meta gradient, batches, trace, checkpoint; options are Google Benchmark's
@@ -9,6 +9,7 @@
 #   average   what averaged weights add: the grids of configs/average/ into results/average.json and docs/average.md; 20 minutes.
 #             FOLDER as above, runs/average; needs Fashion-MNIST ($FASHION_MNIST_ROOT) and CIFAR-10 ($APO_DATA_ROOT)
 #   scaling   an MLP from 10 to 10,000 units and batches from 10 to 10,000, into results/scaling.json; a few minutes, 8 GB of memory
+#   mapped    sets that stay in their file against the same in memory, and the memory that one of 2 GiB takes, into results/mapped.json; five minutes
 #   merge     takes over what scripts/gpu_check.sh has measured on another machine: the folder that it wrote
 #   page      only docs/performance.md, from results/performance.json
 # Environment:
@@ -97,6 +98,12 @@ scaling() {
   page
 }
 
+mapped() {
+  program
+  "${PYTHON:-python3}" benchmarks/mapped.py results/mapped.json
+  page
+}
+
 merge() {
   [ -e "${1:-}/performance.json" ] || die "merge wants the folder that scripts/gpu_check.sh wrote, with performance.json in it"
   "${PYTHON:-python3}" benchmarks/compare.py --merge "$1/performance.json" --json "$numbers"
@@ -107,9 +114,9 @@ merge() {
 page() { paper performance; }
 
 case ${1:-compare} in
-  compare | lean | average | scaling | pieces | merge | page) task=${1:-compare} && shift "$(($# > 0))" ;;
+  compare | lean | average | scaling | mapped | pieces | merge | page) task=${1:-compare} && shift "$(($# > 0))" ;;
   -h | --help) usage && exit ;;
   -*) task=compare ;;
-  *) die "unknown task '$1'; accepted: compare, lean, average, scaling, pieces, merge, page, --help" ;;
+  *) die "unknown task '$1'; accepted: compare, lean, average, scaling, mapped, pieces, merge, page, --help" ;;
 esac
 "$task" "$@"

@@ -207,5 +207,6 @@ int leave(int code) {
 
 int main(int argc, char** argv) {
   apo::protect_outputs();
+  apo::watch_mapped_files();
   return apo::leave(apo::run_and_explain(argc, argv));
 }

@@ -1,5 +1,11 @@
 #include "signals.h"
 
+#include <unistd.h>
+
+#include <cstring>
+
+#include "apo/base/error.h"
+#include "apo/base/mapped_file.h"
 #include "apo/base/terminal.h"
 
 namespace apo {
@@ -17,6 +23,22 @@ void note(int signal, siginfo_t* info, void*) {
   has_come[signal] = 1;
   received = signal;
   wait_for_no_reader();
+}
+
+/// A mapped file's bytes are gone. All that is called here may be called in a handler.
+void tell_of_lost_file(int signal, siginfo_t* info, void*) {
+  const char* path = mapped_file_at(info->si_addr);
+  if (path == nullptr) {
+    std::signal(signal, SIG_DFL);  // and comes again as soon as this returns
+    return;
+  }
+  const auto put = [](const char* text) { (void)!::write(STDERR_FILENO, text, std::strlen(text)); };
+  put("apo-train: error: ");
+  put(path);
+  put(": has become shorter, or cannot be read, while it is mapped; expected the file to stay as "
+      "it "
+      "was, or dataset.mapped: never\n");
+  ::_exit(exit_code(ErrorKind::data));
 }
 
 }  // namespace
@@ -43,6 +65,13 @@ void watch_signals() {
   for (const int signal : kEndSignals) {
     if (!is_ignored(signal)) sigaction(signal, &action, nullptr);
   }
+}
+
+void watch_mapped_files() {
+  struct sigaction action {};
+  action.sa_sigaction = tell_of_lost_file;
+  action.sa_flags = SA_SIGINFO;
+  sigaction(SIGBUS, &action, nullptr);
 }
 
 int received_signal() {

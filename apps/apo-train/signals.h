@@ -22,6 +22,10 @@ bool asks_for_end(int signal, const siginfo_t& info);
 /// Each of them asks for an orderly end; the second of a kind ends the process at once.
 void watch_signals();
 
+/// Where a mapped file has become shorter, or its disk fails, the process ends with one line and
+/// the exit code of damaged data, not with SIGBUS; a run can be resumed.
+void watch_mapped_files();
+
 /// The signal that asked for the end, or 0.
 int received_signal();
 

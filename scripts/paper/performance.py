@@ -7,8 +7,9 @@ import sys
 from paper import DOCS, RESULTS, origin, runs, step_work, study_plots
 from paper.tables import spread, table
 
-FILES = ("performance", "lean", "scaling")
+FILES = ("performance", "lean", "scaling", "mapped")
 WHOLE_RUN, LEAN_RUN = 1.21, 1.10  # with APO at K = 10 ÷ without
+MAPPED = 1.10  # ÷ in memory
 
 
 def ratio(runs, above, below):
@@ -129,7 +130,20 @@ def scaling_section(scaling):
             "thread(s); `scripts/benchmark.sh scaling`.\n")
 
 
-def page(numbers, lean, scaling, gpu_check=""):
+def mapped_section(mapped):
+    rows = []
+    for name, case in mapped["cases"].items():
+        ratio = f"{case['ratio']:.3f}"
+        rows.append([name, *(f"{statistics.median(case[key]):.3f}" for key in ("in_memory", "mapped")), ratio if case["ratio"] <= MAPPED else f"**{ratio}**"])
+    return "\n".join([
+        "## Sets that stay in their file\n",
+        "`dataset.mapped: always` against `never`, of a set that fits into memory, run in turns: milliseconds a step, medians. "
+        f"{mapped['processor']}, {mapped['threads']} thread(s); `scripts/benchmark.sh mapped`. A set of {mapped['big_bytes'] / 2**20:.0f} MiB took "
+        f"{mapped['peak_bytes'] / 2**20:.0f} MiB of memory, the program and LibTorch included.\n",
+        table(["", "in memory", "mapped", f"ratio (≤ {MAPPED:.2f})"], rows) + "\n"])
+
+
+def page(numbers, lean, scaling, mapped=None, gpu_check=""):
     parts = ["# Performance\n",
              "Written by `scripts/benchmark.sh` from `results/performance.json`. apo-train and PyTorch (`benchmarks/pytorch_peer.py`: the same "
              "models, batches and meta steps; eager, or compiled with `mode=\"max-autotune\"`) ran in turns on the same machine with the same number of threads, which wait as each program has them wait by "
@@ -145,6 +159,8 @@ def page(numbers, lean, scaling, gpu_check=""):
         parts.append(lean_section(lean))
     if scaling:
         parts.append(scaling_section(scaling))
+    if mapped:
+        parts.append(mapped_section(mapped))
     return "\n".join(parts)
 
 

@@ -54,7 +54,7 @@ TEST_F(Tensors, AreTakenAsTheyAreWithAsManyClassesAsTheGreatestTargetTells) {
   const auto dataset = load(sound());
   EXPECT_EQ(dataset->classes, 3);
   EXPECT_TRUE(dataset->train.inputs.equal(at::arange(8, at::kFloat).view({4, 2})));
-  EXPECT_TRUE(dataset->train.targets.equal(at::tensor({0, 2, 1, 0}, at::kLong)));
+  EXPECT_TRUE(dataset->train.targets.equal(at::tensor({0, 2, 1, 0}, at::kInt)));
   EXPECT_FALSE(dataset->test.inputs.defined());
   EXPECT_FALSE(dataset->validation.inputs.defined());
   EXPECT_TRUE(dataset->normalisation.mean.empty());

@@ -4,11 +4,14 @@ import csv
 import gzip
 import io
 import json
+import os
 import random
 import struct
+import subprocess
+import time
 import zlib
 
-from apo_train import ROOT, ApoTrainTest
+from apo_train import ROOT, ApoTrainTest, deterministic, patience
 
 CODES = {"F32": "f", "F64": "d", "I64": "q", "U8": "B"}
 
@@ -160,6 +163,89 @@ class Tensors(OwnData):
         path.unlink()
         self.assert_fails(3, config="own.yaml", says=[str(path.resolve()), "no such file"])
         self.assert_fails(2, "--set", "dataset.path=", config="own.yaml", says=["dataset.path"])
+
+
+MAPPED = """
+name: mapped
+dataset: {name: tensors, path: big.safetensors, batch_size: 100, validation_share: 0.2, mapped: always}
+model: {name: mlp, hidden: [4]}
+optimizer: {learning_rate: 1e-3}
+train: {epochs: 2, train_metrics: full}
+threads: 1
+"""
+
+
+class Mapped(OwnData):
+    """Sets that stay in their file."""
+
+    SIZE = 300 << 20  # bytes of the file's inputs
+
+    def write_big(self):
+        """Pictures that take no room on the disk: all of them are black."""
+        count = self.SIZE // (28 * 28)
+        targets = bytes(i % 2 for i in range(count))
+        header = {"train_targets": {"dtype": "U8", "shape": [count], "data_offsets": [0, count]},
+                  "train_inputs": {"dtype": "U8", "shape": [count, 1, 28, 28], "data_offsets": [count, count + count * 784]}}
+        text = json.dumps(header).encode()
+        path = self.folder / "big.safetensors"
+        with path.open("wb") as file:
+            file.write(struct.pack("<Q", len(text)) + text + targets)
+            file.truncate(8 + len(text) + count + count * 784)
+        self.write("mapped.yaml", MAPPED)
+        return path
+
+    def peak(self, *arguments):
+        """The most bytes of memory that the run had for itself alone: pages of files are not counted, which the system can take back."""
+        process = subprocess.Popen(
+            self.command(*arguments, config="mapped.yaml"), cwd=self.folder, env=self.environment(), stderr=subprocess.DEVNULL)
+        most = 0
+        while process.poll() is None:
+            with open(f"/proc/{process.pid}/status") as status:
+                most = max([most, *(1024 * int(line.split()[1]) for line in status if line.startswith("RssAnon"))])
+            time.sleep(0.01)
+        self.assertEqual(process.returncode, 0)
+        return most
+
+    def test_takes_less_memory_than_its_file_from_reading_to_evaluation(self):
+        self.write_big()
+        short = ("--set", "train.steps=50", "--set", "train.train_metrics=running")
+        self.assertGreater(self.peak(*short, "--set", "dataset.mapped=never", "--set", "dataset.validation_share=0"), self.SIZE)
+        self.assertLess(self.peak("--set", "name=whole"), self.SIZE)
+
+    def test_trains_as_in_memory_also_where_it_is_resumed(self):
+        source = random.Random(0)
+        count = 1000
+        self.write_bytes("big.safetensors", safetensors(
+            train_inputs=("U8", [count, 1, 6, 6], [source.randrange(256) for _ in range(36 * count)]),
+            train_targets=("U8", [count], [source.randrange(3) for _ in range(count)])))
+        self.write("mapped.yaml", MAPPED.replace("2, train_metrics", "4, train_metrics"))
+        crop = ("--set", "dataset.augmentation=crop_flip")
+        self.run_ok(*crop, config="mapped.yaml")
+        self.run_ok(*crop, "--set", "name=memory", "--set", "dataset.mapped=never", config="mapped.yaml")
+        expected = deterministic(self.trace("memory"))
+        self.assertEqual(deterministic(self.trace("mapped")), expected)
+        self.run_ok(*crop, "--set", "name=resumed", "--set", "train.epochs=2", config="mapped.yaml")
+        self.run_ok(*crop, "--set", "name=resumed", "--resume", config="mapped.yaml")
+
+    def test_the_dry_run_tells_which(self):
+        self.write_big()
+        self.assertIn("MiB mapped", self.run_ok("--dry-run", config="mapped.yaml").stdout)
+        self.assertIn("MiB on the device", self.run_ok("--dry-run", "--set", "dataset.mapped=auto", config="mapped.yaml").stdout)
+
+    def test_a_file_cut_while_it_is_mapped_is_one_line(self):
+        path = self.write_big()
+        process = subprocess.Popen(
+            self.command("--set", "train.epochs=1000", "--progress", "off", config="mapped.yaml"),
+            cwd=self.folder, env=self.environment(), stderr=subprocess.PIPE, text=True)
+        until = time.monotonic() + patience(60)
+        while not list(self.folder.glob("runs/mapped/trace.jsonl")) and time.monotonic() < until:
+            time.sleep(0.05)
+        os.truncate(path, 1 << 20)
+        told = process.communicate(timeout=patience(60))[1]
+        self.assertEqual(process.returncode, 3, told)
+        lines = [line for line in told.splitlines() if "error:" in line]
+        self.assertEqual(len(lines), 1, told)
+        self.assertRegex(lines[0], "big.safetensors: has (changed|become shorter)")
 
 
 TABLE = """

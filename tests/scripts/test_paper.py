@@ -14,6 +14,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "benchmarks")]
 
 import compare
+import mapped
 import scaling
 from paper import DOCS, average, earlier, origin, performance, reproduction, runs, same, tables, tried
 from paper.claims import CLAIMS
@@ -203,11 +204,13 @@ class Origin(Folder):
             self.assertEqual(list(origin.complaints(result)), [])
 
     def test_measured_times_belong_to_the_settings_of_the_benchmark(self):
-        times, lean, cost, _ = performance.results()
+        times, lean, cost, kept_in_file, _ = performance.results()
         self.assertEqual(list(compare.complaints(times)), [])
         self.assertEqual(performance.lean_complaints(lean), [])
         self.assertEqual(average.complaints(average.results()), [])
         self.assertIsNone(origin.complaint(cost, scaling.config_hash()))
+        if kept_in_file:
+            self.assertIsNone(origin.complaint(kept_in_file, mapped.config_hash()))
 
     def test_times_of_other_settings_are_seen(self):
         with mock.patch.dict(compare.MODELS, mlp=(50, *compare.MODELS["mlp"][1:])):

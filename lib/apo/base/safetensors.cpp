@@ -56,6 +56,7 @@ struct Entry {
   at::ScalarType type;
   std::vector<int64_t> shape;
   uint64_t begin;
+  uint64_t bytes;
 };
 
 /// A product that says when it is larger than any file.
@@ -89,16 +90,32 @@ std::optional<Entry> read_entry(const Json& json, uint64_t data_bytes) {
   const auto end = static_cast<uint64_t>((*offsets)[1]);
   const std::optional<uint64_t> bytes = bytes_of(*shape, *type);
   if (!bytes || begin > end || end > data_bytes || end - begin != *bytes) return std::nullopt;
-  return Entry{*type, *shape, begin};
+  return Entry{*type, *shape, begin, *bytes};
 }
 
 /// Puts the bytes [begin, begin + bytes) of a file at `to`.
 using ReadAt = std::function<void(uint64_t begin, void* to, size_t bytes)>;
+/// The tensor whose values are at `begin`.
+using TensorAt = std::function<Tensor(const Entry& entry, uint64_t begin)>;
+
+/// Its values are copied.
+TensorAt copy_by(const ReadAt& read_at) {
+  return [read_at](const Entry& entry, uint64_t begin) {
+    Tensor tensor = at::empty(entry.shape, entry.type);
+    if (tensor.nbytes() > 0) read_at(begin, tensor.mutable_data_ptr(), tensor.nbytes());
+    return tensor;
+  };
+}
+
+ReadAt read_from(const char* bytes) {
+  return [bytes](uint64_t begin, void* to, size_t count) { std::memcpy(to, bytes + begin, count); };
+}
 
 /// The tensors of a file of `size` bytes.
 std::map<std::string, Tensor> read_tensors(uint64_t size,
                                            const std::string& place,
-                                           const ReadAt& read_at) {
+                                           const ReadAt& read_at,
+                                           const TensorAt& tensor_at) {
   const auto fail = [&place](const std::string& what) {
     return Error(ErrorKind::data, place + ": " + what);
   };
@@ -121,13 +138,9 @@ std::map<std::string, Tensor> read_tensors(uint64_t size,
     if (name == "__metadata__") continue;
     const std::optional<Entry> entry = read_entry(json, data_bytes);
     if (!entry) throw fail("its header misdescribes the tensor '" + name.substr(0, 100) + "'");
-    Tensor tensor = at::empty(entry->shape, entry->type);
-    total += tensor.nbytes();
+    total += entry->bytes;
     if (total > data_bytes) throw fail("its tensors overlap");
-    if (tensor.nbytes() > 0) {
-      read_at(data_begin + entry->begin, tensor.mutable_data_ptr(), tensor.nbytes());
-    }
-    tensors[name] = tensor;
+    tensors[name] = tensor_at(*entry, data_begin + entry->begin);
   }
   return tensors;
 }
@@ -160,9 +173,17 @@ void write_safetensors(const std::map<std::string, Tensor>& tensors,
 
 std::map<std::string, Tensor> parse_safetensors(const std::string& content,
                                                 const std::string& place) {
-  return read_tensors(content.size(), place, [&](uint64_t begin, void* to, size_t bytes) {
-    std::memcpy(to, content.data() + begin, bytes);
-  });
+  const ReadAt read_at = read_from(content.data());
+  return read_tensors(content.size(), place, read_at, copy_by(read_at));
+}
+
+std::map<std::string, Tensor> map_safetensors(const std::shared_ptr<const MappedFile>& file) {
+  return read_tensors(file->size(),
+                      file->path().string(),
+                      read_from(file->bytes()),
+                      [&](const Entry& entry, uint64_t begin) {
+                        return tensor_in(file, begin, entry.shape, entry.type);
+                      });
 }
 
 std::map<std::string, Tensor> read_safetensors(const std::filesystem::path& path) {
@@ -173,11 +194,12 @@ std::map<std::string, Tensor> read_safetensors(const std::filesystem::path& path
   const auto size = std::filesystem::file_size(path, failure);
   if (failure) throw fail(failure.message());
   std::ifstream file(path, std::ios::binary);
-  return read_tensors(size, path.string(), [&](uint64_t begin, void* to, size_t bytes) {
+  const ReadAt read_at = [&](uint64_t begin, void* to, size_t bytes) {
     file.seekg(static_cast<std::streamoff>(begin));
     file.read(static_cast<char*>(to), static_cast<std::streamsize>(bytes));
     if (!file) throw fail(std::strerror(errno));
-  });
+  };
+  return read_tensors(size, path.string(), read_at, copy_by(read_at));
 }
 
 }  // namespace apo

@@ -3,9 +3,11 @@
 
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <string>
 
 #include "apo/base/files.h"
+#include "apo/base/mapped_file.h"
 #include "apo/base/tensors.h"
 
 namespace apo {
@@ -22,6 +24,10 @@ void write_safetensors(const std::map<std::string, Tensor>& tensors,
 /// `place`, where the content is not wholly right; takes no more memory than its bytes.
 std::map<std::string, Tensor> parse_safetensors(const std::string& content,
                                                 const std::string& place);
+
+/// The same of a mapped file, whose tensors lie in it: nothing is read but the header, and tensors
+/// that are at no place for their type.
+std::map<std::string, Tensor> map_safetensors(const std::shared_ptr<const MappedFile>& file);
 
 /// The same of a file, each tensor read into its own memory, without a copy of the file beside it.
 std::map<std::string, Tensor> read_safetensors(const std::filesystem::path& path);

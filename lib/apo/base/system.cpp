@@ -1,5 +1,6 @@
 #include "apo/base/system.h"
 
+#include <ATen/Context.h>
 #include <c10/core/CPUAllocator.h>
 #include <c10/core/CachingDeviceAllocator.h>
 #include <c10/util/Exception.h>
@@ -70,6 +71,19 @@ int64_t threads_of_job(int64_t threads, int64_t jobs) {
 void refuse_more_than_memory() {
   static BoundedAllocator allocator;
   c10::SetCPUAllocator(&allocator);
+}
+
+int64_t memory_bytes(c10::Device device) {
+  if (device.is_cuda()) {
+    at::globalContext().lazyInitDevice(device.type());
+    const auto [free, total] =
+        c10::getDeviceAllocator(device.type())->getMemoryInfo(device.index());
+    return static_cast<int64_t>(total);
+  }
+  struct sysinfo machine {};
+  if (sysinfo(&machine) != 0) return std::numeric_limits<int64_t>::max();
+  const double bytes = static_cast<double>(machine.totalram) * machine.mem_unit;
+  return static_cast<int64_t>(std::min(bytes, group_limits().memory_bytes));
 }
 
 int64_t peak_memory_bytes(c10::Device device) {

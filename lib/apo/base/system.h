@@ -23,6 +23,10 @@ int64_t threads_of_job(int64_t threads, int64_t jobs);
 /// LibTorch's allocator.
 void refuse_more_than_memory();
 
+/// The memory there is, in bytes: of the machine, bounded by the control groups' limits, or on the
+/// device.
+int64_t memory_bytes(c10::Device device);
+
 /// The most memory so far, in bytes: of the process on the CPU, on a GPU what LibTorch has reserved
 /// there.
 int64_t peak_memory_bytes(c10::Device device);

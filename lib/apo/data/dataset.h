@@ -1,8 +1,9 @@
-// The family of data sets: examples and their targets, decoded once and kept whole.
+// The family of data sets: examples and their targets, decoded once and kept whole, or mapped.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <memory>
 #include <string>
@@ -11,15 +12,9 @@
 #include "apo/base/options.h"
 #include "apo/base/registry.h"
 #include "apo/base/tensors.h"
-#include "apo/data/batch.h"
+#include "apo/data/split.h"
 
 namespace apo {
-
-/// Examples along the first dimension. inputs: [N, …] of any type, pictures uint8 [N, C, H, W],
-/// other whole numbers reach a network as int64;
-/// targets: as a loss compares with them, classes int64 [N] or one per position [N, …], each in
-/// [0, classes), or real numbers [N, …, outputs].
-using Split = Batch;
 
 /// Per-channel mean and standard deviation, as fractions of 1 (pixel value / 255). Of none: inputs
 /// are taken as they are.
@@ -29,8 +24,8 @@ struct Normalisation {
 };
 
 /// Exact statistics of pictures, by counting their 256 values. A constant channel gets deviation 1.
-/// images: uint8 [N, C, H, W] on the CPU.
-Normalisation channel_statistics(const Tensor& images);
+/// images: uint8 [N, C, H, W] on the CPU; rows: Split::rows.
+Normalisation channel_statistics(const Tensor& images, const Tensor& rows = {});
 
 struct Dataset {
   Split train;
@@ -66,6 +61,8 @@ struct DataRequest {
   int64_t train_examples = 0;
   int64_t test_examples = 0;
   uint64_t seed = 0;
+  /// Of a file that can be mapped: larger ones are, unless the user says otherwise.
+  int64_t most_bytes_in_memory = std::numeric_limits<int64_t>::max();
 };
 
 /// Random pictures of the given shape whose label can be learned: a class's picture plus noise.

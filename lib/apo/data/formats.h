@@ -41,8 +41,8 @@ Split read_svhn(const std::filesystem::path& path, const SplitRequest& request);
 
 /// A safetensors file with the tensors PART_inputs, PART_targets and PART_weights of train and
 /// where there are such of validation and test: all parts, whole. classes: of integer targets; 0:
-/// the greatest of them and one more.
-Dataset read_tensors(const std::filesystem::path& path, int64_t classes);
+/// the greatest of them and one more. mapped: they stay in the file.
+Dataset read_tensors(const std::filesystem::path& path, int64_t classes, bool mapped);
 
 /// A table, standardised; its test set is in `test_path`, or where that is "" drawn from the seed.
 Dataset read_csv(const std::filesystem::path& path,
@@ -50,7 +50,7 @@ Dataset read_csv(const std::filesystem::path& path,
                  const CsvOptions& options,
                  uint64_t seed);
 
-/// A text, plain or gzip, of 4 GiB at most.
-Dataset read_text(const std::filesystem::path& path, const TextOptions& options);
+/// A text, plain or gzip, of 4 GiB at most; or, mapped, a plain one of any size.
+Dataset read_text(const std::filesystem::path& path, const TextOptions& options, bool mapped);
 
 }  // namespace apo

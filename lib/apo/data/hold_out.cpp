@@ -18,8 +18,9 @@ namespace {
 /// own.
 TensorList strata(const Tensor& targets, int64_t classes) {
   if (classes == 0 || targets.dim() > 1) return {at::arange(targets.size(0), at::kLong)};
+  const Tensor numbers = targets.to(at::kLong);
   TensorList strata;
-  for (int64_t c = 0; c < classes; ++c) strata.push_back(targets.eq(c).nonzero().squeeze(1));
+  for (int64_t c = 0; c < classes; ++c) strata.push_back(numbers.eq(c).nonzero().squeeze(1));
   return strata;
 }
 
@@ -44,26 +45,28 @@ void hold_out(Dataset& dataset, double share, uint64_t seed) {
                     "own; accepted: 0",
                     share));
   }
-  const Tensor& targets = dataset.train.targets;
-  const int64_t count = targets.size(0);
-  const Tensor held =
-      drawn(targets, dataset.classes, share, make_generator(seed, RandomStream::validation_split));
+  const Split whole = dataset.train;
+  const Tensor held = drawn(
+      whole.targets, dataset.classes, share, make_generator(seed, RandomStream::validation_split));
   const auto part = [&](const Tensor& which) {
     const Tensor examples = which.nonzero().squeeze(1);
-    return dataset.train.mapped([&](const Tensor& t) { return t.index_select(0, examples); });
+    if (!whole.is_mapped()) return Split(whole.select(examples));
+    Split split = whole;
+    split.rows = examples;
+    return split;
   };
   dataset.validation = part(held);
   dataset.train = part(held.logical_not());
-  if (dataset.validation.targets.size(0) == 0 || dataset.train.targets.size(0) == 0) {
+  if (dataset.validation.size() == 0 || dataset.train.size() == 0) {
     throw Error(ErrorKind::config,
                 fmt::format("dataset.validation_share = {}: of {} training examples it makes a "
                             "validation set of {}; accepted: a share that leaves both some",
                             share,
-                            count,
-                            dataset.validation.targets.size(0)));
+                            whole.size(),
+                            dataset.validation.size()));
   }
   if (!dataset.normalisation.mean.empty()) {
-    dataset.normalisation = channel_statistics(dataset.train.inputs);
+    dataset.normalisation = channel_statistics(dataset.train.inputs, dataset.train.rows);
   }
 }
 

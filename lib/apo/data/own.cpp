@@ -48,6 +48,23 @@ fs::path folder_at(const std::string& path) {
   data_error(absolute, fs::exists(absolute, ignored) ? "is no folder" : "no such folder");
 }
 
+void visit_mapping(OptionVisitor& visitor, Mapping& mapping) {
+  visitor.one_of(
+      "mapped",
+      mapping,
+      {{"auto", Mapping::automatic}, {"always", Mapping::always}, {"never", Mapping::never}},
+      "batches are read from the file, ahead of the steps, for sets larger than memory; auto: of "
+      "files of more than a quarter of the memory");
+}
+
+bool is_mapped(Mapping mapping, const fs::path& path, const DataRequest& request) {
+  if (mapping != Mapping::automatic) return mapping == Mapping::always;
+  std::error_code failure;
+  const uintmax_t bytes = fs::file_size(path, failure);
+  if (failure) data_error(path, "cannot be read: " + failure.message());
+  return std::cmp_greater(bytes, request.most_bytes_in_memory);
+}
+
 void require_values(const Tensor& values,
                     const std::string& name,
                     const fs::path& path,
@@ -81,8 +98,7 @@ Split first_examples(const Split& part,
                      int64_t asked,
                      const fs::path& path,
                      const std::string& kind) {
-  const int64_t available = part.targets.defined() ? part.targets.size(0) : 0;
-  const int64_t count = examples_to_read(asked, available, path, kind);
+  const int64_t count = examples_to_read(asked, part.size(), path, kind);
   return part.mapped([&](const Tensor& t) { return t.narrow(0, 0, count); });
 }
 

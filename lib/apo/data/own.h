@@ -14,11 +14,20 @@
 
 namespace apo {
 
+/// Whether a set is mapped: what a step wants of it is read from the file then, and not the whole
+/// once.
+enum class Mapping {
+  automatic,  ///< where the file is larger than DataRequest::most_bytes_in_memory
+  always,
+  never,
+};
+
 /// A safetensors file with the tensors train_inputs and train_targets, and where there are such
 /// train_weights and the same of validation and test.
 struct TensorsOptions {
   std::string path = {};
   int64_t classes = 0;  ///< of integer targets; 0: the greatest of them and one more
+  Mapping mapped = Mapping::automatic;
   void visit(OptionVisitor& visitor);
 };
 
@@ -50,6 +59,7 @@ struct TextOptions {
   std::string path = {};
   int64_t length = 64;
   double test_share = 0.1;
+  Mapping mapped = Mapping::automatic;
   void visit(OptionVisitor& visitor);
 };
 
@@ -83,6 +93,11 @@ constexpr int64_t kMostClasses = 1'000'000;
 std::filesystem::path file_at(const std::string& path);
 /// The same of a folder.
 std::filesystem::path folder_at(const std::string& path);
+
+/// The key `mapped`.
+void visit_mapping(OptionVisitor& visitor, Mapping& mapping);
+/// Whether the file is to be mapped. Error (data) where its size is not known.
+bool is_mapped(Mapping mapping, const std::filesystem::path& path, const DataRequest& request);
 
 /// Error (data) where `good`, given a block of rows, is not true of all of it: "path: name[3, 1] =
 /// 7; expected …", of the first value that is not. Works through blocks, for a mask of the whole

@@ -1,4 +1,6 @@
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/bincount.h>
+#include <ATen/ops/zeros.h>
 
 #include <cmath>
 
@@ -6,11 +8,17 @@
 
 namespace apo {
 
-Normalisation channel_statistics(const Tensor& images) {
+Normalisation channel_statistics(const Tensor& images, const Tensor& rows) {
+  const int64_t channels = images.size(1);
+  Tensor counts = at::zeros({channels, 256}, at::kLong);
+  for_each_block(images, rows, [&](const Tensor& block) {
+    for (int64_t c = 0; c < channels; ++c) {
+      counts[c] += at::bincount(block.select(1, c).flatten(), {}, 256);
+    }
+  });
   Normalisation result;
-  for (int64_t c = 0; c < images.size(1); ++c) {
-    const Tensor counts = at::bincount(images.select(1, c).flatten(), {}, 256);
-    const auto* count = counts.const_data_ptr<int64_t>();
+  for (int64_t c = 0; c < channels; ++c) {
+    const auto* count = counts.const_data_ptr<int64_t>() + c * 256;
     double pixels = 0;
     double sum = 0;
     for (int value = 0; value < 256; ++value) {

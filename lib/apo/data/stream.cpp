@@ -13,6 +13,9 @@
 namespace apo {
 namespace {
 
+/// So many of a mapped file: enough that a step which is over sooner than others waits for none.
+constexpr size_t kBatchesAhead = 4;
+
 /// The factor and the summand, [C, 1, 1], that normalise pixels of 0 to 255. At least in float, for
 /// rounding them would shift every picture alike.
 std::pair<Tensor, Tensor> scale_and_shift(const Normalisation& normalisation,
@@ -42,69 +45,94 @@ Batch normalise(const Batch& x, const Tensor& scale, const Tensor& shift, at::Sc
   const bool scaled = scale.defined();
   return {scaled ? at::addcmul(shift, x.inputs, scale).to(dtype) : of_type(x.inputs, dtype),
           of_type(x.targets, dtype),
-          of_type(x.weights, dtype)};
+          x.weights.defined() ? x.weights.to(dtype) : x.weights};
 }
 
 }  // namespace
 
+Draws::Draws(int64_t count, const StreamOptions& options, at::Device device)
+    : count_(count), options_(options), device_(device) {}
+
+Draws::Draw Draws::next() {
+  if (position_.examples >= count_) go_to({.pass = position_.pass + 1, .examples = 0});
+  if (!order_.defined()) start_pass();
+  const int64_t begin = position_.examples;
+  const int64_t size = std::min(options_.batch_size, count_ - begin);
+  position_.examples += size;
+  const auto part = [&](const Tensor& t) { return t.defined() ? t.narrow(0, begin, size) : t; };
+  return {part(order_), part(offsets_), part(flips_), position_};
+}
+
+void Draws::go_to(StreamPosition position) {
+  position_ = position;
+  order_ = Tensor();
+}
+
+/// On the CPU whatever the device, so that both see the same order.
+void Draws::start_pass() {
+  at::Generator generator =
+      make_generator(options_.seed, options_.stream, static_cast<uint64_t>(position_.pass));
+  order_ = at::randperm(count_, generator, at::kLong).to(device_);
+  if (options_.augmentation == Augmentation::crop_flip) {
+    offsets_ = at::randint(0, 9, {count_, 2}, generator, at::kLong).to(device_);
+    flips_ = at::randint(0, 2, {count_}, generator, at::kLong).to(device_, at::kBool);
+  }
+}
+
 BatchStream::BatchStream(Split split,
                          const Normalisation& normalisation,
                          const StreamOptions& options)
-    : split_(std::move(split)), options_(options) {
-  std::tie(scale_, shift_) = scale_and_shift(normalisation, split_.inputs.device(), options_.dtype);
-  start_pass();
+    : split_(std::move(split)),
+      options_(options),
+      draws_(split_.size(), options_, split_.is_mapped() ? at::kCPU : split_.device()) {
+  std::tie(scale_, shift_) = scale_and_shift(normalisation, split_.device(), options_.dtype);
 }
 
 Batch BatchStream::next() {
-  const int64_t count = split_.targets.size(0);
-  if (position_.examples >= count) {
-    position_ = {.pass = position_.pass + 1, .examples = 0};
-    start_pass();
-  }
-  const int64_t begin = position_.examples;
-  const int64_t size = std::min(options_.batch_size, count - begin);
-  position_.examples += size;
-
-  const Tensor chosen = order_.narrow(0, begin, size);
-  Batch x = split_.mapped([&](const Tensor& t) { return t.index_select(0, chosen); });
+  const Read read = read_next();
+  position_ = read.draw.after;
+  Batch x = sent(read.examples, split_.device());
   if (options_.augmentation == Augmentation::crop_flip) {
-    x.inputs =
-        crop_and_flip(x.inputs, offsets_.narrow(0, begin, size), flips_.narrow(0, begin, size));
+    const auto there = [&](const Tensor& t) { return t.to(split_.device()); };
+    x.inputs = crop_and_flip(x.inputs, there(read.draw.offsets), there(read.draw.flips));
   }
   return normalise(x, scale_, shift_, options_.dtype);
 }
 
+/// On the stream's thread, if it has one.
+BatchStream::Read BatchStream::read() {
+  Draws::Draw draw = draws_.next();
+  Batch examples = split_.select(draw.chosen);
+  return {std::move(examples), std::move(draw)};
+}
+
+/// What is sent to the device, and all else that a GPU does, is left to the thread that trains: it
+/// may be recording.
+BatchStream::Read BatchStream::read_next() {
+  if (!split_.is_mapped()) return read();
+  if (!ahead_) ahead_ = std::make_unique<Ahead<Read>>([this] { return read(); }, kBatchesAhead);
+  return ahead_->next();
+}
+
 int64_t BatchStream::steps_per_pass() const {
-  return (split_.targets.size(0) - 1) / options_.batch_size + 1;
+  return (split_.size() - 1) / options_.batch_size + 1;
 }
 
 void BatchStream::visit_state(StateVisitor& visitor) {
   visitor.integer("pass", position_.pass);
   visitor.integer("examples", position_.examples);
-  if (visitor.restores()) start_pass();
-}
-
-/// On the CPU whatever the device, so that both see the same order.
-void BatchStream::start_pass() {
-  const int64_t count = split_.targets.size(0);
-  const at::Device device = split_.inputs.device();
-  at::Generator generator =
-      make_generator(options_.seed, options_.stream, static_cast<uint64_t>(position_.pass));
-  order_ = at::randperm(count, generator, at::kLong).to(device);
-  if (options_.augmentation == Augmentation::crop_flip) {
-    offsets_ = at::randint(0, 9, {count, 2}, generator, at::kLong).to(device);
-    flips_ = at::randint(0, 2, {count}, generator, at::kLong).to(device, at::kBool);
-  }
+  if (!visitor.restores()) return;
+  ahead_.reset();
+  draws_.go_to(position_);
 }
 
 SplitInOrder::SplitInOrder(Split split, const Normalisation& normalisation, at::ScalarType dtype)
     : split_(std::move(split)), dtype_(dtype) {
-  std::tie(scale_, shift_) = scale_and_shift(normalisation, split_.inputs.device(), dtype);
+  std::tie(scale_, shift_) = scale_and_shift(normalisation, split_.device(), dtype);
 }
 
 Batch SplitInOrder::slice(int64_t begin, int64_t end) const {
-  const auto part = [&](const Tensor& t) { return t.narrow(0, begin, end - begin); };
-  return normalise(split_.mapped(part), scale_, shift_, dtype_);
+  return normalise(split_.slice(begin, end), scale_, shift_, dtype_);
 }
 
 }  // namespace apo

@@ -1,8 +1,10 @@
-// Batches of a split that lies whole on the training device.
+// Batches of a split: of one that lies whole on the training device, or in a mapped file.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
+#include "apo/base/ahead.h"
 #include "apo/base/random.h"
 #include "apo/data/batch.h"
 #include "apo/data/dataset.h"
@@ -28,40 +30,74 @@ struct StreamPosition {
   int64_t examples = 0;
 };
 
-/// An endless sequence of batches: pass after pass over the split, each in a fresh random order.
-/// Order and augmentation of pass e depend only on (seed, stream, e), drawn whole at its start, so
-/// no step works per example on the host and a position is two numbers. The last batch of a pass
-/// holds what is left.
-class BatchStream : public Batches {
+/// Which examples the batches are of: pass after pass over all, each in a fresh random order, with
+/// what augmentation does to them. A pass depends only on (seed, stream, number), drawn whole at
+/// its start, so no step works per example on the host and a position is two numbers. The last
+/// batch of a pass holds what is left.
+class Draws {
  public:
-  /// split, normalisation: of the training set, on the training device.
-  BatchStream(Split split, const Normalisation& normalisation, const StreamOptions& options);
+  /// count: of the examples; device: of the tensors that are drawn.
+  Draws(int64_t count, const StreamOptions& options, at::Device device);
 
-  Batch next() override;
-  int64_t steps_per_pass() const override;
-
-  /// A state fits streams of the same split and options.
-  void visit_state(StateVisitor& visitor) override;
+  struct Draw {
+    Tensor chosen;         ///< int64 [B]
+    Tensor offsets;        ///< int64 [B, 2] in [0, 8], crop_flip only
+    Tensor flips;          ///< bool [B], crop_flip only
+    StreamPosition after;  ///< where the stream is then
+  };
+  Draw next();
+  void go_to(StreamPosition position);
 
  private:
   void start_pass();
+
+  int64_t count_;
+  StreamOptions options_;
+  at::Device device_;
+  StreamPosition position_;
+  // Of this pass, in the order in which it gives its examples; undefined before the first draw:
+  Tensor order_;    // int64 [N]
+  Tensor offsets_;  // int64 [N, 2], crop_flip only
+  Tensor flips_;    // bool [N], crop_flip only
+};
+
+/// An endless sequence of batches, as they are drawn. Those of a mapped file are read some batches
+/// ahead on a thread of the stream's own, which begins with the first: order and content are what
+/// they would be in memory, to the bit.
+class BatchStream : public Batches {
+ public:
+  /// split, normalisation: of the training set, on the training device or mapped.
+  BatchStream(Split split, const Normalisation& normalisation, const StreamOptions& options);
+
+  /// Throws Error(data) where a mapped file has changed.
+  Batch next() override;
+  int64_t steps_per_pass() const override;
+
+  /// A state fits streams of the same split and options, mapped or not.
+  void visit_state(StateVisitor& visitor) override;
+
+ private:
+  struct Read {
+    Batch examples;
+    Draws::Draw draw;
+  };
+  Read read();
+  Read read_next();
 
   Split split_;
   StreamOptions options_;
   Tensor scale_;  // [C, 1, 1]: 1 / (255 · deviation); undefined where inputs are taken as they are
   Tensor shift_;  // [C, 1, 1]: −mean / deviation
   StreamPosition position_;
-  // Of this pass, in the order in which it gives its examples, on the training device:
-  Tensor order_;    // int64 [N]
-  Tensor offsets_;  // int64 [N, 2] in [0, 8], crop_flip only
-  Tensor flips_;    // bool [N], crop_flip only
+  Draws draws_;                         // of a mapped split the thread's
+  std::unique_ptr<Ahead<Read>> ahead_;  // last: it ends before what it uses
 };
 
 /// A split in its order, normalised, for evaluation.
 class SplitInOrder : public Examples {
  public:
   SplitInOrder(Split split, const Normalisation& normalisation, at::ScalarType dtype);
-  int64_t size() const override { return split_.targets.size(0); }
+  int64_t size() const override { return split_.size(); }
   Batch slice(int64_t begin, int64_t end) const override;
 
  private:

@@ -36,7 +36,10 @@ bool is_real(const Tensor& tensor) {
 /// The tensors of the file by their names, taken out one by one.
 class Contents {
  public:
-  explicit Contents(fs::path path) : path_(std::move(path)), tensors_(read_safetensors(path_)) {
+  Contents(fs::path path, bool mapped)
+      : path_(std::move(path)),
+        file_(mapped ? std::make_shared<const MappedFile>(path_) : nullptr),
+        tensors_(mapped ? map_safetensors(file_) : read_safetensors(path_)) {
     for (const char* part : kParts) {
       for (const char* kind : kKinds) names_.push_back(fmt::format("{}_{}", part, kind));
     }
@@ -51,6 +54,8 @@ class Contents {
   }
 
   const fs::path& path() const { return path_; }
+  /// nullptr: all is in memory.
+  const std::shared_ptr<const MappedFile>& file() const { return file_; }
 
   bool has(const std::string& part) const {
     return std::any_of(kKinds.begin(), kKinds.end(), [&](const char* kind) {
@@ -80,21 +85,16 @@ class Contents {
 
  private:
   fs::path path_;
+  std::shared_ptr<const MappedFile> file_;
   std::map<std::string, Tensor> tensors_;
   std::vector<std::string> names_;
 };
 
-/// Types that LibTorch has no kernels for become such.
-Tensor with_kernels(const Tensor& tensor) {
-  if (tensor.scalar_type() == at::kUInt16) return tensor.to(at::kInt);
-  return tensor.scalar_type() == at::kUInt32 ? tensor.to(at::kLong) : tensor;
-}
-
 /// Of an example, or of a position of it. positions: of the targets, [N, …].
-Tensor checked_weights(const Tensor& weights,
-                       const std::string& name,
-                       at::IntArrayRef positions,
-                       const fs::path& path) {
+void require_weights(const Tensor& weights,
+                     const std::string& name,
+                     at::IntArrayRef positions,
+                     const fs::path& path) {
   const bool per_example = weights.sizes() == positions.slice(0, 1);
   if (!per_example && weights.sizes() != positions) {
     data_error(path,
@@ -104,22 +104,22 @@ Tensor checked_weights(const Tensor& weights,
                            positions[0],
                            fmt::join(positions.begin(), positions.end(), ", ")));
   }
-  require_values(weights, name, path, "weights >= 0", [](const Tensor& block) {
-    return block.to(at::kDouble).ge(0);
+  bool all_zero = true;
+  require_values(weights, name, path, "weights >= 0", [&all_zero](const Tensor& block) {
+    const Tensor numbers = block.to(at::kDouble);
+    all_zero = all_zero && numbers.sum().item<double>() == 0;
+    return numbers.ge(0);
   });
-  if (weights.sum(at::kDouble).item<double>() <= 0) data_error(path, name + " are all 0");
-  return is_real(weights) ? weights : weights.to(at::kFloat);
+  if (all_zero) data_error(path, name + " are all 0");
 }
 
-/// Checked alone. Integer targets are int64; of a real one [N] comes [N, 1], and likewise of real
-/// inputs.
+/// Checked alone. Of real targets [N] come [N, 1], and likewise of real inputs.
 Split take_part(Contents& contents, const std::string& part) {
   const auto column = [](const Tensor& t) {
     return is_real(t) && t.dim() == 1 ? t.unsqueeze(1) : t;
   };
-  const Tensor inputs = column(with_kernels(contents.take_needed(part + "_inputs")));
-  Tensor targets = column(contents.take_needed(part + "_targets"));
-  if (!is_real(targets)) targets = targets.to(at::kLong);
+  const Tensor inputs = column(contents.take_needed(part + "_inputs"));
+  const Tensor targets = column(contents.take_needed(part + "_targets"));
   if (inputs.size(0) != targets.size(0)) {
     data_error(contents.path(),
                fmt::format("{}_inputs is {} and {}_targets {}; expected as many targets as inputs",
@@ -130,11 +130,13 @@ Split take_part(Contents& contents, const std::string& part) {
   }
   const int64_t dimensions = targets.dim() - (is_real(targets) ? 1 : 0);
   const std::string name = part + "_weights";
-  Tensor weights = contents.take(name);
+  const Tensor weights = contents.take(name);
   if (weights.defined()) {
-    weights = checked_weights(weights, name, targets.sizes().slice(0, dimensions), contents.path());
+    require_weights(weights, name, targets.sizes().slice(0, dimensions), contents.path());
   }
-  return {inputs, targets, weights};
+  Split split(inputs, targets, weights);
+  split.file = contents.file();
+  return split;
 }
 
 /// Error (data) where examples of the part are not like those of the training set.
@@ -143,9 +145,9 @@ void require_alike(const Split& train,
                    const std::string& part,
                    const fs::path& path) {
   const auto compare = [&](const Tensor& a, const Tensor& b, const char* kind) {
-    const bool alike =
-        a.scalar_type() == b.scalar_type() && a.sizes().slice(1) == b.sizes().slice(1);
-    if (alike) return;
+    const bool same_type = a.scalar_type() == b.scalar_type() ||
+                           (kind == std::string("targets") && !is_real(a) && !is_real(b));
+    if (same_type && a.sizes().slice(1) == b.sizes().slice(1)) return;
     data_error(path,
                fmt::format("{}_{} is {}; expected examples like those of train_{}, {}",
                            part,
@@ -169,8 +171,11 @@ int64_t count_classes(const std::vector<std::pair<std::string, const Split*>>& p
                    part + "_targets",
                    path,
                    fmt::format("classes from 0 to {}", most - 1),
-                   [&](const Tensor& block) { return block.ge(0).logical_and(block.lt(most)); });
-    classes = std::max(classes, split->targets.max().item<int64_t>() + 1);
+                   [&](const Tensor& block) {
+                     const Tensor numbers = block.to(at::kLong);
+                     classes = std::max(classes, numbers.max().item<int64_t>() + 1);
+                     return numbers.ge(0).logical_and(numbers.lt(most));
+                   });
   }
   if (asked > 0) return asked;
   if (classes < 2) {
@@ -181,8 +186,8 @@ int64_t count_classes(const std::vector<std::pair<std::string, const Split*>>& p
 
 }  // namespace
 
-Dataset read_tensors(const fs::path& path, int64_t classes) {
-  Contents contents(path);
+Dataset read_tensors(const fs::path& path, int64_t classes, bool mapped) {
+  Contents contents(path, mapped);
   Dataset dataset;
   std::vector<std::pair<std::string, const Split*>> parts;
   for (const auto& [part, split] : {std::pair{"train", &dataset.train},
@@ -215,11 +220,13 @@ void TensorsOptions::visit(OptionVisitor& visitor) {
                   classes,
                   Range::between(0, static_cast<double>(kMostClasses)),
                   "of integer targets; 0: the greatest of them and one more");
+  visit_mapping(visitor, mapped);
 }
 
 std::unique_ptr<Dataset> load_tensors(const TensorsOptions& options, const DataRequest& request) {
   const fs::path path = file_at(options.path);
-  return as_requested(read_tensors(path, options.classes), request, path);
+  const bool mapped = is_mapped(options.mapped, path, request);
+  return as_requested(read_tensors(path, options.classes, mapped), request, path);
 }
 
 }  // namespace apo

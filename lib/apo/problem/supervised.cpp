@@ -21,8 +21,7 @@ std::unique_ptr<Problem> make_supervised(std::unique_ptr<Network> network,
                                          std::unique_ptr<Loss> loss,
                                          const Dataset& dataset,
                                          const SupervisedOptions& options) {
-  const auto to_device = [&](const Tensor& t) { return t.to(options.device); };
-  const Split train = dataset.train.mapped(to_device);
+  const Split train = dataset.train.on(options.device);
   const Normalisation& statistics = dataset.normalisation;
   const auto stream = [=](RandomStream of) -> std::unique_ptr<Batches> {
     return std::make_unique<BatchStream>(train, statistics, stream_options(options, of));
@@ -37,7 +36,7 @@ std::unique_ptr<Problem> make_supervised(std::unique_ptr<Network> network,
   problem->train = std::make_unique<SplitInOrder>(train, statistics, dtype);
   const auto in_order = [&](const Split& split) -> std::unique_ptr<Examples> {
     if (!split.inputs.defined()) return nullptr;
-    return std::make_unique<SplitInOrder>(split.mapped(to_device), statistics, dtype);
+    return std::make_unique<SplitInOrder>(split.on(options.device), statistics, dtype);
   };
   problem->validation = in_order(dataset.validation);
   problem->test = in_order(dataset.test);

@@ -21,7 +21,8 @@ struct SupervisedOptions {
   at::Device device = at::kCPU;
 };
 
-/// Any network and loss on a data set, which goes to the device whole.
+/// Any network and loss on a data set, which goes to the device whole, or where it is mapped batch
+/// by batch.
 /// Errors: none of its own; running out of memory is LibTorch's exception.
 std::unique_ptr<Problem> make_supervised(std::unique_ptr<Network> network,
                                          std::unique_ptr<Loss> loss,

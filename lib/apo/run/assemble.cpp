@@ -11,6 +11,7 @@
 #include "apo/base/files.h"
 #include "apo/base/guards.h"
 #include "apo/base/random.h"
+#include "apo/base/system.h"
 #include "apo/problem/supervised.h"
 #include "apo/run/fit.h"
 #include "apo/run/initial_network.h"
@@ -60,10 +61,22 @@ TrainOptions train_options(const Experiment& experiment, const Problem& problem)
   return options;
 }
 
-int64_t bytes(const Split& split) {
-  size_t sum = 0;
-  split.visit_tensors([&](const Tensor& t) { sum += t.defined() ? t.nbytes() : 0; });
-  return static_cast<int64_t>(sum);
+/// Of those that are in a file, or those that are in memory.
+int64_t bytes(const Dataset& dataset, bool mapped) {
+  int64_t sum = 0;
+  for (const Split* split : {&dataset.train, &dataset.validation, &dataset.test}) {
+    if (split->is_mapped() != mapped) continue;
+    split->visit_tensors([&](const Tensor& t) {
+      if (t.defined()) sum += static_cast<int64_t>(t.nbytes()) / t.size(0) * split->size();
+    });
+  }
+  return sum;
+}
+
+/// Of a file: larger ones are mapped. What is left is for networks, other runs and the system.
+int64_t most_bytes_in_memory(at::Device device) {
+  const int64_t on_host = memory_bytes(at::kCPU);
+  return std::min(on_host, device.is_cuda() ? memory_bytes(device) : on_host) / 4;
 }
 
 /// Throws Error(config) where the examples are no pictures to augment.
@@ -115,7 +128,8 @@ Assembly assemble_on(const Data& data, const Experiment& experiment, int64_t tas
   assembly.device = resolve_device(experiment.device);
   assembly.threads = experiment.threads_to_use();
   if (dataset != nullptr) {
-    assembly.data_bytes = bytes(dataset->train) + bytes(dataset->validation) + bytes(dataset->test);
+    assembly.data_bytes = bytes(*dataset, false);
+    assembly.mapped_bytes = bytes(*dataset, true);
     assembly.data = data.mark;
     require_pictures(experiment, *dataset);
     assembly.shape = shape_of(*dataset);
@@ -155,7 +169,7 @@ Assembly assemble_on(const Data& data, const Experiment& experiment, int64_t tas
   if (dataset != nullptr) {
     require_batch_statistics(
         *assembly.problem,
-        {.examples = dataset->train.targets.size(0),
+        {.examples = dataset->train.size(),
          .own = experiment.dataset.batch_size,
          .discrepancy = discrepancy_batch_size(experiment, assembly.tuner->traits())},
         assembly.tuner->traits());
@@ -211,10 +225,12 @@ ModelShape shape_of(const Dataset& dataset) {
 std::unique_ptr<Dataset> load_dataset(const Experiment& experiment) {
   const DatasetSection& section = experiment.dataset;
   const auto seed = static_cast<uint64_t>(experiment.seed);
+  const int64_t most = most_bytes_in_memory(resolve_device(experiment.device));
   std::unique_ptr<Dataset> dataset = section.choice.make({.root = section.root,
                                                           .train_examples = section.train_examples,
                                                           .test_examples = section.test_examples,
-                                                          .seed = seed});
+                                                          .seed = seed,
+                                                          .most_bytes_in_memory = most});
   if (section.validation_share > 0) hold_out(*dataset, section.validation_share, seed);
   return dataset;
 }

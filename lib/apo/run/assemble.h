@@ -19,9 +19,10 @@ struct Assembly {
   int64_t threads = 1;
   int64_t parameters = 0;
   int64_t data_bytes = 0;
-  DataMark data;                             ///< zeros for a toy
-  ModelShape shape;                          ///< of the model, where there is one
-  Normalisation normalisation;               ///< of the pictures, as it sees them
+  int64_t mapped_bytes = 0;     ///< of the data that are read from a file, batch by batch
+  DataMark data;                ///< zeros for a toy
+  ModelShape shape;             ///< of the model, where there is one
+  Normalisation normalisation;  ///< of the pictures, as it sees them
   std::map<std::string, std::string> about;  ///< Dataset::about
   std::vector<std::string> notes;            ///< what is to be said of its parameters, a line each
   std::unique_ptr<Problem> problem;

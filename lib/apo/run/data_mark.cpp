@@ -12,14 +12,11 @@ int64_t checksum(const Split& split) {
   uint32_t sum = 0;
   split.visit_tensors([&](const Tensor& t) {
     if (!t.defined()) return;
-    const Tensor part = t.contiguous();
-    sum = checksum_of({static_cast<const char*>(part.const_data_ptr()), part.nbytes()}, sum);
+    for_each_block(t, split.rows, [&sum](const Tensor& block) {
+      sum = checksum_of({static_cast<const char*>(block.const_data_ptr()), block.nbytes()}, sum);
+    });
   });
   return sum;
-}
-
-int64_t examples_in(const Split& split) {
-  return split.targets.defined() ? split.targets.size(0) : 0;
 }
 
 /// Throws Error(data) where it is another.
@@ -39,8 +36,8 @@ void visit_model(StateVisitor& visitor, int64_t checksum) {
 }  // namespace
 
 DataMark mark_of(const Dataset& dataset) {
-  return {.train_examples = examples_in(dataset.train),
-          .test_examples = examples_in(dataset.test),
+  return {.train_examples = dataset.train.size(),
+          .test_examples = dataset.test.size(),
           .train_checksum = checksum(dataset.train),
           .test_checksum = checksum(dataset.test)};
 }

@@ -254,7 +254,11 @@ std::string dry_run(const Experiment& experiment, const Sharing& sharing) {
   };
   add("device", fmt::format("{}, {} threads", first.device.str(), first.threads));
   add("parameters", fmt::format("{}", first.parameters));
-  add("data", fmt::format("{:.0f} MiB on the device", first.data_bytes / kMebibyte));
+  add("data",
+      first.mapped_bytes > 0
+          ? fmt::format("{:.0f} MiB mapped, read from the file ahead of the steps",
+                        first.mapped_bytes / kMebibyte)
+          : fmt::format("{:.0f} MiB on the device", first.data_bytes / kMebibyte));
   add("memory",
       fmt::format("{:.0f} MiB at the most so far", peak_memory_bytes(first.device) / kMebibyte));
   add("steps",

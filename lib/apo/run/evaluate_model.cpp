@@ -102,7 +102,7 @@ struct Evaluation {
 };
 
 Evaluation evaluate_on(TrainedModel& model, const Split& split) {
-  Evaluation evaluation{.examples = split.inputs.size(0)};
+  Evaluation evaluation{.examples = split.size()};
   Problem problem;
   problem.network = std::move(model.network);
   problem.loss = std::move(model.loss);

@@ -197,7 +197,7 @@ void predict(const UseRequest& request) {
   const at::NoGradGuard no_grad;
   model.network->train(false);
   Writer writer(model, request.json, split.targets.defined(), std::move(found.names));
-  const int64_t count = split.inputs.size(0);
+  const int64_t count = split.size();
   for (int64_t begin = 0; begin < count; begin += kEvaluationBatch) {
     const Batch x = examples.slice(begin, std::min(begin + kEvaluationBatch, count));
     writer.write(model.network->forward(x.inputs), x.targets);

@@ -205,7 +205,7 @@ Split load_part(const TrainedModel& model, Part part) {
                             name_of(part),
                             part == Part::validation ? "train, test" : "train"));
   }
-  return split.mapped([&](const Tensor& t) { return t.to(model.device); });
+  return split.on(model.device);
 }
 
 }  // namespace apo
