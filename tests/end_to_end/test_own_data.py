@@ -218,14 +218,15 @@ class Mapped(OwnData):
         self.write_bytes("big.safetensors", safetensors(
             train_inputs=("U8", [count, 1, 6, 6], [source.randrange(256) for _ in range(36 * count)]),
             train_targets=("U8", [count], [source.randrange(3) for _ in range(count)])))
-        self.write("mapped.yaml", MAPPED.replace("2, train_metrics", "4, train_metrics"))
-        crop = ("--set", "dataset.augmentation=crop_flip")
-        self.run_ok(*crop, config="mapped.yaml")
-        self.run_ok(*crop, "--set", "name=memory", "--set", "dataset.mapped=never", config="mapped.yaml")
+        self.write("mapped.yaml", MAPPED)
+        tuned = ("--set", "dataset.augmentation=crop_flip", "--set", "tuner={name: apo, lambda: 1e-3, interval: 2}")
+        self.run_ok(*tuned, config="mapped.yaml")
+        self.run_ok(*tuned, "--set", "name=memory", "--set", "dataset.mapped=never", config="mapped.yaml")
         expected = deterministic(self.trace("memory"))
         self.assertEqual(deterministic(self.trace("mapped")), expected)
-        self.run_ok(*crop, "--set", "name=resumed", "--set", "train.epochs=2", config="mapped.yaml")
-        self.run_ok(*crop, "--set", "name=resumed", "--resume", config="mapped.yaml")
+        self.run_ok(*tuned, "--set", "name=resumed", "--set", "train.epochs=1", config="mapped.yaml")
+        self.run_ok(*tuned, "--set", "name=resumed", "--resume", "--set", "dataset.mapped=never", config="mapped.yaml")
+        self.assertEqual(deterministic(self.trace("resumed")), expected)
 
     def test_the_dry_run_tells_which(self):
         self.write_big()
