@@ -121,7 +121,7 @@ TEST_F(Tensors, WhatDoesNotFitTogetherIsAnErrorThatNamesIt) {
               HasSubstr("lacks the tensor test_targets"));
   EXPECT_THAT(
       error(with(sound(), "train_inputs", at::ones({3, 2}))),
-      HasSubstr("train_inputs is float32 [3, 2] and train_targets int64 [4]; expected as many"));
+      HasSubstr("train_inputs is float32 [3, 2] and train_targets int32 [4]; expected as many"));
   EXPECT_THAT(error(with(sound(), "train_weights", at::ones({4, 2}))),
               HasSubstr("expected a weight for each example, [4]"));
   EXPECT_THAT(error(with(sound(), "train_inputs", at::ones({4, 0}))),
