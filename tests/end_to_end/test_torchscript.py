@@ -1,7 +1,10 @@
 """A network that PyTorch exported: trained from the command line, and beside a plain PyTorch loop."""
 
+import csv
+import importlib
 import json
-import re
+import os
+import pathlib
 import shutil
 import struct
 import subprocess
@@ -11,21 +14,25 @@ import unittest
 from apo_train import ROOT, ApoTrainTest, deterministic
 
 try:
+    import plain_loop
     import torch
-    from torch.nn import functional as F
 except ImportError:
     torch = None
 try:
     import torchvision
 except ImportError:
     torchvision = None
+try:
+    import sklearn.datasets as sklearn_datasets
+except ImportError:
+    sklearn_datasets = None
 
 # Linear, BatchNorm, ReLU, dropout, linear, for the pictures of the smoke test.
 CLASSIFIER = ROOT / "fuzz/corpus/torchscript/classifier"
 MODEL = ("--set", "model={name: torchscript, path: model.pt}")
-# Streams by their place.
-RANDOM_STREAM = re.search(r"enum class RandomStream .*?\{(.*?)\};", (ROOT / "lib/apo/base/random.h").read_text(), re.S)[1]
-STREAMS = re.findall(r"^ *(\w+),", RANDOM_STREAM, re.M)
+CIFAR10 = pathlib.Path(os.environ.get("APO_DATA_ROOT", "")) / "cifar-10-batches-bin/data_batch_1.bin"
+# A text that every Debian has.
+LICENCE = pathlib.Path("/usr/share/common-licenses/GPL-3")
 
 
 class Torchscript(ApoTrainTest):
@@ -71,59 +78,6 @@ class Torchscript(ApoTrainTest):
         self.assertFalse((self.folder / "runs").exists())
 
 
-def mix(z):
-    """Of lib/apo/base/random.cpp."""
-    z = (z + 0x9e3779b97f4a7c15) % 2**64
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9 % 2**64
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb % 2**64
-    return z ^ (z >> 31)
-
-
-def seed_of(seed, stream, part):
-    return mix(mix(mix(seed) ^ STREAMS.index(stream)) ^ part)
-
-
-def generator(stream, part, seed=0):
-    return torch.Generator().manual_seed(seed_of(seed, stream, part))
-
-
-def synthetic(examples, classes, *shape):
-    """The training pictures of dataset.name: synthetic, and their labels."""
-    prototypes = torch.rand(classes, *shape, generator=generator("synthetic_data", 0)) * 255
-    labels = torch.arange(examples) % classes
-    noise = torch.randn(examples, *shape, generator=generator("synthetic_data", 1)) * 40
-    return (prototypes[labels] + noise).round().clamp(0, 255), labels
-
-
-def plain_losses(model, x, y, batch_size, epochs, rate):
-    """What anybody would write. The same batches, and dropout from the same seeds."""
-    sgd = torch.optim.SGD(model.parameters(), lr=rate)
-    losses = []
-    for epoch in range(epochs):
-        for chosen in torch.randperm(len(x), generator=generator("training_batches", epoch)).split(batch_size):
-            torch.manual_seed(seed_of(0, "network", len(losses)))
-            loss = F.cross_entropy(model(x[chosen]), y[chosen])
-            sgd.zero_grad()
-            loss.backward()
-            sgd.step()
-            losses.append(loss.item())
-    return losses
-
-
-def read_safetensors(path):
-    content = path.read_bytes()
-    end = 8 + struct.unpack("<Q", content[:8])[0]
-    header = json.loads(content[8:end])
-    about = header.pop("__metadata__")
-    kinds = {"F32": torch.float32, "F64": torch.float64, "I64": torch.int64}
-    tensors = {}
-    for name, entry in header.items():
-        begin, stop = (end + offset for offset in entry["data_offsets"])
-        flat = torch.frombuffer(bytearray(content[begin:stop]), dtype=kinds[entry["dtype"]])
-        tensors[name] = flat.reshape(entry["shape"])
-    return tensors, about
-
-
 @unittest.skipIf(torch is None, "this Python has no torch")
 class BesidePyTorch(ApoTrainTest):
     def export(self, name, *arguments):
@@ -131,39 +85,73 @@ class BesidePyTorch(ApoTrainTest):
         subprocess.run([sys.executable, example, "model.pt", *arguments], cwd=self.folder, check=True)
         return torch.jit.load(self.folder / "model.pt")
 
-    def compare(self, model, channels, side, rate=0.05):
-        """`model`, whose script is model.pt, trained by both; then the program's weights in `model`."""
-        shape = f"channels: {channels}, height: {side}, width: {side}"
-        self.run_ok(*MODEL, "--set", f"dataset={{name: synthetic, train_examples: 50, test_examples: 20, batch_size: 20, {shape}}}",
+    def example(self, name):
+        """The module of Python that an example exports."""
+        sys.path.insert(0, str(ROOT / "examples/export"))
+        self.addCleanup(sys.path.remove, sys.path[0])
+        return importlib.import_module(name)
+
+    def exported(self, name, module, *arguments):
+        """`module` with the parameters that an example has exported to model.pt."""
+        module.load_state_dict(self.export(name, *arguments).state_dict())
+        return module
+
+    def compare(self, model, data, dataset, loss_of="cross_entropy", rate=0.05, epochs=2):
+        """`model`, whose script is model.pt, trained by both, here on what `data` makes of the metadata that the program leaves;
+        then the program's weights in `model`."""
+        self.run_ok(*MODEL, "--set", f"dataset={{{dataset}, batch_size: 20}}", "--set", f"loss.name={loss_of}",
                     "--set", "precision=float64", "--set", "tuner={name: constant}",
-                    "--set", f"optimizer={{name: sgd, learning_rate: {rate}}}", "--set", "train.epochs=2")
-        tensors, about = read_safetensors(self.folder / "runs/smoke/model.safetensors")
-        normalisation = json.loads(about["normalisation"])
-        mean, std = (torch.tensor(normalisation[key], dtype=torch.float64).view(-1, 1, 1) for key in ("mean", "std"))
-        pixels, labels = synthetic(50, 10, channels, side, side)
-        torch.set_num_threads(1)
-        losses = plain_losses(model.double().train(), (pixels.double() / 255 - mean) / std, labels, 20, 2, rate)
+                    "--set", f"optimizer={{name: sgd, learning_rate: {rate}}}", "--set", f"train.epochs={epochs}")
+        tensors, about = plain_loop.read_safetensors(self.folder / "runs/smoke/model.safetensors")
+        x, y = data(about)
+        plain = plain_loop.losses(model.double().train(), x, y, 20, epochs, rate, getattr(plain_loop, loss_of))
         ours = self.trace("smoke")["steps"]["loss"]
-        self.assertEqual(len(ours), len(losses))
-        for step, (own, plain) in enumerate(zip(ours, losses)):
-            self.assertAlmostEqual(own, plain, delta=1e-8, msg=f"step {step}")
+        self.assertEqual(len(ours), len(plain))
+        difference = max(abs(own - other) for own, other in zip(ours, plain))
+        print(f"{len(plain)} steps, losses {plain[0]:.4f} to {plain[-1]:.4f}, greatest difference {difference:.1e}", end=" ", flush=True)
+        self.assertLess(difference, 1e-8)
         trained = {name: tensor.clone() for name, tensor in model.state_dict().items()}
         model.load_state_dict(tensors)  # every name, and no other
         for name, tensor in model.state_dict().items():
             self.assertLess((tensor - trained[name]).abs().max().item(), 1e-6, name)
 
+    def compare_on_pictures(self, model, channels, side):
+        pixels, labels = plain_loop.synthetic(50, 10, channels, side, side)
+        self.compare(model, lambda about: (plain_loop.normalised(pixels, about), labels),
+                     f"name: synthetic, train_examples: 50, test_examples: 20, channels: {channels}, height: {side}, width: {side}")
+
     def test_dropout_and_batch_statistics_give_the_losses_of_a_plain_loop(self):
         shutil.copy(CLASSIFIER, self.folder / "model.pt")
-        self.compare(torch.jit.load(self.folder / "model.pt"), 1, 8)
+        self.compare_on_pictures(torch.jit.load(self.folder / "model.pt"), 1, 8)
 
     @unittest.skipIf(torchvision is None, "this Python has no torchvision")
     def test_torchvisions_resnet18_gives_the_losses_of_a_plain_loop(self):
-        self.export("resnet18")
-        sys.path.insert(0, str(ROOT / "examples/export"))
-        import resnet18
-        model = resnet18.make()
-        model.load_state_dict(torch.jit.load(self.folder / "model.pt").state_dict())
-        self.compare(model, 3, 8)
+        self.compare_on_pictures(self.exported("resnet18", self.example("resnet18").make()), 3, 8)
+
+    @unittest.skipIf(torchvision is None, "this Python has no torchvision")
+    @unittest.skipUnless(CIFAR10.exists(), "APO_DATA_ROOT has no CIFAR-10")
+    def test_torchvisions_resnet18_gives_the_losses_of_a_plain_loop_on_cifar10(self):
+        pixels, labels = plain_loop.cifar10(CIFAR10, 40)
+        self.compare(self.exported("resnet18", self.example("resnet18").make()),
+                     lambda about: (plain_loop.normalised(pixels, about), labels),
+                     f"name: cifar10, root: {CIFAR10.parents[1]}, train_examples: 40, test_examples: 20", rate=0.01)
+
+    @unittest.skipUnless(LICENCE.exists(), f"there is no {LICENCE}")
+    def test_a_transformer_gives_the_losses_of_a_plain_loop_on_a_real_text(self):
+        model = self.exported("language_model", self.example("language_model").LanguageModel())
+        self.compare(model, lambda _: plain_loop.text(LICENCE, 32, 400),
+                     f"name: text, path: {LICENCE}, length: 32, train_examples: 400, test_examples: 20", rate=0.2, epochs=3)
+
+    @unittest.skipIf(sklearn_datasets is None, "this Python has no scikit-learn")
+    def test_a_regression_gives_the_losses_of_a_plain_loop_on_a_table_of_scikit_learn(self):
+        diabetes = sklearn_datasets.load_diabetes(scaled=False)
+        rows = [[*inputs, target] for inputs, target in zip(diabetes.data.tolist(), diabetes.target.tolist())]
+        with open(self.folder / "diabetes.csv", "w", newline="") as file:
+            csv.writer(file).writerows([[*diabetes.feature_names, "progression"], *rows])
+        features = len(diabetes.feature_names)
+        model = self.exported("regression", self.example("regression").make(features), str(features))
+        self.compare(model, lambda _: [part.double() for part in plain_loop.table(rows)],
+                     "name: csv, path: diabetes.csv", loss_of="squared_error", epochs=20)
 
     def test_a_language_model_is_no_classifier_of_pictures(self):
         model = self.export("language_model")
