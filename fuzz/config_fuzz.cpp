@@ -15,6 +15,11 @@ namespace apo::fuzz {
 namespace {
 
 nlohmann::ordered_json read(const Document& document) {
+  if (document.find("parts") != nullptr) {
+    sample::Shelf shelf;
+    read_into(document, shelf);
+    return options_to_json(shelf);
+  }
   sample::Workshop workshop;
   read_into(document, workshop);
   return options_to_json(workshop);

@@ -32,6 +32,7 @@ grid:
     "aliases": "name: &n 'x y'\ntuner: &t {tune: [rate]}\nother: [*n, *t, !!str 1]\n",
     "blocks": "# what\nname: |-\n  several\n  lines\ntool:\n  sizes:\n  - 1\n  - 2\n'colour': \"\\x72ed\"\n? seed\n: 7\n...\n",
     "directives": "%YAML 1.2\n%TAG ! tag:x,2000:\n---\nname: !a >\n  folded\n  text\nseed: ~\n",
+    "list": "parts:\n- nail\n- {name: screw, length: 3}\n- name: kit\n  content: [{name: kit, content: [nail]}, screw]\n",
     "override": "tuner.lambda=[0.1, 0.2]",
     "override_section": "tool={name: hammer, sizes: [3]}",
 }

@@ -76,6 +76,48 @@ struct Workshop {
   }
 };
 
+struct Part {};
+
+struct ScrewOptions {
+  int64_t length = 20;
+  void visit(OptionVisitor& visitor) {
+    visitor.integer("length", length, Range::at_least(1), "In millimetres");
+  }
+};
+
+const Registry<Part>& parts();
+
+/// Parts of parts.
+struct KitOptions {
+  ChoiceListOf<Part> content{parts()};
+  void visit(OptionVisitor& visitor) {
+    visitor.choices("content", content, "What is in it");
+    visitor.require(content.size() < 3, "content", "must be at most 2");
+  }
+};
+
+inline std::unique_ptr<Part> make_screw(const ScrewOptions&) {
+  return std::make_unique<Part>();
+}
+inline std::unique_ptr<Part> make_nail(const NoOptions&) {
+  return std::make_unique<Part>();
+}
+inline std::unique_ptr<Part> make_kit(const KitOptions&) {
+  return std::make_unique<Part>();
+}
+inline const Registry<Part>& parts() {
+  static const Registry<Part> all = {member("screw", "Is turned", make_screw),
+                                     member("nail", "Is driven", make_nail),
+                                     member("kit", "Holds others", make_kit)};
+  return all;
+}
+
+/// A list of choices.
+struct Shelf {
+  ChoiceListOf<Part> parts{sample::parts(), {"nail"}};
+  void visit(OptionVisitor& visitor) { visitor.choices("parts", parts, "What lies there"); }
+};
+
 /// The message of the Error (of kind config) that `action` throws; "" if it throws none.
 template <class Action>
 std::string error_of(Action action) {

@@ -35,6 +35,7 @@ struct Range {
 };
 
 class Choice;
+class ChoiceList;
 
 /// Visits the fields of an options struct in their order. `key` is the configuration key, `help`
 /// one line. A reading visitor assigns the references; the others only look at them.
@@ -80,6 +81,9 @@ class OptionVisitor {
   /// A condition between fields. Where a reader finds it false, it is an error at `key`:
   /// *key: message*. The other visitors pass over it.
   virtual void require(bool holds, const char* key, const std::string& message) = 0;
+  /// A list of members of a family, each a mapping as a choice is; or its name alone, where the
+  /// member's options stay as they are.
+  virtual void choices(const char* key, ChoiceList& list, const char* help) = 0;
 
   /// A word that stands for a value of an enum. `words`: each value, `value` among them, with its
   /// word, as they are listed.

@@ -110,4 +110,45 @@ class ChoiceOf : public Choice {
   std::shared_ptr<Recipe<Product, Arguments...>> recipe_;
 };
 
+/// Choices of one family, one after the other. A family may have members whose options are such a
+/// list again.
+class ChoiceList {
+ public:
+  virtual ~ChoiceList() = default;
+  virtual size_t size() const = 0;
+  virtual Choice& at(size_t index) = 0;
+  virtual void clear() = 0;
+  /// One more, the family's first member, which lives until the list is changed.
+  virtual Choice& add() = 0;
+  /// What is the same for all lists of the family.
+  virtual const void* family() const = 0;
+  /// A choice of the family that belongs to no list.
+  virtual std::unique_ptr<Choice> any() const = 0;
+};
+
+template <class Product, class... Arguments>
+class ChoiceListOf : public ChoiceList {
+ public:
+  using Item = ChoiceOf<Product, Arguments...>;
+
+  explicit ChoiceListOf(const Registry<Product, Arguments...>& registry,
+                        const std::vector<std::string>& names = {})
+      : registry_(&registry) {
+    for (const std::string& name : names) items_.emplace_back(registry, name);
+  }
+  size_t size() const override { return items_.size(); }
+  Choice& at(size_t index) override { return items_.at(index); }
+  void clear() override { items_.clear(); }
+  Choice& add() override { return items_.emplace_back(*registry_, registry_->front().name); }
+  const void* family() const override { return registry_; }
+  std::unique_ptr<Choice> any() const override {
+    return std::make_unique<Item>(*registry_, registry_->front().name);
+  }
+  const std::vector<Item>& items() const { return items_; }
+
+ private:
+  const Registry<Product, Arguments...>* registry_;
+  std::vector<Item> items_;
+};
+
 }  // namespace apo

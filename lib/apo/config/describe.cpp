@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "apo/base/registry.h"
 
 namespace apo {
@@ -16,7 +19,9 @@ std::string accepted_by(const Range& range) {
 
 class DescribeVisitor : public OptionVisitor {
  public:
-  explicit DescribeVisitor(SectionDescription& section) : section_(section) {}
+  /// `around`: the families of the lists that the section is in.
+  DescribeVisitor(SectionDescription& section, std::vector<const void*> around)
+      : section_(section), around_(std::move(around)) {}
 
   void real(const char* key, double& value, const Range& range, const char* help) override {
     add({key, "number", fmt::format("{}", value), accepted_by(range), help});
@@ -80,10 +85,7 @@ class DescribeVisitor : public OptionVisitor {
   void section(const char* key,
                const char* help,
                const std::function<void(OptionVisitor&)>& fields) override {
-    SectionDescription below = describe(fields);
-    below.key = key;
-    below.help = help;
-    section_.sections.push_back(std::move(below));
+    add_section(key, help, around_, fields);
   }
   void choice(Choice& choice, const char* help) override {
     const std::string standard = choice.name();
@@ -91,24 +93,62 @@ class DescribeVisitor : public OptionVisitor {
     add({"name", "string", standard, fmt::format("{}", fmt::join(names, ", ")), help});
     for (const std::string& name : names) {
       choice.select(name);
-      section_.members.push_back(
-          {name, choice.help(name), describe([&](OptionVisitor& own) { choice.visit(own); })});
+      section_.members.push_back({name, choice.help(name), below(around_, [&](OptionVisitor& own) {
+                                    choice.visit(own);
+                                  })});
     }
     choice.select(standard);
+  }
+  /// The family is described once, where the outermost of its lists is.
+  void choices(const char* key, ChoiceList& list, const char* help) override {
+    std::vector<std::string> standard;
+    standard.reserve(list.size());
+    for (size_t i = 0; i < list.size(); ++i) standard.push_back(list.at(i).name());
+    const std::unique_ptr<Choice> any = list.any();
+    add({key,
+         "list",
+         fmt::format("[{}]", fmt::join(standard, ", ")),
+         fmt::format("{}", fmt::join(any->names(), ", ")),
+         help});
+    if (std::find(around_.begin(), around_.end(), list.family()) != around_.end()) return;
+    std::vector<const void*> around = around_;
+    around.push_back(list.family());
+    const std::string item = fmt::format("{}[]", key);
+    add_section(item, help, around, [&](OptionVisitor& each) { each.choice(*any, "which it is"); });
   }
   void require(bool, const char*, const std::string&) override {}
 
  private:
+  using Fields = std::function<void(OptionVisitor&)>;
+
   void add(OptionDescription option) { section_.options.push_back(std::move(option)); }
 
+  static SectionDescription below(const std::vector<const void*>& around, const Fields& fields) {
+    SectionDescription section;
+    DescribeVisitor visitor(section, around);
+    fields(visitor);
+    return section;
+  }
+
+  void add_section(const std::string& key,
+                   const char* help,
+                   const std::vector<const void*>& around,
+                   const Fields& fields) {
+    SectionDescription section = below(around, fields);
+    section.key = key;
+    section.help = help;
+    section_.sections.push_back(std::move(section));
+  }
+
   SectionDescription& section_;
+  std::vector<const void*> around_;
 };
 
 }  // namespace
 
 SectionDescription describe(const std::function<void(OptionVisitor&)>& fields) {
   SectionDescription section;
-  DescribeVisitor visitor(section);
+  DescribeVisitor visitor(section, {});
   fields(visitor);
   return section;
 }

@@ -141,6 +141,19 @@ class ReadVisitor : public OptionVisitor {
     choice.visit(*this);
   }
 
+  void choices(const char* key, ChoiceList& list, const char*) override {
+    const ConfigNode* node = take(key);
+    if (node == nullptr) return;
+    if (!node->is_sequence()) {
+      reject(key, *node, "must be a list");
+      return;
+    }
+    list.clear();
+    for (size_t i = 0; i < node->items.size(); ++i) {
+      read_choice(fmt::format("{}[{}]", key, i), node->items[i], list.add());
+    }
+  }
+
   void require(bool holds, const char* key, const std::string& message) override {
     if (holds) return;
     const ConfigNode* place = find(mapping_, key);
@@ -183,7 +196,8 @@ class ReadVisitor : public OptionVisitor {
               bool takes_list = false) {
     const bool scalar = node.is_scalar();
     // Several values where one is accepted: a sweep is meant.
-    const bool grid = node.is_sequence() && !node.items.empty() && !takes_list;
+    const bool grid = node.is_sequence() && !node.items.empty() && !takes_list &&
+                      dotted(key).find('[') == std::string::npos;
     mistakes_.add(node.rank,
                   fmt::format("{}: {}{}: {}{}{}",
                               node.where,
@@ -236,6 +250,9 @@ class ReadVisitor : public OptionVisitor {
     if (std::find(names.begin(), names.end(), name) != names.end()) return true;
     std::string family = path_.substr(path_.rfind('.') + 1);
     std::replace(family.begin(), family.end(), '_', ' ');
+    if (const size_t bracket = family.find("s["); bracket != std::string::npos) {
+      family.resize(bracket);  // layers[3]: a layer
+    }
     reject("name",
            node,
            fmt::format("unknown {}; accepted: {}{}",
@@ -243,6 +260,30 @@ class ReadVisitor : public OptionVisitor {
                        comma_separated(names),
                        did_you_mean(name, names)));
     return false;
+  }
+
+  /// An item of a list: a mapping with a name, or a name.
+  void read_choice(const std::string& key, const ConfigNode& node, Choice& choice) {
+    ConfigNode item = node;
+    if (node.is_scalar()) {
+      item = {.kind = ConfigNode::Kind::mapping, .where = node.where, .rank = node.rank};
+      item.entries.push_back(
+          {.key = "name", .where = node.where, .rank = node.rank, .value = node});
+    } else if (!node.is_mapping()) {
+      reject(key, node, "must be a name, or a mapping with one", true);
+      return;
+    }
+    if (item.find("name") == nullptr) {
+      mistakes_.add(node.rank,
+                    fmt::format("{}: {}.name: must be given; accepted: {}",
+                                node.where,
+                                dotted(key),
+                                comma_separated(choice.names())));
+      return;
+    }
+    ReadVisitor below(item, dotted(key), mistakes_);
+    below.choice(choice, "");
+    below.finish();
   }
 
   /// A list, or one value as a list of one. Assigns only if every item is right.

@@ -64,6 +64,12 @@ class JsonVisitor : public OptionVisitor {
     json_["name"] = choice.name();
     choice.visit(*this);
   }
+  void choices(const char* key, ChoiceList& list, const char*) override {
+    Json& items = json_[key] = Json::array();
+    for (size_t i = 0; i < list.size(); ++i) {
+      items.push_back(to_json([&](OptionVisitor& item) { item.choice(list.at(i), ""); }));
+    }
+  }
   void require(bool, const char*, const std::string&) override {}
 
  private:

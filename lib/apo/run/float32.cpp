@@ -42,6 +42,9 @@ class Float32Visitor : public OptionVisitor {
     found_ = beyond_float32(path_ + name + ".", fields);
   }
   void choice(Choice& choice, const char*) override { choice.visit(*this); }
+  void choices(const char*, ChoiceList& list, const char*) override {
+    for (size_t i = 0; i < list.size(); ++i) list.at(i).visit(*this);
+  }
   void integer(const char*, int64_t&, const Range&, const char*) override {}
   void flag(const char*, bool&, const char*) override {}
   void word(const char*, std::string&, const std::vector<std::string>&, const char*) override {}
