@@ -12,6 +12,7 @@
 #include "apo/base/options.h"
 #include "apo/base/registry.h"
 #include "apo/base/tensors.h"
+#include "apo/model/layer.h"
 
 namespace apo {
 
@@ -58,6 +59,11 @@ struct ResnetOptions {
   void visit(OptionVisitor& visitor);
 };
 
+struct SequentialOptions {
+  LayerList layers{apo::layers(), {"flatten", "linear"}};
+  void visit(OptionVisitor& visitor);
+};
+
 struct TorchscriptOptions {
   std::string path;
   void visit(OptionVisitor& visitor);
@@ -67,6 +73,8 @@ std::unique_ptr<Model> make_mlp(const MlpOptions&, const ModelShape&);
 std::unique_ptr<Model> make_cnn(const CnnOptions&, const ModelShape&);
 std::unique_ptr<Model> make_resnet18(const ResnetOptions&, const ModelShape&);
 std::unique_ptr<Model> make_resnet34(const ResnetOptions&, const ModelShape&);
+/// Throws Error(config), with the layer's place, where a layer cannot take what it gets.
+std::unique_ptr<Model> make_sequential(const SequentialOptions&, const ModelShape&);
 /// Throws Error(data) where the file is no module that can be trained.
 std::unique_ptr<Model> make_torchscript(const TorchscriptOptions&, const ModelShape&);
 

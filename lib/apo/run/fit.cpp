@@ -31,6 +31,8 @@ Tensor outputs_of(Network& network, const std::string& model, const Tensor& exam
   const EvaluationMode mode(network);
   try {
     return network.forward(example);
+  } catch (const Error&) {  // which says it better
+    throw;
   } catch (const std::exception& error) {  // LibTorch's own, or what a script raises
     const auto* of_torch = dynamic_cast<const c10::Error*>(&error);
     const std::string why = of_torch ? of_torch->what_without_backtrace() : error.what();
