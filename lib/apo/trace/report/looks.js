@@ -38,9 +38,12 @@ const swatch = index => {
   return svg;
 };
 
+/** A label that may break where it is made of parts: optimizer.|name=adam,|seed=0. */
+const parted = label => label.split(/(?<=[,._/])/).flatMap((part, i) => (i ? [make('wbr', {}), part] : [part]));
+
 /** A button that switches curves on and off. */
 const makeKey = (index, label, toggled) => {
-  const key = make('button', { type: 'button', ariaPressed: 'true' }, swatch(index), label);
+  const key = make('button', { type: 'button', ariaPressed: 'true' }, swatch(index), make('span', {}, ...parted(label)));
   key.onclick = () => {
     key.ariaPressed = String(key.ariaPressed === 'false');
     toggled(key.ariaPressed === 'true');

@@ -15,20 +15,27 @@ const along = (from, to, value) => {
   return to[i - 1] + (to[i] - to[i - 1]) * (value - from[i - 1]) / (from[i] - from[i - 1]);
 };
 
-// The panels. `curves` gives [{curve, label, index (of its look), faint, dotted}] for a run.
+// The panels. `curves` gives [{curve, label, index (of its look), kind (of KINDS)}] for a run.
 const line = (curve, run, rest = {}) => (curve && curve.x.length ? [{ curve, label: run.label, index: run.index, ...rest }] : []);
 runs.forEach((run, index) => { run.index = index; });
 
+/** What a curve of the same run is told apart by: its look, and the words for it beside the panel's title. */
+const KINDS = {
+  batch: { note: 'pale: single batches', faint: true },
+  validation: { note: 'dotted: validation set', dash: [2, 2] },
+  average: { note: 'dashes and dots: averaged weights', dash: [7, 2, 1, 2] },
+};
+
 /** Of the validation set, where a run has one. */
-const validation = (curve, run) => line(curve, run, { dotted: true, label: `${run.label}, validation` });
+const validation = (curve, run) => line(curve, run, { kind: 'validation', label: `${run.label}, validation` });
 /** Of the averaged weights, where a run has them. */
-const average = (curve, run) => line(curve, run, { dotted: true, label: `${run.label}, average` });
+const average = (curve, run) => line(curve, run, { kind: 'average', label: `${run.label}, average` });
 
 const lossOf = run => {
   const means = run.epoch_loss.x.length > 1;
   const batches = !means || element('batches').firstChild.checked;
   return [
-    ...(batches ? line(run.loss, run, means ? { faint: true, label: `${run.label}, batch` } : {}) : []),
+    ...(batches ? line(run.loss, run, means ? { kind: 'batch', label: `${run.label}, batch` } : {}) : []),
     ...(means ? line(run.epoch_loss, run) : []),
     ...average(run.average_train_loss, run),
   ];
