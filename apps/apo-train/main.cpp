@@ -40,7 +40,7 @@ namespace {
 
 int run_planned(const PlannedRun& planned, const Flags& flags) {
   const bool live =
-      flags.progress == "on" || (flags.progress == "auto" && isatty(STDERR_FILENO) != 0);
+      flags.progress == "on" || (flags.progress == "auto" && can_redraw(STDERR_FILENO));
   std::filesystem::path folder = std::filesystem::path(flags.output) / planned.experiment.name;
   if (!planned.label.empty()) {
     check_grid_folder(folder);

@@ -2,12 +2,14 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <climits>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 
@@ -84,6 +86,16 @@ void deliver(std::string_view text) {
   if (write_to(STDOUT_FILENO, text) && close_a_copy(STDOUT_FILENO)) return;
   if (errno == EPIPE) throw ReaderLeft();
   throw Error(ErrorKind::output, std::string("stdout: cannot be written: ") + std::strerror(errno));
+}
+
+size_t terminal_columns(int descriptor) {
+  winsize size{};
+  return ::ioctl(descriptor, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+bool can_redraw(int descriptor) {
+  const char* kind = std::getenv("TERM");
+  return ::isatty(descriptor) != 0 && (kind == nullptr || std::string_view(kind) != "dumb");
 }
 
 void wait_for_no_reader() {

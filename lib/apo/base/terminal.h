@@ -2,6 +2,7 @@
 #pragma once
 
 #include <csignal>
+#include <cstddef>
 #include <exception>
 #include <string_view>
 
@@ -30,6 +31,13 @@ class ReaderLeft : public std::exception {
  public:
   const char* what() const noexcept override { return "stdout: its reader has left"; }
 };
+
+/// Columns of the terminal that this descriptor is now; 0 where it is none.
+size_t terminal_columns(int descriptor);
+
+/// Whether the terminal there, if it is one, can clear a line: a "dumb" one, as editors have, only
+/// appends.
+bool can_redraw(int descriptor);
 
 /// From now on words are lost where their reader does not take them at once: a run that was asked
 /// to end does not wait for a pager. May be called by a signal's handler.

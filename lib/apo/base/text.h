@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace apo {
@@ -14,5 +15,12 @@ std::string did_you_mean(const std::string& word, const std::vector<std::string>
 
 /// "a, b or c".
 std::string list_or(const std::vector<std::string>& words);
+
+/// How many columns a terminal takes for UTF-8, of which no character is wide or combines.
+size_t columns_of(std::string_view text);
+
+/// Each line broken between words where it is longer than `columns`, preferably where two blanks
+/// stand, and indented from there on. A longer word stays whole, as paths must.
+std::string wrapped(std::string_view text, size_t columns);
 
 }  // namespace apo

@@ -1,6 +1,7 @@
 #include "apo/run/grid_summary.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -63,6 +64,57 @@ std::string cell(const Json& value, const char* format, double scale = 1) {
   return value.is_number() ? fmt::format(fmt::runtime(format), scale * value.get<double>()) : "-";
 }
 
+/// A column of the table: its head, then a cell for each run.
+struct Column {
+  std::vector<std::string> cells;
+  int goes = 0;  ///< its turn to go where there is no room for all; 0: it stays
+
+  size_t width() const {
+    size_t width = 0;
+    for (const std::string& cell : cells) width = std::max(width, cell.size());
+    return width;
+  }
+};
+
+std::vector<Column> columns_for(const Json& runs) {
+  const auto column = [&](const char* head, const auto& cell_of, int goes = 0) {
+    Column made{{head}, goes};
+    for (const Json& run : runs) made.cells.push_back(cell_of(run));
+    return made;
+  };
+  const auto number = [](const char* key, const char* format, double scale = 1) {
+    return [=](const Json& run) { return cell(run.value(key, Json()), format, scale); };
+  };
+  std::vector<Column> columns = {column("rank", number("rank", "{:.0f}"))};
+  const std::string ranked_by = ranking_of(runs).key;
+  if (ranked_by == "validation_accuracy") {
+    columns.push_back(column("validation", number("validation_accuracy", "{:.2f} %", 100)));
+  } else if (ranked_by == "validation_loss") {
+    columns.push_back(column("validation", number("validation_loss", "{:.4g}")));
+  }
+  const int train_loss_goes = columns.size() > 1 ? 3 : 0;
+  const auto status = [](const Json& run) { return run["status"].get<std::string>(); };
+  columns.push_back(column("train loss", number("train_loss", "{:.4g}"), train_loss_goes));
+  columns.push_back(column("test accuracy", number("test_accuracy", "{:.2f} %", 100)));
+  columns.push_back(column("learning rate", number("learning_rate", "{:.3g}"), 2));
+  columns.push_back(column("seconds", number("wall_seconds", "{:.0f}"), 1));
+  columns.push_back(column("status", status, 4));
+  return columns;
+}
+
+/// Those that leave some room for a run's name; all of them where `room` is 0.
+std::vector<Column> fitting(std::vector<Column> columns, size_t room) {
+  constexpr std::array<size_t, 4> kName{20, 20, 6, 6};  // which a column must leave
+  for (size_t i = 0; i < kName.size() && room > 0; ++i) {
+    size_t width = kName[i];
+    for (const Column& column : columns) width += column.width() + 2;
+    if (width <= room) continue;
+    std::erase_if(columns,
+                  [&](const Column& column) { return column.goes == static_cast<int>(i) + 1; });
+  }
+  return columns;
+}
+
 }  // namespace
 
 Json summarize_grid(const std::string& name, const Json& axes, const std::vector<EndedRun>& runs) {
@@ -95,22 +147,18 @@ Json summarize_grid(const std::string& name, const Json& axes, const std::vector
 
 std::string grid_table(const Json& grid,
                        const std::filesystem::path& folder,
-                       const std::string& file) {
-  size_t width = 3;
-  for (const Json& run : grid["runs"])
-    width = std::max(width, run["label"].get<std::string>().size());
-  std::string table = fmt::format(
-      "\nrank  {:<{}}  train loss  test accuracy  learning rate  seconds  status\n", "run", width);
-  for (const Json& run : grid["runs"]) {
-    table += fmt::format("{:>4}  {:<{}}  {:>10}  {:>13}  {:>13}  {:>7}  {}\n",
-                         run["rank"].get<int>(),
-                         run["label"].get<std::string>(),
-                         width,
-                         cell(run["train_loss"], "{:.4g}"),
-                         cell(run["test_accuracy"], "{:.2f} %", 100),
-                         cell(run["learning_rate"], "{:.3g}"),
-                         cell(run["wall_seconds"], "{:.0f}"),
-                         run["status"].get<std::string>());
+                       const std::string& file,
+                       size_t room) {
+  std::string table = "\n";
+  const std::vector<Column> columns = fitting(columns_for(grid["runs"]), room);
+  for (size_t row = 0; row <= grid["runs"].size(); ++row) {
+    std::string line;
+    for (const Column& column : columns) {
+      line += fmt::format("{:>{}}  ", column.cells[row], column.width());
+    }
+    // The longest last: where it is broken, the numbers still stand below each other.
+    line += row == 0 ? "run" : grid["runs"][row - 1]["label"].get<std::string>();
+    table += line + "\n";
   }
   const Json& best = grid["runs"].front();
   const Ranking& ranking = ranking_of(grid["runs"]);
@@ -148,7 +196,7 @@ void write_grid(const Plan& plan,
     rows.push_back({.label = label, .folder = {}, .status = "not started"});
   }
   report_folder(folder, plan.name, rows);
-  show(grid_table(grid, folder));
+  show(grid_table(grid, folder, "grid.json", terminal_columns(STDOUT_FILENO)));
 }
 
 }  // namespace apo

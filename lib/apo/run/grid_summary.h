@@ -26,10 +26,12 @@ nlohmann::ordered_json summarize_grid(const std::string& name,
                                       const std::vector<EndedRun>& runs);
 
 /// The same as a table for the terminal, with the best run and the folder of the traces below;
-/// `file` is where the ranking is written.
+/// `file` is where the ranking is written. What a terminal of `room` columns (0: as many as it
+/// takes) has no place for is left out: the seconds, the learning rates, what it is not ranked by.
 std::string grid_table(const nlohmann::ordered_json& grid,
                        const std::filesystem::path& folder,
-                       const std::string& file = "grid.json");
+                       const std::string& file,
+                       size_t room);
 
 /// The runs of the plan that an interruption left out.
 std::vector<std::string> not_started(const Plan& plan, const std::vector<EndedRun>& ended);

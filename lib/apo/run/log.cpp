@@ -3,11 +3,14 @@
 #include <spdlog/logger.h>
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/basic_file_sink.h>
+#include <unistd.h>
 
 #include <mutex>
+#include <string_view>
 #include <utility>
 
 #include "apo/base/terminal.h"
+#include "apo/base/text.h"
 
 namespace apo {
 namespace {
@@ -17,7 +20,9 @@ class TerminalSink : public spdlog::sinks::base_sink<std::mutex> {
   void sink_it_(const spdlog::details::log_msg& message) override {
     spdlog::memory_buf_t line;
     formatter_->format(message, line);
-    say({line.data(), line.size()});
+    const std::string_view text(line.data(), line.size());
+    const size_t columns = terminal_columns(STDERR_FILENO);
+    say(columns > 0 ? wrapped(text, columns) : std::string(text));
   }
   void flush_() override {}
 };

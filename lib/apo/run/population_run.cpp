@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -106,7 +107,7 @@ class PopulationRun {
     best.steps_per_second = static_cast<double>(best.steps) / best.wall_seconds;
     write_summary(folder, name, best);
     report_folder(folder, name);
-    show(grid_table(ranked, folder, "population.json"));
+    show(grid_table(ranked, folder, "population.json", terminal_columns(STDOUT_FILENO)));
   }
 
   std::vector<EndedRun> ended(const std::vector<RunSummary>& summaries) const {

@@ -1,7 +1,6 @@
 #include "apo/trace/console.h"
 
 #include <fmt/format.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -30,8 +29,8 @@ std::string percent(const std::optional<double>& share) {
 /// Columns of the terminal now; where there is none, as COLUMNS says.
 size_t width() {
   constexpr size_t kUsual = 80;
-  winsize size{};
-  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  const size_t now = terminal_columns(STDERR_FILENO);
+  if (now > 0) return now;
   const char* columns = std::getenv("COLUMNS");
   const int given = columns != nullptr ? std::atoi(columns) : 0;
   return given > 0 ? static_cast<size_t>(given) : kUsual;
