@@ -47,8 +47,9 @@ class Runs:
 
 def labelled(word):
     """(label, trace) of [LABEL=]RUN_FOLDER."""
-    label, equals, folder = word.rpartition("=")
-    if not equals or pathlib.Path(word).is_dir():  # a grid's folders have '=' in their names
+    splits = [(word[:i], word[i + 1:]) for i, letter in enumerate(word) if letter == "="]
+    label, folder = next((split for split in splits if pathlib.Path(split[1]).is_dir()), splits[0] if splits else ("", word))
+    if not splits or pathlib.Path(word).is_dir():  # a grid's folders have '=' in their names
         folder, label = word, pathlib.Path(word).resolve().name
     return label, Runs(folder).trace("")
 

@@ -180,6 +180,12 @@ class Reading(Folder):
         self.assertLessEqual(len(kept["step"]), runs.POINTS + 1)
         self.assertEqual(kept["loss"][0], 0.3333)
 
+    def test_label_and_folder_may_both_hold_an_equals_sign(self):
+        folder = self.run_folder("grid/optimizer.name=sgd,seed=1")
+        for word, label in ((str(folder), folder.name), (f"SGD={folder}", "SGD"), (f"β = 0.9={folder}", "β = 0.9")):
+            found, trace = runs.labelled(word)
+            self.assertEqual((found, trace["epochs"]["train_loss"]), (label, [0.5, 0.25]))
+
     def test_a_diverged_run_ends_with_an_infinite_loss(self):
         self.run_folder("a", status="diverged")
         self.assertEqual(runs.Runs(self.folder).final("a"), float("inf"))
