@@ -6,6 +6,7 @@
     scripts/default tidy      takes those out whose task or row of the table has changed since
     scripts/default show      prints the tables of the chosen half as they are
     scripts/default judge     writes docs/default.md below its protocol, and its picture
+    scripts/default choosing  writes the tables in docs/choosing.md and docs/alternatives.md, and their pictures
 
     --half HALF       calibration or held_out; default: both
     --tasks PATTERN   names of tasks as a shell matches them, some with commas between
@@ -27,10 +28,10 @@ import sys
 if not __package__:  # a folder that is run has only itself on the path
     sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-from default import cells, page, records, runner, tasks as all_tasks
+from default import cells, choosing, page, records, runner, tasks as all_tasks
 from default.arms import ARMS, OF_RULE
 
-COMMANDS = ("run", "list", "forget", "tidy", "show", "judge")
+COMMANDS = ("run", "list", "forget", "tidy", "show", "judge", "choosing")
 
 
 def matching(patterns, names, what):
@@ -121,7 +122,7 @@ def main():
         print(__doc__.strip())
         return
     options = parser.parse_args()
-    {"run": run, "list": list_cells, "forget": forget, "tidy": tidy, "show": show, "judge": lambda _: page.write()}[options.command](options)
+    {"run": run, "list": list_cells, "forget": forget, "tidy": tidy, "show": show, "judge": lambda _: page.write(), "choosing": lambda _: choosing.write()}[options.command](options)
 
 
 if __name__ == "__main__":

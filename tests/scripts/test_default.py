@@ -12,7 +12,7 @@ from unittest import mock
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from default import cells, judge, page, records, runner, tasks
+from default import cells, choosing, judge, page, records, runner, tasks
 from default.arms import ARMS, FREE, OF_RULE, OURS, RATES, Arm, ours, reference
 
 TASKS = [tasks.Task(name, "calibration", f"dataset: {{batch_size: 32, train_examples: 100}}\ntrain: {{epochs: {epochs}}}\n")
@@ -265,6 +265,10 @@ class Calling(unittest.TestCase):
 class Page(unittest.TestCase):
     def test_the_page_is_what_the_results_give(self):
         self.assertEqual(page.PAGE.read_text(), page.page(records.read()))
+
+    def test_the_tables_in_other_pages_are_what_the_records_give(self):
+        for path in choosing.PAGES:
+            self.assertEqual(path.read_text(), choosing.page(path, records.read()))
 
     def test_every_result_belongs_to_the_table_as_it_is(self):
         self.assertEqual(cells.stale(records.read()), [])

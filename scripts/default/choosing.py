@@ -1,0 +1,159 @@
+"""docs/choosing.md and docs/alternatives.md: pictures, and tables between marks, from results/. What stands around them is written by hand."""
+
+import math
+import re
+import statistics
+
+from default import cells, judge, records as recorded, tasks as all_tasks
+from default.arms import ARMS, ours, reference
+from default.page import shown, standings
+from paper import DOCS, average
+from paper.plots import COLOURS, pyplot, save
+from paper.tables import number, table
+
+RULES = ("sgdm", "adam")  # the others were not trained
+BUDGETS = {12: "{}_try_movement_12", 24: "{}_ours", 48: "{}_try_movement_48"}
+MOST = 10  # of a ratio in a picture; what is above stands at the edge
+
+
+def accuracies(records, task, rule):
+    """Of the default, in per cent, of each seed."""
+    return [100 * record["accuracy"] for record in judge.seeds_of(records, task, ours(rule)).values()]
+
+
+def optimizers(records):
+    rows = []
+    for task in all_tasks.tasks("held_out"):
+        row = [task.name]
+        for rule in RULES:
+            found = accuracies(records, task, rule)
+            losses = [cells.loss_of(record) for record in judge.seeds_of(records, task, ours(rule)).values()]
+            row += [f"{statistics.fmean(found):.1f} ± {statistics.stdev(found):.1f}", number(judge.geometric_mean(losses))]
+        rows.append(row)
+    return table(["task", *(f"{rule}: {what}" for rule in RULES for what in ("test accuracy, %", "training loss"))], rows)
+
+
+def budget_ratios(records, rule, budget):
+    """{task's name: training loss ÷ the reference's}, of seed 0: others were not trained."""
+    arm = ARMS[BUDGETS[budget].format(rule)]
+    found = {task.name: judge.ratios(records, task, arm, rule) for task in all_tasks.tasks("calibration")}
+    return {name: of_task[0] for name, of_task in found.items() if 0 in of_task}
+
+
+def budgets(records):
+    rows = []
+    for rule in RULES:
+        for budget in BUDGETS:
+            found = budget_ratios(records, rule, budget)
+            name, worst = max(found.items(), key=lambda item: item[1])
+            rows.append([rule, str(budget), f"{judge.geometric_mean(found.values()):.2f}", f"{statistics.median(found.values()):.2f}", f"{worst:.2f} ({name})"])
+    return table(["rule", "`tuner.budget`", "loss ÷ reference, geometric mean", "median task", "worst task"], rows)
+
+
+def lambda_ratios(records, rule):
+    """{λ, as it is written: [training loss ÷ the reference's of each held-out task]} of APO as in the paper; what diverged is infinite."""
+    arm = ARMS[f"{rule}_paper"]
+    found = {}
+    for task in all_tasks.tasks("held_out"):
+        against = judge.reference_loss(records, task, rule)
+        for setting, record in cells.searched(records, task, arm).items():
+            found.setdefault(setting.removeprefix("λ "), []).append(cells.loss_of(record) / against)
+    return dict(sorted(found.items(), key=lambda item: float(item[0])))
+
+
+def lambdas(records):
+    rows = [[rule, value, shown(statistics.median(ratios)), f"{sum(ratio > judge.RUINED for ratio in ratios)} of {len(ratios)}"]
+            for rule in RULES for value, ratios in lambda_ratios(records, rule).items()]
+    return table(["rule", "λ", "loss ÷ reference, median task", "ruined"], rows)
+
+
+def rivals(records):
+    """Of each arm, by either rule's reference: who has a rule of his own has one of the two."""
+    found = {}
+    for rule in RULES:
+        for arm, standing in standings(records, all_tasks.tasks("held_out"), rule):
+            if arm is not reference(rule):
+                found.setdefault(arm.title, {})[rule] = standing
+    rows = []
+    for title, of_rule in found.items():
+        some = next(iter(of_rule.values()))
+        gains = " / ".join(dict.fromkeys(shown(100 * standing.accuracy, "{:+.1f}") for standing in of_rule.values()))
+        beside = [f"{shown(of_rule[rule].mean)} ({shown(of_rule[rule].worst[1])})" if rule in of_rule else "–" for rule in RULES]
+        rows.append([f"**{title}**" if title == ours(RULES[0]).title else title, shown(some.cost, "{:.1f}"), *beside, gains])
+    return table(["", "runs", *(f"beside {rule} (worst task)" for rule in RULES), "test accuracy − NadamW's, points"], rows)
+
+
+PAGES = {DOCS / "choosing.md": {"optimizers": optimizers, "budgets": budgets, "lambdas": lambdas}, DOCS / "alternatives.md": {"rivals": rivals}}
+
+
+def page(path, records):
+    text = path.read_text()
+    for name, make in PAGES[path].items():
+        text, count = re.subn(rf"(<!-- {name}: .*? -->\n).*?(<!-- end -->)", lambda found: f"{found[1]}{make(records)}\n{found[2]}", text, flags=re.S)
+        assert count == 1, name
+    return text
+
+
+def draw_optimizers(output, records):
+    tasks = all_tasks.tasks("held_out")
+    figure, axes = pyplot().subplots(figsize=(6, 3.2), constrained_layout=True)
+    for nth, rule in enumerate(RULES):
+        for row, task in enumerate(tasks):
+            middle = statistics.fmean(value for other in RULES for value in accuracies(records, task, other))
+            found = [value - middle for value in accuracies(records, task, rule)]
+            axes.plot(found, [row + 0.2 * nth - 0.1] * len(found), "o" if nth else "s", markersize=4, alpha=0.7, color=COLOURS[nth], label=None if row else rule)
+    axes.axvline(0, color="black", linewidth=0.8)
+    axes.set_yticks(range(len(tasks)), [task.name for task in tasks])
+    axes.invert_yaxis()
+    axes.set_xlabel("test accuracy of the default, points from the task's mean; five seeds each")
+    axes.grid(alpha=0.25)
+    figure.legend(*axes.get_legend_handles_labels(), loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+    save(figure, output, bbox_inches="tight")
+
+
+def draw_ratios(output, of_rule, label):
+    """of_rule: {rule: {setting: ratios}}; a point for each task, and a line through the median."""
+    figure, panels = pyplot().subplots(1, len(of_rule), figsize=(7, 3), constrained_layout=True, sharey=True)
+    for axes, (rule, found) in zip(panels, of_rule.items()):
+        for x, ratios in enumerate(found.values()):
+            axes.plot([x] * len(ratios), [min(ratio, MOST) for ratio in ratios], "o", markersize=4, alpha=0.6, color=COLOURS[0], label=None if x else "a task")
+        axes.plot([min(statistics.median(ratios), MOST) for ratios in found.values()], color=COLOURS[1], label="median task")
+        axes.axhline(1, color="black", linewidth=0.8)
+        axes.set_yscale("log")
+        axes.set_yticks([0.1, 1, MOST], ["0.1", "1", f"{MOST}+"])
+        axes.minorticks_off()
+        axes.set_xticks(range(len(found)), map(str, found))
+        axes.set_title(rule)
+        axes.set_xlabel(label)
+        axes.grid(alpha=0.25)
+    panels[0].set_ylabel("training loss ÷ reference")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+    save(figure, output, bbox_inches="tight")
+
+
+def draw_average(output):
+    """Of the averages' study: the weights at the end, and their average, without a decay and with one."""
+    figure, panels = pyplot().subplots(1, len(average.TASKS), figsize=(8, 2.8), constrained_layout=True)
+    for axes, (task, told) in zip(panels, average.TASKS.items()):
+        for nth, decay in enumerate(average.DECAYS):
+            means = average.settings(average.results()[f"{task}_fixed"], decay, average.HALF_LIFE)
+            pair = [100 * average.best(means, part)[1]["test_accuracy"] for part in ("final", "average")]
+            axes.plot(["weights", "their average"], pair, "s-" if nth else "o-", color=COLOURS[nth], label=f"decay: {decay}")
+        axes.set_title(told.split(" (")[0] + (", ResNet" if task == "resnet" else f", {task.upper()}"))
+        axes.margins(x=0.2, y=0.2)
+        axes.grid(alpha=0.25)
+    panels[0].set_ylabel("test accuracy, %")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+    save(figure, output, bbox_inches="tight")
+
+
+def write():
+    records = recorded.read()
+    for path in PAGES:
+        path.write_text(page(path, records))
+    images = DOCS / "images"
+    draw_optimizers(images / "choosing_optimizers.svg", records)
+    draw_ratios(images / "choosing_budgets.svg", {rule: {budget: list(budget_ratios(records, rule, budget).values()) for budget in BUDGETS} for rule in RULES},
+                "tuner.budget")
+    draw_ratios(images / "choosing_lambdas.svg", {rule: lambda_ratios(records, rule) for rule in RULES}, "λ")
+    draw_average(images / "choosing_average.svg")
