@@ -51,6 +51,14 @@ TEST_F(RunFolders, ToGoOnARunKeepsItsFiles) {
   EXPECT_TRUE(fs::exists(path() / "config.yaml") && fs::exists(path() / "checkpoints"));
 }
 
+TEST_F(RunFolders, ToGoOnARunLosesWhatTellsOfItsEnd) {
+  leave_a_run();
+  for (const char* name : {"summary.json", "population.json"}) write_file(path() / name, "{}");
+  RunFolder(path(), Existing::resume).claim(/*keep_files=*/true);
+  EXPECT_FALSE(fs::exists(path() / "summary.json"));
+  EXPECT_FALSE(fs::exists(path() / "population.json"));
+}
+
 TEST_F(RunFolders, OneThatIsNoRunsIsNeverTouched) {
   write_file(folder_ / "thesis.tex", "years of work");
   for (const Existing existing : {Existing::refuse, Existing::replace, Existing::resume}) {

@@ -123,7 +123,7 @@ void RunFolder::claim(bool keep_files) {
     if (!failure) fs::remove_all(path_ / name, failure);
   };
   if (keep_files) {
-    remove(kAverageModel);
+    for (const char* name : {kAverageModel, "summary.json", "population.json"}) remove(name);
   } else {
     for (const std::string& name : event_files(path_)) remove(name.c_str());
     std::for_each(kFiles.begin(), kFiles.end(), remove);

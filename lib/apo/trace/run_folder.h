@@ -39,7 +39,8 @@ class RunFolder {
   RunFolder& operator=(const RunFolder&) = delete;
 
   /// Makes and locks the folder. Of a run that is there, the files that a run writes go, nothing
-  /// else; or where they are to be kept the averaged weights alone. Throws Error: config, output.
+  /// else; or where they are to be kept those alone that tell of an end, which is to come again.
+  /// Throws Error: config, output.
   void claim(bool keep_files = false);
   /// Takes away the files that a run writes, and the folder if nothing else is in it.
   void remove();
