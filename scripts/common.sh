@@ -48,11 +48,11 @@ begin() {
   if ! ended "$1"; then paper hash "${@:2}" >"$1.config"; fi
 }
 
-# ended FOLDER: whether a run, a grid or a population ended there, not interrupted.
+# ended FOLDER: whether a run, a grid or a population ended there, not interrupted; a grid with all its runs.
 ended() {
   local file
   for file in grid population summary; do
-    [ ! -e "$1/$file.json" ] || { ! grep -q '"status": *"interrupted"' "$1/$file.json" && return; }
+    [ ! -e "$1/$file.json" ] || { ! grep -q -e '"status": *"interrupted"' -e '"left": *\[$' "$1/$file.json" && return; }
   done
   return 1
 }

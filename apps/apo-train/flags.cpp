@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <string_view>
 
 #include "apo/base/error.h"
 #include "apo/base/options.h"
@@ -37,7 +38,7 @@ constexpr const char* kExamples = R"(
 
 constexpr const char* kExitCodes = R"(
   0 done           1 internal error           2 wrong usage or configuration
-  3 data missing   4 diverged                 5 some runs of a grid failed
+  3 data missing   4 diverged                 5 some runs of a grid failed or are missing
   128 + signal: interrupted, and saved
 )";
 
@@ -114,7 +115,11 @@ void add_options(CLI::App& app, Flags& flags, Words& words) {
 
   Group grid(app, "Grid");
   grid.flag("--list-runs", flags.list_runs, "Print the grid's runs, one line each");
-  grid.word("--run-index", words.run_index, "I", "Run only the I-th, from 0");
+  CLI::Option* index = grid.word("--run-index", words.run_index, "I", "Run only the I-th, from 0");
+  grid.flag("--collect",
+            flags.collect,
+            "Rank the runs that have ended, whoever trains them, and list those that are missing")
+      ->excludes(index);
   grid.word("--jobs", words.jobs, "N", "Run N at a time, of a grid or a population (default: 1)");
 
   Group use(app, "Use");
@@ -205,7 +210,11 @@ std::string without_double_blanks(std::string text) {
   const std::string message = error.what();
   const std::string option = message.substr(0, message.find(':'));
   if (dynamic_cast<const CLI::ExcludesError*>(&error) != nullptr) {
-    fail("--resume and --overwrite: accepted: one of them");
+    constexpr std::string_view kExcludes = " excludes ";  // between the two
+    const size_t at = message.find(kExcludes);
+    fail(fmt::format("{} and {}: accepted: one of them",
+                     message.substr(0, at),
+                     message.substr(at + kExcludes.size())));
   }
   if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr && option.starts_with("--")) {
     fail(fmt::format("option '{}' needs a value{}", option, kSeeHelp));

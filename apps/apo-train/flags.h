@@ -34,6 +34,7 @@ struct Flags {
 
   bool list_runs = false;
   std::optional<int64_t> run_index = {};
+  bool collect = false;
   int64_t jobs = 1;
 
   /// A run's folder or its model.safetensors, to use; then nothing else of a run counts.

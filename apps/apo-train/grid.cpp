@@ -69,12 +69,13 @@ int run_grid(const Plan& plan, const Flags& flags) {
                                   threads_per_child(plan, jobs),
                                   on_end,
                                   standard_input_of_children());
-  if (!ended.empty()) write_grid(plan, folder, ended);
+  const std::vector<LeftRun> left = not_started(plan, ended);
+  if (!ended.empty()) write_grid(plan, folder, ended, left);
   if (signal != 0) {
     say(
         fmt::format("interrupted: {} of {} runs not started{}; the same command with --resume "
                     "goes on with those and with the interrupted\n",
-                    not_started(plan, ended).size(),
+                    left.size(),
                     plan.runs.size(),
                     ended.empty() ? "" : fmt::format(" ({})", (folder / "grid.json").string())));
     return 128 + signal;

@@ -22,6 +22,7 @@
 #include "apo/config/find.h"
 #include "apo/config/reference.h"
 #include "apo/config/writer.h"
+#include "apo/run/collect.h"
 #include "apo/run/dry_run.h"
 #include "apo/run/plan.h"
 #include "apo/run/process.h"
@@ -87,7 +88,8 @@ int start(const Flags& flags, char** argv) {
   Document document = read_config(flags, found);
   const Plan plan = make_plan(std::move(document), found.file, flags.run_index);
   const bool whole_grid = plan.runs.size() > 1 && !flags.run_index;
-  const bool trains = !flags.print_config && !flags.list_runs && (!whole_grid || flags.dry_run);
+  const bool informs = flags.print_config || flags.list_runs || flags.collect;
+  const bool trains = !informs && (!whole_grid || flags.dry_run);
   if (trains) {
     end_with_parent();
     wait_briefly(argv);
@@ -96,13 +98,15 @@ int start(const Flags& flags, char** argv) {
   for (const std::string& note : {found.note, plan.note}) {
     if (!note.empty()) say(note + "\n");
   }
-  if (!flags.print_config && !flags.list_runs) warn_of_threads(plan, flags);
+  if (!informs) warn_of_threads(plan, flags);
 
   const PlannedRun& planned = plan.runs[static_cast<size_t>(flags.run_index.value_or(0))];
   if (flags.print_config) {
     deliver(to_yaml(flags.run_index ? planned.config : plan.resolved()));
   } else if (flags.list_runs) {
     deliver(plan.list());
+  } else if (flags.collect) {
+    return collect(plan, std::filesystem::path(flags.output) / plan.name);
   } else if (flags.dry_run) {
     const std::string first =
         fmt::format("{} runs; the first, {}:\n", plan.runs.size(), planned.label);

@@ -45,6 +45,14 @@ class Scripts(ApoTrainTest):
         again = self.script("reproduce.sh", "fig1ab", "--scale", "smoke", "--runs", str(runs))
         self.assertEqual(again.stdout.count("kept"), len(ended))
 
+    def test_a_grid_of_which_a_part_was_collected_has_not_ended(self):
+        words = ("--set", "grid.seed=[0, 1]", "--progress", "off")
+        ended = f'source {ROOT}/scripts/common.sh && ended runs/smoke'
+        for index, code in (("0", 5), ("1", 0)):
+            self.run_ok(*words, "--run-index", index)
+            self.assertEqual(self.start(*words, "--collect").returncode, code)
+            self.assertEqual(subprocess.run(["bash", "-c", ended], cwd=self.folder).returncode == 0, code == 0)
+
     def test_an_unknown_figure_is_an_error_that_names_the_known_ones(self):
         result = self.script("reproduce.sh", "fig99")
         self.assertNotEqual(result.returncode, 0)

@@ -50,6 +50,20 @@ TEST(Changes, WhatThisProgramDoesNotTakeIsComparedAsItIs) {
   EXPECT_THROW(check_can_resume(before, now), Error);
 }
 
+TEST(Changes, ResultsAreOthersByTheLengthAndNotByThePlace) {
+  const Json before = resolved("optimizer: {name: adam}");
+  Json now = before;
+  now["threads"] = 3;
+  now["train"]["checkpoint_every"] = 5;
+  EXPECT_FALSE(change_of_results(before, now));
+  now["train"]["steps"] = 90;
+  const auto change = change_of_results(before, now);
+  ASSERT_TRUE(change);
+  EXPECT_EQ(change->key, "train.steps");
+  EXPECT_EQ(change->before, "9");
+  EXPECT_EQ(change->now, "90");
+}
+
 TEST(Changes, LengthAndPlaceMayChange) {
   const Json before = resolved("optimizer: {name: adam}");
   Json now = before;

@@ -14,40 +14,57 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// Keys that do not enter the state.
-constexpr std::array kFree = {"name",
-                              "device",
-                              "threads",
-                              "dataset.root",
-                              "dataset.mapped",
-                              "model.path",
-                              "train.epochs",
-                              "train.steps",
-                              "train.evaluate_every",
-                              "train.patience",
-                              "train.checkpoint_every",
-                              "train.keep_checkpoints",
-                              "train.on_divergence",
-                              "train.rollback_factor",
-                              "train.rollback_limit",
-                              "train.cuda_graph",
-                              "trace"};
+/// Keys of where a run is trained, and of what it keeps of itself.
+constexpr std::array kOfThePlace = {"name",
+                                    "device",
+                                    "threads",
+                                    "dataset.root",
+                                    "dataset.mapped",
+                                    "model.path",
+                                    "train.checkpoint_every",
+                                    "train.keep_checkpoints",
+                                    "train.cuda_graph",
+                                    "trace"};
 
-void compare(const std::string& key, const Json& before, const Json& now) {
-  if (before == now || std::find(kFree.begin(), kFree.end(), key) != kFree.end()) return;
+/// Others that do not enter the state.
+constexpr std::array kOfTheLength = {"train.epochs",
+                                     "train.steps",
+                                     "train.evaluate_every",
+                                     "train.patience",
+                                     "train.on_divergence",
+                                     "train.rollback_factor",
+                                     "train.rollback_limit"};
+
+using IsFree = bool (*)(const std::string& key);
+
+bool is_of_the_place(const std::string& key) {
+  return std::find(kOfThePlace.begin(), kOfThePlace.end(), key) != kOfThePlace.end();
+}
+
+bool is_not_of_the_state(const std::string& key) {
+  return is_of_the_place(key) ||
+         std::find(kOfTheLength.begin(), kOfTheLength.end(), key) != kOfTheLength.end();
+}
+
+std::optional<Change> first_change(const std::string& key,
+                                   const Json& before,
+                                   const Json& now,
+                                   IsFree is_free) {
+  if (before == now || is_free(key)) return std::nullopt;
   if (!before.is_object() || !now.is_object()) {
     const auto shown = [](const Json& value) { return value.is_null() ? "nothing" : value.dump(); };
-    throw Error(ErrorKind::config,
-                key + " = " + shown(now) + ": the run that is there has " + shown(before) +
-                    " and cannot go on with another; accepted: that value, or another name");
+    return Change{key, shown(before), shown(now)};
   }
   const std::string prefix = key.empty() ? "" : key + ".";
   for (const auto& [name, value] : now.items()) {
-    compare(prefix + name, before.value(name, Json()), value);
+    const auto change = first_change(prefix + name, before.value(name, Json()), value, is_free);
+    if (change) return change;
   }
   for (const auto& [name, value] : before.items()) {
-    if (!now.contains(name)) compare(prefix + name, value, Json());
+    if (now.contains(name)) continue;
+    if (auto change = first_change(prefix + name, value, Json(), is_free)) return change;
   }
+  return std::nullopt;
 }
 
 /// What an older program has resolved, with the keys that have come since: a new key's default is
@@ -64,7 +81,15 @@ Json with_new_keys(const Json& before) {
 }  // namespace
 
 void check_can_resume(const Json& before, const Json& now) {
-  compare("", with_new_keys(before), now);
+  const auto change = first_change("", with_new_keys(before), now, is_not_of_the_state);
+  if (!change) return;
+  throw Error(ErrorKind::config,
+              change->key + " = " + change->now + ": the run that is there has " + change->before +
+                  " and cannot go on with another; accepted: that value, or another name");
+}
+
+std::optional<Change> change_of_results(const Json& before, const Json& now) {
+  return first_change("", before, now, is_of_the_place);
 }
 
 }  // namespace apo

@@ -1,6 +1,8 @@
 #include "apo/run/grid_summary.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -171,30 +173,54 @@ std::string grid_table(const Json& grid,
                              (folder / "report.html").string());
 }
 
-std::vector<std::string> not_started(const Plan& plan, const std::vector<EndedRun>& ended) {
-  std::vector<std::string> left;
-  for (const PlannedRun& run : plan.runs) {
-    const bool started = std::any_of(ended.begin(), ended.end(), [&](const EndedRun& other) {
-      return other.label == run.label;
-    });
-    if (!started) left.push_back(run.label);
+namespace {
+
+/// While it lives others wait: two that write a file at once would take each other's temporary one
+/// away. The kernel's lock, which ends with the process; a file system without locks has none.
+class Turn {
+ public:
+  explicit Turn(const std::filesystem::path& folder)
+      : folder_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+    if (folder_ >= 0) ::flock(folder_, LOCK_EX);
+  }
+  ~Turn() {
+    if (folder_ >= 0) ::close(folder_);
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+ private:
+  int folder_;
+};
+
+}  // namespace
+
+std::vector<LeftRun> not_started(const Plan& plan, const std::vector<EndedRun>& ended) {
+  std::vector<LeftRun> left;
+  for (size_t i = 0; i < plan.runs.size(); ++i) {
+    const std::string& label = plan.runs[i].label;
+    const bool started = std::any_of(
+        ended.begin(), ended.end(), [&](const EndedRun& other) { return other.label == label; });
+    if (!started) left.push_back({.index = i, .label = label});
   }
   return left;
 }
 
 void write_grid(const Plan& plan,
                 const std::filesystem::path& folder,
-                const std::vector<EndedRun>& ended) {
-  const std::vector<std::string> left = not_started(plan, ended);
+                const std::vector<EndedRun>& ended,
+                const std::vector<LeftRun>& left) {
   Json grid = summarize_grid(plan.name, plan.axes, ended);
-  grid["left"] = left;
-  make_folder(folder);
-  write_file(folder / "grid.json", grid.dump(2) + "\n");
+  grid["left"] = Json::array();
   std::vector<ReportRun> rows;
   rows.reserve(left.size());
-  for (const std::string& label : left) {
-    rows.push_back({.label = label, .folder = {}, .status = "not started"});
+  for (const LeftRun& run : left) {
+    grid["left"].push_back(run.label);
+    rows.push_back({.label = run.label, .folder = {}, .status = run.status});
   }
+  make_folder(folder);
+  const Turn turn(folder);
+  write_file(folder / "grid.json", grid.dump(2) + "\n");
   report_folder(folder, plan.name, rows);
   show(grid_table(grid, folder, "grid.json", terminal_columns(STDOUT_FILENO)));
 }

@@ -1,6 +1,7 @@
 // The end of a grid: its runs, best first.
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -19,6 +20,13 @@ struct EndedRun {
   std::string last_line = {};  ///< of its stderr; the message of a run that left no summary
 };
 
+/// A run that has not ended.
+struct LeftRun {
+  size_t index = 0;  ///< among the plan's
+  std::string label;
+  std::string status = "not started";
+};
+
 /// The content of grid.json. Runs are ranked by final training loss, the paper's criterion; those
 /// without one come last. Reads each run's summary.json; a run that left none counts as failed.
 nlohmann::ordered_json summarize_grid(const std::string& name,
@@ -34,12 +42,13 @@ std::string grid_table(const nlohmann::ordered_json& grid,
                        size_t room);
 
 /// The runs of the plan that an interruption left out.
-std::vector<std::string> not_started(const Plan& plan, const std::vector<EndedRun>& ended);
+std::vector<LeftRun> not_started(const Plan& plan, const std::vector<EndedRun>& ended);
 
-/// Writes the folder's grid.json and report.html, with those that were not started, and shows the
+/// Writes the folder's grid.json and report.html, with those that have not ended, and shows the
 /// table. Throws Error(output).
 void write_grid(const Plan& plan,
                 const std::filesystem::path& folder,
-                const std::vector<EndedRun>& ended);
+                const std::vector<EndedRun>& ended,
+                const std::vector<LeftRun>& left);
 
 }  // namespace apo
