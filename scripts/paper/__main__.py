@@ -11,6 +11,7 @@
     scripts/paper plots OUTPUT.svg [LABEL=]RUN…  training loss, test accuracy and learning rate, as SVG or PNG
     scripts/paper compare RUN…                   how runs ended, a line for each
     scripts/paper same RUN OTHER                 whether they are the same to the bit; else exit code 1 and the first difference
+    scripts/paper same-so-far GRID OTHER         the same of the runs that the other's grid.json ranks so far
     scripts/paper settings CONFIG SCALE          what scale smoke, cpu, gpu or full sets beside configs/CONFIG.yaml, one a line
     scripts/paper hash CONFIG [SCALE]            of that configuration
     scripts/paper origin                         whether all results of runs belong to their configurations
@@ -52,6 +53,7 @@ COMMANDS = {
     "plots": (draw, 2, None),
     "compare": (lambda *folders: print(tables.compare(runs.Runs("."), folders)), 1, None),
     "same": (same.compare, 2, 2),
+    "same-so-far": (same.compare_collected, 2, 2),
     "settings": (lambda *words: sys.stdout.writelines(f"{setting}\n" for setting in origin.settings(*words)), 2, 2),
     "hash": (lambda *words: print(origin.config_hash(*words)), 1, 2),
     "origin": (check_origin, 0, 0),

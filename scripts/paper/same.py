@@ -1,5 +1,6 @@
 """Whether folders hold the same runs to the bit, seconds aside."""
 
+import json
 import pathlib
 import sys
 
@@ -24,6 +25,27 @@ def difference(folder, other):
     return next((f"trace.json: {key}" for key in COLUMNS if mine[key] != theirs[key]), None)
 
 
+def ranking(folder):
+    """What a grid.json says but for seconds; of a folder without one nothing."""
+    file = folder / "grid.json"
+    grid = json.loads(file.read_text()) if file.exists() else {"runs": []}
+    for row in grid["runs"]:
+        del row["wall_seconds"]
+    return grid
+
+
+def compare_collected(root, other):
+    """Two grids, the second of which may still go on: whether the runs that it ranks are those of the first, and all others are left."""
+    root, other = pathlib.Path(root), pathlib.Path(other)
+    whole, part = ranking(root), ranking(other)
+    rows = {row["label"]: {**row, "rank": 0} for row in whole["runs"]}
+    for row in part["runs"]:
+        if {**row, "rank": 0} != rows[row["label"]]:
+            sys.exit(f"{root} and {other} differ: grid.json: {row['label']}")
+    if sorted(rows) != sorted([row["label"] for row in part["runs"]] + part["left"]):
+        sys.exit(f"{root} and {other} do not hold the same runs")
+
+
 def compare(root, other):
     """Two run folders, or two grids or populations of them; ends with a line about the first difference."""
     root, other = pathlib.Path(root), pathlib.Path(other)
@@ -34,3 +56,5 @@ def compare(root, other):
         what = difference(root / run, other / run)
         if what:
             sys.exit(f"{root / run} and {other / run} differ: {what}")
+    if ranking(root) != ranking(other):
+        sys.exit(f"{root} and {other} differ: grid.json")

@@ -4,11 +4,14 @@ import importlib.util
 import json
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
+import time
 import unittest
 
-from apo_train import BINARY, ROOT, ApoTrainTest, patience
+from apo_train import BINARY, ROOT, ApoTrainTest, deterministic, patience
 
 # Stands in the place of W&B's package: what a run logs is a line of a file.
 WANDB = """
@@ -35,6 +38,47 @@ class Sweep(ApoTrainTest):
                                 capture_output=True, text=True)
         self.assertEqual(result.returncode, 0, result.stderr)
         return result.stdout
+
+
+class Starters(ApoTrainTest):
+    """Programs that start a grid's runs, each a command of its own; docs/sweeps.md has the same lines."""
+
+    GRID = ("--set", "tuner.lambda=[0.1,0.001]", "--set", "grid.seed=[0,1]", "--progress", "off")
+    LABELS = [f"seed={seed},tuner.lambda={value}" for seed in (0, 1) for value in ("0.1", "0.001")]
+
+    def started_by(self, *starter):
+        lines = self.run_ok(*self.GRID, "--list-runs").stdout.splitlines()
+        self.write("numbers", "".join(line.split()[0] + "\n" for line in lines))
+        words = [*starter, *self.command(*self.GRID, "--run-index", "{}", "--resume")]
+        return subprocess.Popen(words, cwd=self.folder, env=self.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+    def assert_gives_the_grid(self, *starter):
+        process = self.started_by(*starter)
+        self.assertEqual(process.wait(timeout=patience(120)), 0, process.communicate()[1])
+        self.run_ok(*self.GRID, "--collect")
+        self.run_ok(*self.GRID, "--output", "runs/whole")
+        for label in self.LABELS:
+            self.assertEqual(deterministic(self.trace("smoke", label)), deterministic(self.trace("whole/smoke", label)))
+
+    def test_xargs_gives_what_the_grid_gives(self):
+        self.assert_gives_the_grid("xargs", "-a", "numbers", "-P", "2", "-I", "{}")
+
+    @unittest.skipUnless(shutil.which("parallel"), "GNU parallel is not installed; scripts/setup.sh --dev installs it")
+    def test_gnu_parallel_gives_what_the_grid_gives_and_lets_runs_save_when_it_is_ended(self):
+        parallel = ("parallel", "-q", "-a", "numbers", "--jobs", "2", "--termseq", "TERM,30000,KILL")
+        short, self.GRID = self.GRID, (*self.GRID, "--set", "train={epochs: 100000, evaluate_every: 1000}")
+        process = self.started_by(*parallel)
+        traces = [self.folder / "runs/smoke" / label / "trace.jsonl" for label in self.LABELS[:2]]
+        while not all(trace.exists() and trace.stat().st_size > 5000 for trace in traces):
+            self.assertIsNone(process.poll())
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=patience(60))
+        for label in self.LABELS[:2]:
+            self.assertEqual(self.json("smoke", label, "summary.json")["status"], "interrupted")
+        shutil.rmtree(self.folder / "runs")
+        self.GRID = short
+        self.assert_gives_the_grid(*parallel)
 
 
 @unittest.skipUnless(importlib.util.find_spec("optuna"), "this Python has no optuna: pip install -r tests/requirements.txt")
