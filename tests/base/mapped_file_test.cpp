@@ -50,9 +50,10 @@ TEST_F(Mapped, AnotherSizeOrTimeIsAnError) {
   const auto file = map({1, 2, 3});
   file->require_unchanged();
   fs::last_write_time(path_, fs::last_write_time(path_) + std::chrono::seconds(1));
-  EXPECT_THAT(test::data_error_of([&] { file->require_unchanged(); }),
-              HasSubstr(path_.string() +
-                        ": has changed while it was being read; expected the file to stay as it was"));
+  EXPECT_THAT(
+      test::data_error_of([&] { file->require_unchanged(); }),
+      HasSubstr(path_.string() +
+                ": has changed while it was being read; expected the file to stay as it was"));
   const auto again = map({1, 2, 3});
   fs::resize_file(path_, 2);
   EXPECT_THAT(test::data_error_of([&] { again->require_unchanged(); }), HasSubstr("has changed"));
