@@ -27,8 +27,8 @@ OPTIONS = argparse.Namespace(device="cpu", precision="float32", threads=len(os.s
 NUMBERS, GREY, COLOUR = ("F32", [784]), ("U8", [1, 28, 28]), ("U8", [3, 32, 32])
 # Type and shape of an example, batch size, steps of half a run, what else is set.
 CASES = {
-    "mlp, numbers": (NUMBERS, 100, 200, ["model={name: mlp}", *compare.DEFAULT]),
-    "mlp, pictures": (GREY, 100, 200, ["model={name: mlp}", *compare.DEFAULT]),
+    "mlp, numbers": (NUMBERS, 100, 200, ["model={name: mlp, hidden: [1000, 1000]}", *compare.DEFAULT]),
+    "mlp, pictures": (GREY, 100, 200, ["model={name: mlp, hidden: [1000, 1000]}", *compare.DEFAULT]),
     "mlp of 32 units, batches of 10": (GREY, 10, 2000, ["model={name: mlp, hidden: [32]}", *compare.CONSTANT]),
     "cnn, augmented, APO, K = 1": (GREY, 100, 40, ["model={name: cnn}", "dataset.augmentation=crop_flip", *compare.apo(1)]),
     "resnet18, augmented": (COLOUR, 128, 2, ["model={name: resnet18}", "dataset.augmentation=crop_flip", *compare.CONSTANT]),
@@ -58,11 +58,11 @@ def write_random(path, kind, shape):
     for size in shape:
         count *= size
     values = os.urandom(count)
-    write(path, kind, shape, COUNT, array.array("f", values).tobytes() if kind == "F32" else values)
+    write(path, kind, shape, COUNT, array.array("f", (value / 255 for value in values)).tobytes() if kind == "F32" else values)
 
 
 def settings(path, batch, half, more, mapped):
-    dataset = f"dataset={{name: tensors, path: {path}, batch_size: {batch}, train_examples: {batch * half}, mapped: {mapped}}}"
+    dataset = f"dataset={{name: tensors, path: {path}, batch_size: {batch}, train_examples: {batch * half}, test_examples: 0, mapped: {mapped}}}"
     return [dataset, *more, "name=timed", "train.epochs=2", "train.checkpoint_every=0"]
 
 
@@ -90,7 +90,7 @@ def peak_of(folder):
     path = pathlib.Path(folder) / "big.safetensors"
     write(path, *GREY, BIG // 784)
     command = [compare.PROGRAM, "--config", str(compare.ROOT / compare.CONFIG), "--output", folder, "--progress", "off", "--log-level", "warn",
-               *(f"--set={s}" for s in (f"dataset={{name: tensors, path: {path}, mapped: always, validation_share: 0.1}}", "model={name: mlp, hidden: [4]}",
+               *(f"--set={s}" for s in (f"dataset={{name: tensors, path: {path}, mapped: always, test_examples: 0, validation_share: 0.1}}", "model={name: mlp, hidden: [4]}",
                                         "name=big", "train.epochs=1", "train.train_metrics=full"))]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     most = 0
