@@ -2,7 +2,6 @@
 """Writes the seeds of the fuzz targets into fuzz/corpus: small sound files of each format, from which the fuzzer begins.
 Usage: fuzz/make_corpus.py
 Inputs that were findings lie beside them and are left alone; so do the seeds of torchscript where this Python has no torch."""
-Inputs that were findings lie beside them and are left alone."""
 import base64
 import gzip
 import json
@@ -198,8 +197,19 @@ def weights():
     }
 
 
+def traces():
+    """What a run replays: one rate; a rate for each of two layers, beside another hyperparameter."""
+    trace = {"format": "apo-trace", "version": 1, "config": {"tuner": {"name": "apo", "tune": ["learning_rate"]}, "optimizer": {"name": "sgd"}},
+             "steps": {"step": [0, 1, 2], "loss": [1, None, 0.5], "learning_rate": [0.1, 0.2, 0.05]}, "meta": {"step": [0]},
+             "epochs": {"step": [2, 3], "train_loss": [1, 1]}, "hyperparameters": {}}
+    tuned = {f"{name}/{layer}": {"step": [0, 2], "value": [value, 2 * value]}
+             for name, value in (("epsilon", 1e-8), ("learning_rate", 0.1)) for layer in ("fc1", "fc2")}
+    return {"one_rate": json.dumps(trace).encode(), "layers": json.dumps({**trace, "hyperparameters": tuned}).encode()}
+
+
 def main():
     seeds = {
+        "recorded": traces(),
         "checkpoint": checkpoints(),
         "config": {name: text.encode() for name, text in CONFIGS.items()},
         "idx": {"plain": idx_pair(2), "gzip": idx_pair(3, lambda data: gzip.compress(data, mtime=0))},

@@ -6,13 +6,15 @@
 #include <vector>
 
 #include "apo/tuning/tuner.h"
+#include "support/recorded.h"
 #include "support/registry_names.h"
 #include "support/tuned_run.h"
 
 namespace apo::test {
 
 inline std::vector<std::string> tuner_names() {
-  std::vector<std::string> all = names(tuners());
+  std::vector<std::string> all = names_with_defaults(tuners());
+  all.insert(all.end(), {"step_decay", "replay"});  // with keys that must be given
   all.insert(all.end(), {"apo_per_layer", "apo_robust", "apo_exact", "apo_exact_per_layer"});
   return all;
 }
@@ -43,6 +45,7 @@ inline std::unique_ptr<Tuner> make_tuner(const std::string& name) {
   if (name == "step_decay") {
     return make_step_decay({.every = 3, .milestones = {}, .unit = StepDecayOptions::Unit::steps});
   }
+  if (name == "replay") return make_falling_replay();
   return ChoiceOf<Tuner>(tuners(), name).make();
 }
 

@@ -64,5 +64,13 @@ TEST(Console, LogsOneLinePerEpochAndWarnsOnceOfSkippedMetaSteps) {
   EXPECT_THAT(lines[2], AllOf(HasSubstr("of the average 0.375"), HasSubstr("62.50 %")));
 }
 
+TEST(Console, SaysAWarningOfEachKindOnceThoughARollbackTellsItAgain) {
+  std::vector<std::string> lines;
+  Console console({.log = [](const std::string&) { FAIL(); },
+                   .warn = [&](const std::string& line) { lines.push_back(line); }});
+  for (const char* kind : {"unmoved", "unmoved", "at_bound"}) console.on_warning({kind, 7, "why"});
+  EXPECT_EQ(lines, std::vector<std::string>(2, "warning: step 7: why"));
+}
+
 }  // namespace
 }  // namespace apo

@@ -239,7 +239,7 @@ TEST_F(EventFiles, TheLastEpochIsReadFromTheTrace) {
     std::ofstream(path) << line_of(StepRecord{7, 0.5, 0.1}) << line_of(epoch) << end;
     return last_epoch(path);
   };
-  const auto read = trace(line_of(RollbackRecord{9, 8, 0.1}));
+  const auto read = trace(line_of(RollbackRecord{9, 8, 0.1}) + line_of(WarningRecord{"a", 8, "b"}));
   ASSERT_TRUE(read);
   EXPECT_EQ(line_of(*read), line_of(epoch));
   EXPECT_FALSE(trace(line_of(StepRecord{8, 0.5, 0.1})));

@@ -42,6 +42,7 @@ class Report : public testing::Test {
       JsonLines columns(folder_ / name / "trace.jsonl", header.dump());
       for (int64_t t = 0; t < steps; ++t) {
         if (t % 2 == 0) {
+          if (t == 4) columns.on_warning({"unmoved", t, "it <stands>"});
           columns.on_meta(
               {.step = t, .gradient = {{0, 0}, {0}}},
               {{"learning_rate/fc1", t, 0.1}, {"learning_rate/fc2", t, 0.2}, {"power", t, 0.5}});
@@ -91,6 +92,7 @@ TEST_F(Report, HoldsTheDataOfEveryRun) {
   EXPECT_EQ(run["loss"]["x"], Json({0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
   EXPECT_EQ(run["loss"]["y"][4], 0.2);
   EXPECT_EQ(run["learning_rate"]["y"][9], 0.125);
+  EXPECT_EQ(run["warnings"], Json({"step 4: it <stands>"}));
   EXPECT_EQ(run["epoch_loss"].dump(), R"({"x":[4,8],"y":[0.75,0.75]})");
   EXPECT_EQ(run["hyperparameters"]["learning_rate/fc2"]["y"], Json({0.2, 0.2, 0.2, 0.2, 0.2}));
   EXPECT_EQ(run["hyperparameters"]["power"]["x"], Json({0, 2, 4, 6, 8}));

@@ -88,7 +88,9 @@ nlohmann::ordered_json gathered(const std::string& lines, nlohmann::ordered_json
     if (!line.is_object() || !line.contains("type")) continue;
     for (const auto& [type, table] : {std::pair{"step", "steps"},
                                       std::pair{"epoch", "epochs"},
-                                      std::pair{"rollback", "rollbacks"}}) {
+                                      std::pair{"rollback", "rollbacks"},
+                                      std::pair{"freeze", "freezes"},
+                                      std::pair{"warning", "warnings"}}) {
       for (const auto& [key, value] : line.items()) {
         if (line["type"] == type && key != "type") trace[table][key].push_back(value);
       }
@@ -122,6 +124,8 @@ void write_long_trace(const fs::path& path, int64_t steps) {
     if (t % 100 == 0)
       writer.on_epoch({.epoch = t / 100, .step = t, .train = {value, {}}, .test = {}});
     if (t % 1500 == 1499) writer.on_rollback({t, t - 9, 0.5});
+    if (t == 1600) writer.on_freeze(t);
+    if (t % 1700 == 1) writer.on_warning({"unmoved", t, "it \"stands\""});
   }
 }
 

@@ -125,7 +125,7 @@ TEST_P(AverageWith, IsTheWeightedMeanOfTheStepsWithoutChangingThem) {
 
 INSTANTIATE_TEST_SUITE_P(All,
                          AverageWith,
-                         testing::ValuesIn(test::names(tuners())),
+                         testing::ValuesIn(test::names_with_defaults(tuners())),
                          test::test_name);
 
 TEST(Average, IsMeasuredWhereverTheWeightsAre) {

@@ -9,6 +9,7 @@
 #include "apo/checkpoint/checkpoint.h"
 #include "apo/train/population.h"
 #include "support/files.h"
+#include "support/recorded.h"
 #include "support/recorder.h"
 #include "support/registry_names.h"
 #include "support/tiny_problem.h"
@@ -31,6 +32,8 @@ std::unique_ptr<Tuner> make_tuner(const std::string& name) {
     options.interval = 3;
     return make_apo(options);
   }
+  if (name == "replay") return test::make_falling_replay();
+  if (name == "frozen") return make_movement({.interval = 3, .freeze_after = 0.4});
   return ChoiceOf<Tuner>(tuners(), name).make();
 }
 
@@ -82,7 +85,7 @@ std::vector<Pair> pairs() {
   std::vector<Pair> pairs;
   for (const std::string& rule : test::names(update_rules())) {
     std::vector<std::string> names = test::names(tuners());
-    names.emplace_back("apo_exact");
+    names.insert(names.end(), {"apo_exact", "frozen"});
     for (const std::string& tuner : names) {
       const bool own_rates = UpdateRuleChoice(update_rules(), rule).make({})->traits().own_rates;
       if (!own_rates || tuner == "constant") pairs.emplace_back(rule, tuner);

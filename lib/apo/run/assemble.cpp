@@ -159,6 +159,8 @@ Assembly assemble_on(const Data& data, const Experiment& experiment, int64_t tas
     assembly.parameters += parameter.numel();
   }
   assembly.options = train_options(experiment, *assembly.problem);
+  assembly.tuner->prepare({*assembly.problem, *assembly.rule, assembly.options.steps});
+  assembly.data.tuner_checksum = assembly.tuner->file_checksum();
   if (assembly.options.patience > 0 && assembly.problem->validation == nullptr) {
     throw Error(
         ErrorKind::config,

@@ -20,17 +20,21 @@ int64_t checksum(const Split& split) {
 }
 
 /// Throws Error(data) where it is another.
-void visit_model(StateVisitor& visitor, int64_t checksum) {
-  int64_t saved = checksum;
-  visitor.integer("model_checksum", saved);
-  if (saved == checksum) return;
-  throw Error(
-      ErrorKind::data,
-      fmt::format("model.path: the file has the CRC-32 {:08x}; that of the run that is there has "
-                  "{:08x}, and it cannot go on with another; accepted: the same file, or another "
-                  "name",
-                  checksum,
-                  saved));
+void visit_file(StateVisitor& visitor,
+                const std::string& name,
+                const char* key,
+                std::optional<int64_t> checksum) {
+  if (!checksum) return;
+  int64_t saved = *checksum;
+  visitor.integer(name, saved);
+  if (saved == *checksum) return;
+  throw Error(ErrorKind::data,
+              fmt::format("{}: the file has the CRC-32 {:08x}; that of the run that is there has "
+                          "{:08x}, and it cannot go on with another; accepted: the same file, or "
+                          "another name",
+                          key,
+                          *checksum,
+                          saved));
 }
 
 }  // namespace
@@ -43,7 +47,8 @@ DataMark mark_of(const Dataset& dataset) {
 }
 
 void DataMark::visit_state(StateVisitor& visitor) const {
-  if (model_checksum) visit_model(visitor, *model_checksum);
+  visit_file(visitor, "model_checksum", "model.path", model_checksum);
+  visit_file(visitor, "tuner_checksum", "tuner.trace", tuner_checksum);
   const auto visit = [&visitor](const char* part, int64_t examples, int64_t checksum) {
     int64_t saved_examples = examples;
     int64_t saved_checksum = checksum;

@@ -16,6 +16,7 @@ struct DataMark {
   int64_t train_checksum = 0;  ///< CRC-32 of pictures and labels
   int64_t test_checksum = 0;
   std::optional<int64_t> model_checksum = {};  ///< of its file, where it is from one
+  std::optional<int64_t> tuner_checksum = {};  ///< of the trace that it replays
 
   /// Restored, it stays: throws Error(data) where the run to go on with was trained on others.
   void visit_state(StateVisitor& visitor) const;

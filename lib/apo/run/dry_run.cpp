@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <string>
 #include <utility>
@@ -170,9 +171,11 @@ Counts counts_of(const Assembly& assembly) {
   const int64_t epochs = ceiling(options.steps, assembly.problem->batches->steps_per_pass());
   const int64_t every = options.evaluate_every;
   const int64_t interval = assembly.tuner->traits().interval;
+  const auto moved = static_cast<int64_t>(
+      std::ceil(assembly.tuner->traits().freeze_after * static_cast<double>(options.steps)));
   const bool full = every > 0 && options.train_metrics == TrainMetrics::full;
   return {.steps = options.steps,
-          .meta_steps = interval > 0 ? ceiling(options.steps, interval) : 0,
+          .meta_steps = interval > 0 ? ceiling(moved, interval) : 0,
           .evaluations = every > 0 ? ceiling(epochs, every) : 0,  // the last epoch always
           .training_evaluations = full ? epochs : 0};
 }

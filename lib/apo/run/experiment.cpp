@@ -93,8 +93,8 @@ void OptimizerSection::visit(OptionVisitor& visitor) {
   visitor.real_or_auto("learning_rate",
                        learning_rate,
                        Range::above(0),
-                       "η, to begin with; auto, the default of tuner.name: movement: found at the "
-                       "start; of the other tuners: 0.1");
+                       "η, to begin with; auto, the default of tuner.name: movement and replay: "
+                       "found at the start, or the trace's; of the other tuners: 0.1");
   visitor.real("weight_decay", weight_decay, Range::at_least(0), "w, in the form below");
   visitor.one_of("weight_decay_form",
                  weight_decay_form,
@@ -119,7 +119,8 @@ void OptimizerSection::visit(OptionVisitor& visitor) {
 }
 
 void OptimizerSection::take_defaults(const TunerTraits& tuner) {
-  learning_rate = tuner.by_length ? std::nullopt : std::optional(0.1);
+  const bool none_needed = tuner.by_length || tuner.replays;
+  learning_rate = none_needed ? std::nullopt : std::optional(0.1);
   schedule.select(tuner.by_length ? "linear" : schedules().front().name);
 }
 
@@ -211,7 +212,7 @@ std::string Experiment::bad_bounds() const {
       optimizer.choice.make({.learning_rate = optimizer.learning_rate.value_or(1)})
           ->hyperparameters();
   for (const auto& [name, range] : made->traits().bounds) {
-    if (std::count(tuned.begin(), tuned.end(), name) == 0) {
+    if (!tuned.empty() && std::count(tuned.begin(), tuned.end(), name) == 0) {
       return fmt::format("'{}' is not tuned; accepted: {}", name, list_or(tuned));
     }
     const bool is_auto = name == "learning_rate" && !optimizer.learning_rate;
@@ -280,7 +281,17 @@ void Experiment::visit(OptionVisitor& visitor) {
   visitor.section("optimizer", "the base steps", [this](OptionVisitor& v) { optimizer.visit(v); });
   visitor.require(optimizer.learning_rate || tuner.make()->traits().finds_first_rate,
                   "optimizer.learning_rate",
-                  "auto needs tuner.name: movement or apo, which find the rate; give a number");
+                  "auto needs tuner.name: movement or apo, which find the rate, or replay, which "
+                  "is given it; give a number");
+  const bool replays = tuner.make()->traits().replays;
+  visitor.require(!replays || !optimizer.learning_rate,
+                  "optimizer.learning_rate",
+                  "a replay has its rates from the trace; accepted: auto, or none said");
+  visitor.require(!replays || optimizer.schedule.name() == schedules().front().name,
+                  "optimizer.schedule.name",
+                  fmt::format("a replay has its rates as the steps of the trace used them, their "
+                              "schedule included; accepted: {}",
+                              schedules().front().name));
   const bool own_rates = optimizer.choice.make({})->traits().own_rates;
   visitor.require(!own_rates || tuner.name() == tuners().front().name,
                   "tuner.name",
@@ -308,6 +319,9 @@ void Experiment::visit(OptionVisitor& visitor) {
                   "train.population.members",
                   fmt::format("must be 1 with {}, whose rates are no single one to copy",
                               optimizer.choice.name()));
+  visitor.require(!is_population() || !replays,
+                  "train.population.members",
+                  "must be 1 with tuner.name: replay, whose rates are the trace's");
   visitor.require(!is_population() || train.patience == 0,
                   "train.patience",
                   "must be 0 in a population, whose members end together");

@@ -13,6 +13,7 @@
 #include "apo/trace/columns.h"
 #include "apo/trace/read_trace.h"
 #include "apo/trace/report.h"
+#include "apo/train/initial_hyperparameters.h"
 
 namespace apo {
 namespace {
@@ -65,9 +66,10 @@ std::vector<std::string> start_lines(const std::string& name,
   parts.push_back(fmt::format("{} parameters", assembly.parameters));
   parts.push_back(fmt::format("{} (rate {})", named("optimizer"), first_rate(assembly)));
   const Json& tuner = config.at("tuner");
-  parts.push_back(named("tuner") + (tuner.contains("lambda")
-                                        ? fmt::format(" (lambda {})", tuner["lambda"].dump())
-                                        : ""));
+  std::string of_tuner;
+  if (tuner.contains("lambda")) of_tuner = fmt::format(" (lambda {})", tuner["lambda"].dump());
+  if (tuner.contains("trace")) of_tuner = fmt::format(" of {}", tuner["trace"].get<std::string>());
+  parts.push_back(named("tuner") + of_tuner);
   if (const int64_t members = config.at("train").at("population").at("members"); members > 1) {
     parts.push_back(fmt::format("a population of {}", members));
   }
@@ -103,8 +105,8 @@ std::string first_line(const Json& header) {
 Json essential(Json config) {
   for (const char* key : {"name", "device", "threads", "train", "trace"}) config.erase(key);
   if (config.contains("dataset")) config["dataset"].erase("root");
-  for (const char* section : {"dataset", "model"}) {
-    for (const char* key : {"path", "test_path"}) {
+  for (const char* section : {"dataset", "model", "tuner"}) {
+    for (const char* key : {"path", "test_path", "trace"}) {
       if (!config.contains(section) || !config[section].contains(key)) continue;
       Json& path = config[section][key];
       path = std::filesystem::path(path.get<std::string>()).filename().string();
@@ -194,6 +196,22 @@ void write_average(const std::filesystem::path& folder,
   write_network(folder / kAverageModel, assembly, texts);
 }
 
+namespace {
+
+DiagnosisOptions diagnosis_options(const Assembly& assembly) {
+  const TunerTraits& traits = assembly.tuner->traits();
+  const Hyperparameters phi =
+      initial_hyperparameters(*assembly.rule, *assembly.tuner, *assembly.problem);
+  DiagnosisOptions options{.tuned = names_of_tuned(phi, *assembly.problem),
+                           .ranges = {},
+                           .meta_steps = traits.interval > 0,
+                           .proximal = traits.proximal};
+  for (const HyperparameterSpec& spec : phi.specs()) options.ranges[spec.name] = spec.range;
+  return options;
+}
+
+}  // namespace
+
 RunFiles::RunFiles(const Experiment& experiment,
                    const Json& config,
                    const Assembly& assembly,
@@ -209,11 +227,19 @@ RunFiles::RunFiles(const Experiment& experiment,
       console_({.live = settings.live,
                 .total_steps = assembly.options.steps,
                 .steps_per_epoch = assembly.problem->batches->steps_per_pass(),
-                .log = [this](const std::string& line) { log_.info(line); }}) {
+                .log = [this](const std::string& line) { log_.info(line); },
+                .warn = [this](const std::string& line) { log_.warn(line); }}) {
   lines_.warn = [this](const std::string& line) { log_.warn(line); };
   if (experiment.trace.tensorboard) {
     events_.emplace(folder_, trace_options(experiment, assembly), tells_gain(config.at("tuner")));
     events_->warn = lines_.warn;
+  }
+  const TunerTraits& traits = assembly.tuner->traits();
+  if (!traits.tuned.empty() && !traits.replays) {
+    diagnosis_.emplace(diagnosis_options(assembly), [this](const WarningRecord& record) {
+      lines_.on_warning(record);
+      console_.on_warning(record);
+    });
   }
   const size_t columns = kStartColumns - (label.empty() ? 0 : label.size() + 2);
   for (const std::string& line : start_lines(name_, config, assembly, columns)) log_.info(line);
@@ -222,12 +248,18 @@ RunFiles::RunFiles(const Experiment& experiment,
 }
 
 std::vector<Observer*> RunFiles::observers() {
-  if (!events_) return {&lines_, &console_};
-  return {&lines_, &*events_, &console_};
+  std::vector<Observer*> all = {&lines_};
+  if (events_) all.push_back(&*events_);
+  if (diagnosis_) all.push_back(&*diagnosis_);
+  all.push_back(&console_);
+  return all;
 }
 
 void RunFiles::visit_state(StateVisitor& visitor) {
   lines_.visit_state(visitor);
+  if (diagnosis_) {
+    visitor.section("diagnosis", [this](StateVisitor& v) { diagnosis_->visit_state(v); });
+  }
   if (!events_) return;
   if (visitor.restores()) {
     events_->go_back(last_epoch(folder_ / "trace.jsonl"));

@@ -13,6 +13,7 @@
 #include "apo/trace/console.h"
 #include "apo/trace/events.h"
 #include "apo/trace/jsonl.h"
+#include "apo/train/diagnosis.h"
 
 namespace apo {
 
@@ -67,6 +68,7 @@ class RunFiles {
   JsonLines lines_;
   std::optional<EventFile> events_;
   Console console_;
+  std::optional<Diagnosis> diagnosis_;  ///< of a tuner that learns
 };
 
 }  // namespace apo

@@ -88,6 +88,8 @@ class Columns {
     if (type == "epoch") epochs_.append(line);
     if (type == "meta") add_meta(line);
     if (type == "rollback") rollbacks_.append(line);
+    if (type == "freeze") freezes_.append(line);
+    if (type == "warning") warnings_.append(line);
   }
 
   void write(Json header) {
@@ -108,11 +110,9 @@ class Columns {
     put("},\"hyperparameters\":{");
     put_hyperparameters();
     put("}");
-    if (!rollbacks_.empty()) {
-      put(",\"rollbacks\":{");
-      put(rollbacks_);
-      put("}");
-    }
+    put_if_any("rollbacks", rollbacks_);
+    put_if_any("freezes", freezes_);
+    put_if_any("warnings", warnings_);
     put("}\n");
     out_->commit();
   }
@@ -146,6 +146,12 @@ class Columns {
       put(column);
       comma = ",";
     }
+  }
+  void put_if_any(const std::string& key, const Table& table) {
+    if (table.empty()) return;
+    put(",\"" + key + "\":{");
+    put(table);
+    put("}");
   }
   void put_hyperparameters() {
     auto steps = hyperparameter_steps_.columns().begin();
@@ -181,6 +187,8 @@ class Columns {
   Table hyperparameter_steps_{spool_, {}};
   Table hyperparameters_{spool_, {}};
   Table rollbacks_{spool_, {}};
+  Table freezes_{spool_, {}};
+  Table warnings_{spool_, {}};
   std::optional<AtomicFile> out_;
 };
 

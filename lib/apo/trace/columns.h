@@ -10,9 +10,10 @@
 namespace apo {
 
 /// Writes trace.json: the `header`'s keys, then the records of a trace.jsonl laid out as
-/// docs/trace.md describes: "steps", "meta", "epochs", "hyperparameters", and "rollbacks" where
-/// there are any. Lines that a crash tore are left out. The columns wait in a file without a name
-/// beside it, so the memory this takes does not grow with the run. Throws Error(output).
+/// docs/trace.md describes: "steps", "meta", "epochs", "hyperparameters", and "rollbacks",
+/// "freezes" and "warnings" where there are any. Lines that a crash tore are left out. The columns
+/// wait in a file without a name beside it, so the memory this takes does not grow with the run.
+/// Throws Error(output).
 void write_columns(std::istream& lines,
                    const nlohmann::ordered_json& header,
                    const std::filesystem::path& file);

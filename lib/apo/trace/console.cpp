@@ -132,6 +132,17 @@ void Console::on_rollback(const RollbackRecord& record) {
                   record.learning_rate));
 }
 
+void Console::on_warning(const WarningRecord& record) {
+  if (!warned_.insert(record.kind).second) return;
+  clear();
+  options_.warn(fmt::format("warning: step {}: {}", record.step, record.message));
+}
+
+void Console::on_freeze(int64_t step) {
+  clear();
+  options_.log(fmt::format("step {}: from here on the hyperparameters stay as they are", step));
+}
+
 void Console::on_end(const RunSummary& summary) {
   clear();
   if (!summary.message.empty()) options_.log(summary.message);

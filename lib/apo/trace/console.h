@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <functional>
+#include <set>
 #include <string>
 
 #include "apo/train/observer.h"
@@ -15,6 +16,8 @@ struct ConsoleOptions {
   int64_t steps_per_epoch = 0;
   /// Takes the one line per epoch and the warnings.
   std::function<void(const std::string&)> log;
+  /// Takes what a tuner's diagnosis says.
+  std::function<void(const std::string&)> warn = [](const std::string&) {};
 };
 
 /// A live line with epoch, step, loss, accuracy, η, steps/s and time left; one log line per epoch.
@@ -27,6 +30,8 @@ class Console : public Observer {
   void on_search(const SearchRecord& record) override;
   void on_epoch(const EpochRecord& record) override;
   void on_rollback(const RollbackRecord& record) override;
+  void on_warning(const WarningRecord& record) override;
+  void on_freeze(int64_t step) override;
   void on_end(const RunSummary& summary) override;
 
  private:
@@ -38,6 +43,8 @@ class Console : public Observer {
   std::chrono::steady_clock::time_point drawn_;
   std::string accuracy_;  // of the last evaluation
   bool skip_reported_ = false;
+  std::set<std::string>
+      warned_;  // of kinds: after a rollback the trace is told again, not a person
 };
 
 }  // namespace apo

@@ -40,6 +40,8 @@ class JsonLines : public Observer {
   void on_meta(const MetaRecord& record, const std::vector<HyperparameterRecord>& values) override;
   void on_epoch(const EpochRecord& record) override;
   void on_rollback(const RollbackRecord& record) override;
+  void on_warning(const WarningRecord& record) override { lines_ += line_of(record); }
+  void on_freeze(int64_t step) override { lines_ += freeze_line(step); }
   void on_end(const RunSummary& summary) override;
 
   /// The mark of the file. Saved, all lines so far are on the disk; restored, those behind it are

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <iterator>
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <optional>
 
 namespace apo {
@@ -132,6 +133,20 @@ std::string line_of(const RollbackRecord& record) {
                      record.step,
                      record.to_step,
                      number(record.learning_rate));
+}
+
+std::string line_of(const WarningRecord& record) {
+  const nlohmann::ordered_json line = {{"type", "warning"},
+                                       {"step", record.step},
+                                       {"kind", record.kind},
+                                       {"message", record.message}};
+  return line.dump() + "\n";
+}
+
+std::string freeze_line(int64_t step) {
+  return fmt::format(R"({{"type":"freeze","step":{}}})"
+                     "\n",
+                     step);
 }
 
 double trace_bytes(const TraceOptions& options,

@@ -31,6 +31,8 @@ std::string line_of(const StepRecord& record);
 std::string line_of(const MetaRecord& record, const std::vector<HyperparameterRecord>& values);
 std::string line_of(const EpochRecord& record);
 std::string line_of(const RollbackRecord& record);
+std::string line_of(const WarningRecord& record);
+std::string freeze_line(int64_t step);
 
 /// At most so many bytes are taken on the disk, at one time, by trace.jsonl, by trace.json with the
 /// columns that wait beside it, by the page, and by event files. tuned: the names of the tuned

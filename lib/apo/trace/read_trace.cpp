@@ -54,6 +54,7 @@ void see_columns(const Json& trace, const See& see) {
   see({{"type", "header"}, {"config", trace.value("config", Json())}});
   see_rows("step", trace.value("steps", Json()), see);
   see_rows("epoch", trace.value("epochs", Json()), see);
+  see_rows("warning", trace.value("warnings", Json()), see);
   const Json hyperparameters = trace.value("hyperparameters", Json::object());
   for (const auto& [name, column] : hyperparameters.items()) {
     const std::string& of_name = name;
@@ -65,14 +66,16 @@ void see_columns(const Json& trace, const See& see) {
   }
 }
 
-/// The last line that is of no rollback.
+/// The last line that is of no rollback and no warning, which may follow an epoch's.
 std::string last_line(const std::filesystem::path& file) {
   constexpr std::streamoff kLongest = 1 << 16;  // bytes, far more than an epoch's line has
   std::ifstream lines(file, std::ios::binary | std::ios::ate);
   lines.seekg(std::max<std::streamoff>(0, lines.tellg() - kLongest));
   std::string last;
   for (std::string line; std::getline(lines, line);) {
-    if (!line.starts_with(R"({"type":"rollback")")) last = line;
+    const bool aside =
+        line.starts_with(R"({"type":"rollback")") || line.starts_with(R"({"type":"warning")");
+    if (!aside) last = line;
   }
   return last;
 }

@@ -23,8 +23,9 @@ nlohmann::ordered_json read_summary(const std::filesystem::path& folder);
 bool for_each_record(const std::filesystem::path& folder,
                      const std::function<void(const nlohmann::ordered_json& record)>& see);
 
-/// The epoch with which a trace.jsonl ends, of rollbacks not counted; nothing where it ends with
-/// another record. Null is NaN, or where it need not be there nothing. meta_share is not in it.
+/// The epoch with which a trace.jsonl ends, rollbacks and warnings not counted; nothing where it
+/// ends with another record. Null is NaN, or where it need not be there nothing. meta_share is not
+/// in it.
 std::optional<EpochRecord> last_epoch(const std::filesystem::path& file);
 
 /// Whether there is any step or epoch.

@@ -76,7 +76,16 @@ struct Overview {
   std::map<std::string, size_t> points;                           ///< of each curve
   std::vector<std::pair<std::string, size_t>> tuned_points = {};  ///< in the order of the trace
   std::map<std::string, size_t> tuned_places;
+  Json warnings = Json::array();
 };
+
+/// A line for the page; nothing that is not as a run writes it.
+void note_warning(const Json& record, Json& warnings) {
+  const Json step = record.value("step", Json());
+  const Json message = record.value("message", Json());
+  if (!step.is_number_integer() || !message.is_string()) return;
+  warnings.push_back("step " + step.dump() + ": " + message.get<std::string>());
+}
 
 Overview overview(const std::filesystem::path& folder) {
   Overview seen;
@@ -93,6 +102,7 @@ Overview overview(const std::filesystem::path& folder) {
     const Json type = record.value("type", Json());
     if (type == "header") seen.config = record.value("config", Json());
     if (type == "step") seen.last_step = record;
+    if (type == "warning") note_warning(record, seen.warnings);
     if (type == "epoch") {
       seen.last_epoch = record;
       ++seen.epochs;
@@ -222,6 +232,7 @@ RunOnPage read_run(const ReportRun& run, size_t most) {
   page.facts = {{"label", run.label},
                 {"status", summary.value("status", status)},
                 {"message", summary.value("message", run.message)},
+                {"warnings", seen.warnings},
                 {"final", final},
                 {"best",
                  {{"train_loss", at_path(summary, "/best/train_loss")},

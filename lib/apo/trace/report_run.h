@@ -11,7 +11,7 @@
 namespace apo {
 
 struct RunOnPage {
-  nlohmann::ordered_json facts;   ///< label, status, message, final, best, clock
+  nlohmann::ordered_json facts;   ///< label, status, message, warnings, final, best, clock
   nlohmann::ordered_json config;  ///< resolved; null where it is not known
   std::map<std::string, Curve> curves;
   std::vector<std::pair<std::string, Curve>> hyperparameters;  ///< but a global learning rate

@@ -69,6 +69,13 @@ struct RollbackRecord {
   double learning_rate = 0;
 };
 
+/// What a tuner shows that a person should know; once for each kind in a run.
+struct WarningRecord {
+  std::string kind;  ///< at_bound, unmoved, runs_away, discrepancy
+  int64_t step = 0;
+  std::string message;
+};
+
 enum class RunStatus { finished, diverged, interrupted };
 
 struct RunSummary {
@@ -101,6 +108,9 @@ class Observer {
   virtual void on_search(const SearchRecord&) {}
   virtual void on_epoch(const EpochRecord&) {}
   virtual void on_rollback(const RollbackRecord&) {}
+  virtual void on_warning(const WarningRecord&) {}
+  /// From base step `step` on the tuner leaves φ as it is.
+  virtual void on_freeze(int64_t /*step*/) {}
   virtual void on_end(const RunSummary&) {}
 };
 

@@ -128,6 +128,10 @@ void Trainer::tune(const StepContext& context) {
     if (search.first && options_.auto_learning_rate) continue;  // it replaced nothing
     for (Observer* observer : observers_) observer->on_search(search);
   }
+  if (report.froze) {
+    log_.fetch();  // what was before it is told before it
+    for (Observer* observer : observers_) observer->on_freeze(t_);
+  }
   if (!report.meta) return;
   TensorList values;
   for (const size_t h : phi_.tuned()) {
@@ -311,6 +315,7 @@ void Trainer::set_learning_rate(double rate) {
 void Trainer::scale_learning_rate(double factor) {
   const size_t eta = phi_.index("learning_rate");
   phi_.set(eta, phi_.value(eta) * factor);
+  tuner_.rate_scaled(factor);
   if (t_ == 0) found_rate_scale_ = factor;
 }
 

@@ -99,6 +99,7 @@ void ApoOptions::visit(OptionVisitor& visitor) {
                memory,
                Range::half_open(0, 1),
                "of the exact solver: decay of its running means, per meta step");
+  visit_freeze_after(freeze_after, visitor);
   visitor.section("meta_optimizer", "what moves the hyperparameters", [this](OptionVisitor& meta) {
     meta.choice(meta_optimizer, "an update rule");
     meta.real("learning_rate",

@@ -38,6 +38,8 @@ TunerTraits traits_of(const ApoOptions& options) {
       .discrepancy_share = options.solver == ApoOptions::Solver::exact ? kExactShare : 1,
       .share = options.lean ? kLeanShare : 1,
       .finds_first_rate = true,
+      .proximal = true,
+      .freeze_after = options.freeze_after,
       .remedy = "a larger tuner.lambda"};
   for (const auto& [name, range] : options.bounds) {
     if (range) traits.bounds[name] = *range;
@@ -75,8 +77,9 @@ Batch seen_of(const Batch& batch, const TunerTraits& traits) {
 }
 
 std::unique_ptr<Tuner> make_apo(const ApoOptions& options) {
-  return options.solver == ApoOptions::Solver::exact ? make_exact_apo(options)
-                                                     : make_gradient_apo(options);
+  const bool exact = options.solver == ApoOptions::Solver::exact;
+  return frozen_after(options.freeze_after,
+                      exact ? make_exact_apo(options) : make_gradient_apo(options));
 }
 
 }  // namespace apo

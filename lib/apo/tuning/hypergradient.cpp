@@ -2,6 +2,7 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "apo/tuning/tuner.h"
@@ -29,12 +30,20 @@ Tensor inner_product(const TensorList& a, const TensorList& b) {
 class Hypergradient : public Tuner {
  public:
   explicit Hypergradient(const HypergradientOptions& options)
-      : Tuner({.tuned = {"learning_rate"}, .remedy = "a smaller tuner.rate"}), options_(options) {}
+      : Tuner({.tuned = {"learning_rate"},
+               .bounds = options.bounds.by_name(),
+               .freeze_after = options.freeze_after,
+               .remedy = "a smaller tuner.rate"}),
+        options_(options) {}
 
   TunerReport before_step(const StepContext& context, Hyperparameters& phi) override {
     const at::NoGradGuard no_grad;
     const size_t eta = phi.index("learning_rate");
-    if (!u_.empty()) phi.set(eta, next_rate(phi.value(eta), context.g).clamp_min(kSmallestRate));
+    if (!u_.empty()) {
+      const Range& range = phi.specs()[eta].range;
+      const Tensor next = next_rate(phi.value(eta), context.g);
+      phi.set(eta, next.clamp(std::max(kSmallestRate, range.lower), range.upper));
+    }
     const TensorList theta = detached(context.problem.network->parameters());
     // Of the formula itself, whose rounding the traces have.
     u_ = context.rule.UpdateRule::rate_derivative({theta, context.g, context.xi}, phi);
@@ -70,10 +79,12 @@ void HypergradientOptions::visit(OptionVisitor& visitor) {
       rate,
       Range::at_least(0),
       "β, of the step on η; multiplicative: 0.02; additive with adam or rmsprop: try 1e-7");
+  visit_freeze_after(freeze_after, visitor);
+  bounds.visit(visitor);
 }
 
 std::unique_ptr<Tuner> make_hypergradient(const HypergradientOptions& options) {
-  return std::make_unique<Hypergradient>(options);
+  return frozen_after(options.freeze_after, std::make_unique<Hypergradient>(options));
 }
 
 }  // namespace apo

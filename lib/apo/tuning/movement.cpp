@@ -51,10 +51,12 @@ class Movement : public Tuner {
  public:
   explicit Movement(const MovementOptions& options)
       : Tuner({.tuned = {"learning_rate"},
+               .bounds = options.bounds.by_name(),
                .interval = options.interval,
                .discrepancy_share = 2,
                .finds_first_rate = true,
                .by_length = true,
+               .freeze_after = options.freeze_after,
                .remedy = "a smaller tuner.budget"}),
         options_(options) {}
 
@@ -153,10 +155,12 @@ void MovementOptions::visit(OptionVisitor& visitor) {
                Range::above(0),
                "C: a step moves the outputs by C T^(−2/3) of their size, of T steps");
   visitor.integer("interval", interval, Range::at_least(1), "base steps per meta step");
+  visit_freeze_after(freeze_after, visitor);
+  bounds.visit(visitor);
 }
 
 std::unique_ptr<Tuner> make_movement(const MovementOptions& options) {
-  return std::make_unique<Movement>(options);
+  return frozen_after(options.freeze_after, std::make_unique<Movement>(options));
 }
 
 }  // namespace apo

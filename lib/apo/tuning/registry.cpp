@@ -13,6 +13,7 @@ const Registry<Tuner>& tuners() {
       member("hypergradient",
              "hypergradient descent: the rate follows the last step's derivative",
              make_hypergradient),
+      member("replay", "the values of an earlier run, from its trace", make_replay),
   };
   return registry;
 }

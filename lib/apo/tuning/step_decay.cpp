@@ -12,7 +12,8 @@ namespace {
 /// reached. A factor is applied to the rate that there is, which a rollback may have lowered.
 class StepDecay : public Tuner {
  public:
-  explicit StepDecay(const StepDecayOptions& options) : options_(options) {}
+  explicit StepDecay(const StepDecayOptions& options)
+      : Tuner({.bounds = options.bounds.by_name()}), options_(options) {}
 
   TunerReport before_step(const StepContext& context, Hyperparameters& phi) override {
     const size_t eta = phi.index("learning_rate");
@@ -23,7 +24,9 @@ class StepDecay : public Tuner {
     if (decays != decays_) {
       const auto further = static_cast<double>(decays - decays_);
       decays_ = decays;
-      phi.set(eta, phi.value(eta) * std::pow(options_.factor, further));
+      const Range& range = phi.specs()[eta].range;
+      const Tensor next = phi.value(eta) * std::pow(options_.factor, further);
+      phi.set(eta, next.clamp(range.lower, range.upper));
     }
     return {};
   }
@@ -56,6 +59,7 @@ void StepDecayOptions::visit(OptionVisitor& visitor) {
   visitor.require((every > 0) != !milestones.empty(),
                   "every",
                   "give either 'every' or 'milestones', one of the two");
+  bounds.visit(visitor);
 }
 
 std::unique_ptr<Tuner> make_step_decay(const StepDecayOptions& options) {

@@ -31,6 +31,10 @@ struct TunerTraits {
   /// It goes by the run's length: where nothing is said its first rate is auto, its schedule
   /// linear.
   bool by_length = false;
+  /// Its values are given: it learns none, and takes neither a first rate nor a schedule.
+  bool replays = false;
+  bool proximal = false;    ///< meta steps tell J itself: λ D and its like are J − h
+  double freeze_after = 1;  ///< share of the run, from its start, in which it moves φ
   /// What of its own keys to change, and how, where a run diverged; "": they did not matter.
   std::string remedy = {};
 };
@@ -82,8 +86,16 @@ struct SearchRecord {
 /// What a tuner did before a step.
 struct TunerReport {
   std::vector<SearchRecord> searches = {};
+  bool froze = false;  ///< from this step on φ stays as it is
   /// Of a meta step, still on the device.
   std::optional<Packed<MetaTerms>> meta = {};
+};
+
+/// What a tuner is to be used for.
+struct TunedRun {
+  const Problem& problem;
+  const UpdateRule& rule;
+  int64_t steps;
 };
 
 /// Decides φ.
@@ -97,14 +109,38 @@ class Tuner {
   const TunerTraits& traits() const { return traits_; }
   /// Throws Error(config) where the problem cannot be tuned so.
   virtual void check(const Problem&) const {}
+  /// Reads the file that it needs, where it needs one: traits are whole after it. Once, before all
+  /// that follows. Throws Error: config, data.
+  virtual void prepare(const TunedRun&) {}
+  /// CRC-32 of that file.
+  virtual std::optional<int64_t> file_checksum() const { return std::nullopt; }
   /// Sets φ for the coming base step; at step 0, where it can, after a search for the first rate.
   virtual TunerReport before_step(const StepContext& context, Hyperparameters& phi) = 0;
+  /// η was multiplied from outside, as a rollback does.
+  virtual void rate_scaled(double /*factor*/) {}
   /// What before_step has left for its next call.
   virtual void visit_state(StateVisitor&) {}
+
+ protected:
+  /// For what is known only once a file is read.
+  TunerTraits& own_traits() { return traits_; }
 
  private:
   TunerTraits traits_;
 };
+
+/// Where the learning rate stays, of a tuner that moves nothing else.
+struct RateBounds {
+  std::optional<Range> learning_rate;
+  void visit(OptionVisitor& visitor);
+  std::map<std::string, Range> by_name() const;
+};
+
+/// The option `freeze_after` of tuners that learn.
+void visit_freeze_after(double& share, OptionVisitor& visitor);
+/// `tuner`, or where share is below 1 what asks it only in that share of the run: before step
+/// round(share T), 1 at least. What is frozen stays so in a run that is made longer.
+std::unique_ptr<Tuner> frozen_after(double share, std::unique_ptr<Tuner> tuner);
 
 struct StepDecayOptions {
   enum class Unit { epochs, steps };
@@ -112,6 +148,7 @@ struct StepDecayOptions {
   int64_t every = 0;
   std::vector<int64_t> milestones;
   Unit unit = Unit::epochs;
+  RateBounds bounds = {};
   void visit(OptionVisitor& visitor);
 };
 
@@ -138,6 +175,7 @@ struct ApoOptions {
   double meta_learning_rate = 0.1;
   Descent descent = Descent::geometric;  ///< this and the next: of the exact solver
   double memory = 0.95;
+  double freeze_after = 1;
   void visit(OptionVisitor& visitor);
   /// Sets what depends on form, scope and solver: the meta-optimizer, its rate, the interval and
   /// what is looked through. Reading another of them does so, before those keys are read.
@@ -147,6 +185,8 @@ struct ApoOptions {
 struct MovementOptions {
   double budget = 24;
   int64_t interval = 20;
+  double freeze_after = 1;
+  RateBounds bounds = {};
   void visit(OptionVisitor& visitor);
 };
 
@@ -154,6 +194,15 @@ struct HypergradientOptions {
   enum class Form { additive, multiplicative };
   Form form = Form::additive;
   double rate = 1e-3;  ///< reading the multiplicative form: 0.02
+  double freeze_after = 1;
+  RateBounds bounds = {};
+  void visit(OptionVisitor& visitor);
+};
+
+struct ReplayOptions {
+  std::string trace;
+  bool stretch = false;
+  RateBounds bounds = {};
   void visit(OptionVisitor& visitor);
 };
 
@@ -162,6 +211,7 @@ std::unique_ptr<Tuner> make_step_decay(const StepDecayOptions&);
 std::unique_ptr<Tuner> make_apo(const ApoOptions&);
 std::unique_ptr<Tuner> make_movement(const MovementOptions&);
 std::unique_ptr<Tuner> make_hypergradient(const HypergradientOptions&);
+std::unique_ptr<Tuner> make_replay(const ReplayOptions&);
 
 const Registry<Tuner>& tuners();
 

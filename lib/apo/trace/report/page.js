@@ -52,8 +52,8 @@ const fillTable = () => {
     const wrong = run.status === 'finished' ? '' : 'wrong';
     body.append(make('tr', {}, make('th', { scope: 'row' }, ...(runs.length > 1 ? [swatch(run.index), ' '] : []), ...parted(run.label)),
       ...columns.map(([, value], i) => make('td', { className: i ? '' : wrong }, value(run)))));
-    if (run.message) {
-      body.append(make('tr', {}, make('td', { className: 'message', colSpan: columns.length + 1 }, make('span', {}, run.message))));
+    for (const line of [run.message, ...run.warnings.map(warning => `warning: ${warning}`)].filter(Boolean)) {
+      body.append(make('tr', {}, make('td', { className: 'message', colSpan: columns.length + 1 }, make('span', {}, line))));
     }
   }
   element('numbers').append(make('thead', {}, make('tr', {}, ...['run', ...columns.map(([name]) => name)].map(name => make('th', { scope: 'col' }, name)))), body);
