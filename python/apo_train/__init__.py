@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import pathlib
 import re
@@ -65,12 +66,12 @@ class Run:
         return [Run(path.parent) for path in sorted(self.folder.glob("*/summary.json"))]
 
     def frame(self, part: str = "epochs") -> Any:
-        """A part of the trace as a pandas.DataFrame: `steps`, `meta` (with `gradient.NAME`), `epochs` or `rollbacks`; or
-        `hyperparameters`, by base step, with a column for each."""
+        """A part of the trace as a pandas.DataFrame: `steps`, `meta` (with `gradient.NAME`), `epochs`, `rollbacks`, `freezes`
+        or `warnings`; or `hyperparameters`, by base step, with a column for each."""
         import pandas
 
         trace = self.trace
-        parts = [key for key in ("steps", "meta", "epochs", "rollbacks", "hyperparameters") if key in trace]
+        parts = [key for key in ("steps", "meta", "epochs", "rollbacks", "freezes", "warnings", "hyperparameters") if key in trace]
         if part not in parts:
             raise KeyError(f"{part}: not in the trace of {self.folder}; accepted: {', '.join(parts)}")
         if part == "hyperparameters":
@@ -78,6 +79,12 @@ class Run:
         gradient = {f"gradient.{name}": column for name, column in trace[part].get("gradient", {}).items()}
         columns = {name: column for name, column in trace[part].items() if isinstance(column, list)}
         return pandas.DataFrame(columns | gradient)
+
+    def schedule(self) -> dict[str, list[float]]:
+        """What each base step used: a list for each tuned hyperparameter, `learning_rate` first, of layers `learning_rate/LAYER`, with a
+        number for each step. The learning rate has its schedule in it. As tuner.name: replay takes it from the same trace; what
+        `trace.every` left out is put between its neighbours, by their logarithms."""
+        return _schedule(self.trace)
 
     def weights(self, framework: str = "numpy", average: bool = False) -> dict[str, Any]:
         """Parameters and buffers at the end, by PyTorch's names, as arrays of NumPy or tensors of PyTorch (framework="torch");
@@ -97,6 +104,31 @@ class Run:
             return json.loads((self.folder / name).read_bytes())
         except FileNotFoundError:
             raise FileNotFoundError(f"{self.folder / name}: missing; it is written when the run ends") from None
+
+
+def _schedule(trace: Mapping[str, Any]) -> dict[str, list[float]]:
+    steps, rates = trace["steps"]["step"], trace["steps"]["learning_rate"]
+    length = max([steps[-1] + 1, *trace["epochs"]["step"][-1:]])
+    tuned = trace["hyperparameters"]
+
+    def between(values: list[float]) -> list[float]:
+        found = []
+        for a, b, start, end in zip(values, values[1:] + values[-1:], steps, [*steps[1:], length]):
+            ratio = b / a if a > 0 and b > 0 else 0
+            found += [a] + [a * ratio ** (i / (end - start)) if ratio else a + (b - a) * i / (end - start) for i in range(1, end - start)]
+        return found
+
+    def held(column: Mapping[str, list[Any]]) -> list[float]:
+        return [value for value, start, end in zip(column["value"], column["step"], [*column["step"][1:], length]) for _ in range(start, end)]
+
+    layers = [name for name in tuned if name.startswith("learning_rate/")]
+    learned = {name: held(tuned[name]) for name in tuned}
+    schedule = {} if layers else {"learning_rate": between(rates)}
+    if layers:
+        means = [math.exp(math.fsum(math.log(learned[name][step]) for name in layers) / len(layers)) for step in steps]
+        factors = [1 if abs(rate / mean - 1) < 1e-9 else rate / mean for rate, mean in zip(rates, means)]
+        schedule = {name: [value * factor for value, factor in zip(learned[name], between(factors))] for name in layers}
+    return schedule | {name: values for name, values in learned.items() if name not in layers and name != "learning_rate"}
 
 
 def run(config: str | os.PathLike[str] | Mapping[str, Any], *, output: str | os.PathLike[str] = "runs", resume: bool = False,

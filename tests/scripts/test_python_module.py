@@ -156,6 +156,23 @@ class Reading(InFolder):
         self.assertEqual(losses[0], 0.5)
         self.assertTrue(math.isnan(losses[1]))
 
+    def test_a_schedule_has_what_each_step_used_of_a_trace_that_keeps_every_second(self):
+        trace = {
+            "steps": {"step": [0, 2, 4], "learning_rate": [0.2, 0.1, 0.025]},  # half of the layers' means, but for the first
+            "epochs": {"step": [3, 6]},
+            "hyperparameters": {
+                "learning_rate/a": {"step": [0, 2], "value": [0.1, 0.1]},
+                "learning_rate/b": {"step": [0, 2], "value": [0.4, 0.4]},
+                "epsilon/a": {"step": [0, 4], "value": [1e-8, 1e-6]},
+            },
+        }
+        (self.folder / "trace.json").write_text(json.dumps(trace))
+        schedule = apo_train.Run(self.folder).schedule()
+        self.assertEqual(list(schedule), ["learning_rate/a", "learning_rate/b", "epsilon/a"])
+        self.assertEqual(schedule["epsilon/a"], [1e-8] * 4 + [1e-6] * 2)
+        for found, wanted in zip(schedule["learning_rate/b"], [0.4, 0.4 * 0.5**0.5, 0.2, 0.1, 0.05, 0.05], strict=True):
+            self.assertAlmostEqual(found, wanted, delta=1e-15)
+
     def test_without_a_program_there_is_one_line(self):
         with mock.patch.dict(os.environ, {"APO_TRAIN": ""}), mock.patch.object(sys, "argv", ["apo-train"]):
             with self.assertRaises(SystemExit) as ended:
