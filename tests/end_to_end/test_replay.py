@@ -28,7 +28,7 @@ class Replay(ApoTrainTest):
     def test_equals_the_run_that_learned_without_a_meta_step(self):
         first = self.first()
         again = self.replay()
-        self.assertGreater(len(set(first["steps"]["learning_rate"])), 4)
+        self.assertGreater(len(set(first["steps"]["learning_rate"])), 2)
         self.assert_the_same_training(first, again)
         self.assertEqual((again["meta"]["step"], again["hyperparameters"]), ([], {}))
 

@@ -10,7 +10,7 @@ LEARNING = {
     "apo": (),
     "per_layer": ("--set", "tuner.scope=per_layer"),
     "exact": ("--set", "tuner.solver=exact"),
-    "movement": ("--set", "tuner={name: movement, interval: 2}", *AUTO),
+    "movement": ("--set", "tuner={name: movement, interval: 2}", *AUTO, "--set", "optimizer.schedule={name: none}"),
     "hypergradient": ("--set", "tuner={name: hypergradient, rate: 0.01}"),
 }
 
@@ -66,7 +66,7 @@ class Bounds(ApoTrainTest):
             with self.subTest(name):
                 self.run_ok(*tuner, "--set", f"name={name}")
                 rates = self.trace(name)["steps"]["learning_rate"]
-                lower, upper = (max(rates) * min(rates)) ** 0.5 * 0.999, 1.0
+                lower, upper = (max(rates) * min(rates)) ** 0.5 * 0.999, 2 * max(rates)
                 low = ("--set", f"tuner.bounds.learning_rate=[{lower}, {upper}]")
                 first = AUTO if name in ("movement",) else ("--set", f"optimizer.learning_rate={max(rates)}")
                 self.run_ok(*tuner, *first, *low, "--set", f"name={name}_bounded")

@@ -325,7 +325,7 @@ void Experiment::visit(OptionVisitor& visitor) {
   visitor.require(!is_population() || train.patience == 0,
                   "train.patience",
                   "must be 0 in a population, whose members end together");
-  visitor.require(!is_population() || optimizer.learning_rate,
+  visitor.require(!is_population() || replays || optimizer.learning_rate,
                   "optimizer.learning_rate",
                   "auto is not for a population, whose members begin with rates of their own; give "
                   "a number");
