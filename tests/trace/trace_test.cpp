@@ -412,7 +412,21 @@ TEST_F(TraceFiles, ColumnsAreWrittenAsIfAllHadBeenGatheredInMemory) {
          "\"learning_rate\":1}\r\n\n{\"type\":\"step\",\"st";
   const nlohmann::ordered_json header = {
       {"format", "apo-trace"}, {"name", "x"}, {"config", {{"a", 1}}}};
-  EXPECT_EQ(columns_text(header), gathered(text("trace.jsonl"), header).dump() + "\n");
+  nlohmann::ordered_json expected = gathered(text("trace.jsonl"), header);
+  for (const char* last : {"rollbacks", "freezes", "warnings"}) {  // whichever came first
+    const nlohmann::ordered_json table = expected[last];
+    expected.erase(last);
+    expected[last] = table;
+  }
+  const std::string found = columns_text(header);
+  const std::string wanted = expected.dump() + "\n";
+  const auto [at, other] = std::mismatch(found.begin(), found.end(), wanted.begin(), wanted.end());
+  const auto shown = [&](const std::string& text) {  // the whole is too long
+    const auto begin = std::max<ptrdiff_t>(at - found.begin() - 100, 0);
+    return text.substr(static_cast<size_t>(begin), 200);
+  };
+  EXPECT_EQ(shown(found), shown(wanted));
+  EXPECT_EQ(found.size(), wanted.size());
   EXPECT_EQ(columns()["rollbacks"]["step"], Json({1499, 2999}));
   EXPECT_FALSE(fs::exists(folder_ / "trace.jsonl.tmp"));
 }
