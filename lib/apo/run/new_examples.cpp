@@ -93,9 +93,9 @@ TableFormat format_of(const std::vector<Feature>& features, const fs::path& path
   TableFormat format{.separator = separator, .target = features.front().name};
   for (const Feature& feature : features) {
     if (std::find(header.begin(), header.end(), feature.name) == header.end()) {
-      data_error(path,
-                 fmt::format("has no column '{}', which the model reads",
-                             in_one_line(feature.name)));
+      data_error(
+          path,
+          fmt::format("has no column '{}', which the model reads", in_one_line(feature.name)));
     }
     if (!feature.words.empty()) format.words.push_back(feature.name);
   }
