@@ -2,7 +2,7 @@
 # Builds apo-train: setup, configure, compile into build/PRESET.
 # Usage: scripts/build.sh [--cpu|--cuda] [--preset NAME] [--target NAME]
 #   --cpu, --cuda    see scripts/setup.sh
-#   --preset NAME    a preset of CMakePresets.json: default, dev, asan, tsan, coverage, tidy; default: default
+#   --preset NAME    a preset of CMakePresets.json: default, package, dev, asan, tsan, coverage, tidy; default: default
 #   --target NAME    only this target, such as apo-train
 set -euo pipefail
 # shellcheck source=scripts/common.sh

@@ -21,7 +21,7 @@ while [ $# -gt 0 ]; do
 done
 [ ! -e "$folder" ] || die "$folder is there already; remove it, or name another folder"
 
-preset=${APO_PRESET:-default}
+preset=${APO_PRESET:-package}
 choose_flavour "$asked"
 scripts/build.sh "--$flavour" --preset "$preset"
 for component in program libraries tests; do

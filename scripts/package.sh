@@ -28,7 +28,7 @@ if [ "$kind" = deb ] && ! command -v dpkg-shlibdeps >/dev/null; then
   die "dpkg-shlibdeps is missing, which reads a program's dependencies; apt-get install dpkg-dev"
 fi
 
-preset=${APO_PRESET:-default}
+preset=${APO_PRESET:-package}
 choose_flavour "$asked"
 "$root/scripts/build.sh" "--$flavour" --preset "$preset" --target apo-train
 build=$root/build/$preset packages=$root/build/packages machine=$(uname -m)

@@ -17,7 +17,7 @@ packages=(
   ca-certificates git g++ cmake ninja-build ccache pkg-config # to build
   python3 python3-pip unzip curl                              # to fetch LibTorch and data sets
   libcli11-dev libcsv-dev libfmt-dev libisal-dev libjemalloc-dev libjs-chart.js libmatio-dev libpng-dev libprotobuf-dev libspdlog-dev libturbojpeg0-dev libyaml-cpp-dev
-  nlohmann-json3-dev protobuf-compiler zlib1g-dev
+  libopenmpi-dev nlohmann-json3-dev openmpi-bin protobuf-compiler zlib1g-dev
   libgmock-dev libgtest-dev python3-jsonschema                  # to test
   dataset-fashion-mnist                                         # for the quickstart
 )

@@ -5,11 +5,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <memory>
 #include <new>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "apo/base/child.h"
@@ -22,6 +25,7 @@
 #include "apo/config/find.h"
 #include "apo/config/reference.h"
 #include "apo/config/writer.h"
+#include "apo/ranks/ranks.h"
 #include "apo/run/collect.h"
 #include "apo/run/dry_run.h"
 #include "apo/run/plan.h"
@@ -39,6 +43,19 @@
 namespace apo {
 namespace {
 
+constexpr std::chrono::seconds kFirstHasSpoken{2};
+
+/// Those that were started with this process. Until it has asked, it is alone.
+std::unique_ptr<Group> ranks = std::make_unique<Group>();
+
+/// Ranks of a machine share its cores, where nobody says how many threads each has.
+Experiment sharing_cores(Experiment experiment) {
+  if (experiment.threads == 0 && ranks->local_size() > 1) {
+    experiment.threads = std::max<int64_t>(1, usable_cores() / ranks->local_size());
+  }
+  return experiment;
+}
+
 int run_planned(const PlannedRun& planned, const Flags& flags) {
   const bool live =
       flags.progress == "on" || (flags.progress == "auto" && can_redraw(STDERR_FILENO));
@@ -52,10 +69,12 @@ int run_planned(const PlannedRun& planned, const Flags& flags) {
                              .live = live,
                              .log_level = flags.log_level,
                              .jobs = flags.jobs,
+                             .group = ranks.get(),
                              .on_start = watch_signals,
                              .signal = received_signal};
-  set_up_process(planned.experiment);
-  return run(planned.experiment, planned.config, settings);
+  const Experiment experiment = sharing_cores(planned.experiment);
+  set_up_process(experiment);
+  return run(experiment, planned.config, settings);
 }
 
 /// Said once: a grid's own process says it for all its runs.
@@ -90,6 +109,10 @@ int start(const Flags& flags, char** argv) {
   const bool whole_grid = plan.runs.size() > 1 && !flags.run_index;
   const bool informs = flags.print_config || flags.list_runs || flags.collect;
   const bool trains = !informs && (!whole_grid || flags.dry_run);
+  if (!informs && !trains && ranks->size() > 1) {
+    throw Error(ErrorKind::config,
+                "several ranks train one run; accepted: one of the grid, by --run-index");
+  }
   if (trains) {
     end_with_parent();
     wait_briefly(argv);
@@ -132,12 +155,14 @@ std::string versions() {
     const int64_t number = hooks.versionCUDART();  // 13020 for 13.2
     cuda = fmt::format("{}.{}", number / 1000, number % 1000 / 10);
   }
-  return fmt::format("apo-train {} (LibTorch {}, commit {})\nCUDA:     {}\nCompiler: {}\n",
-                     version(),
-                     TORCH_VERSION,
-                     commit(),
-                     cuda,
-                     compiler);
+  return fmt::format(
+      "apo-train {} (LibTorch {}, commit {})\nCUDA:     {}\nMPI:      {}\nCompiler: {}\n",
+      version(),
+      TORCH_VERSION,
+      commit(),
+      cuda,
+      mpi_version(),
+      compiler);
 }
 
 void use_model(const Flags& flags) {
@@ -153,6 +178,8 @@ void use_model(const Flags& flags) {
 }
 
 int run_program(int argc, char** argv) {
+  ranks = join_ranks();
+  if (!ranks->leads()) be_silent();
   const Flags flags = parse_flags(argc, argv);
   if (!flags.help.empty()) {
     deliver(flags.help);
@@ -174,9 +201,18 @@ int run_program(int argc, char** argv) {
   return 0;
 }
 
-/// One line: LibTorch's messages carry a backtrace behind theirs.
+/// One line: LibTorch's messages carry a backtrace behind theirs. What goes wrong on all ranks the
+/// first one says; the others are ended by it, or speak for themselves after a while.
 int fail(const std::string& message, int exit_code) {
-  say(fmt::format("apo-train: error: {}\n", message.substr(0, message.find('\n'))));
+  const std::string line = message.substr(0, message.find('\n'));
+  if (ranks->leads()) {
+    say(fmt::format("apo-train: error: {}\n", line));
+  } else {
+    std::this_thread::sleep_for(kFirstHasSpoken);
+    be_silent(false);
+    say(fmt::format("apo-train: error: rank {}: {}\n", ranks->rank(), line));
+  }
+  ranks->abort(exit_code);
   return exit_code;
 }
 
@@ -212,5 +248,7 @@ int leave(int code) {
 int main(int argc, char** argv) {
   apo::protect_outputs();
   apo::watch_mapped_files();
-  return apo::leave(apo::run_and_explain(argc, argv));
+  const int code = apo::run_and_explain(argc, argv);
+  apo::ranks.reset();
+  return apo::leave(code);
 }

@@ -51,8 +51,7 @@ struct TinyProblem : Problem {
     discrepancy_batches = make_drawn(of, RandomStream::discrepancy_batches, draw, 10);
     at::Generator data = make_generator(of, RandomStream::synthetic_data);
     for (auto* part : {&train, &test}) {
-      const auto [x, y, weights] = draw(data);
-      *part = std::make_unique<SplitInOrder>(Split{x, y}, Normalisation{}, at::kDouble);
+      *part = std::make_unique<SplitInOrder>(Split(draw(data)), Normalisation{}, at::kDouble);
     }
   }
 };

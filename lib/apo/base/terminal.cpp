@@ -18,6 +18,8 @@
 namespace apo {
 namespace {
 
+bool is_silent = false;  // another rank speaks
+
 std::atomic<bool> waits_for_readers = true;
 
 /// In parts that a pipe takes without blocking once it has room. False and errno where it failed.
@@ -74,16 +76,22 @@ bool is_own_file_limit(int signal, const siginfo_t& info) {
   return signal == SIGXFSZ && info.si_pid == ::getpid();
 }
 
+void be_silent(bool silent) {
+  is_silent = silent;
+}
+
 void say(std::string_view text) {
+  if (is_silent) return;
   write_to(STDERR_FILENO, text);
 }
 
 void show(std::string_view text) {
+  if (is_silent) return;
   write_to(STDOUT_FILENO, text);
 }
 
 void deliver(std::string_view text) {
-  if (write_to(STDOUT_FILENO, text) && close_a_copy(STDOUT_FILENO)) return;
+  if (is_silent || (write_to(STDOUT_FILENO, text) && close_a_copy(STDOUT_FILENO))) return;
   if (errno == EPIPE) throw ReaderLeft();
   throw Error(ErrorKind::output, std::string("stdout: cannot be written: ") + std::strerror(errno));
 }

@@ -20,6 +20,9 @@ bool is_own_file_limit(int signal, const siginfo_t& info);
 /// Writes to stderr. What cannot be written there is lost; nothing else changes by it.
 void say(std::string_view text);
 
+/// From now on nothing is written, for another rank says it; or it is again.
+void be_silent(bool silent = true);
+
 /// The same to stdout: what a run says of itself, which is in its files, too.
 void show(std::string_view text);
 

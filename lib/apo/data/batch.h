@@ -14,12 +14,18 @@ struct Batch {
   Tensor inputs;
   Tensor targets;
   Tensor weights = {};  ///< ≥ 0, [B] or one per position; undefined: all are 1
+  // Of a rank's part of a batch (base/group.h):
+  int64_t of = 0;     ///< examples in the whole; 0: this is the whole
+  Tensor share = {};  ///< its share of the whole's weight, times the ranks: a scalar; undefined: 1
 
-  /// With `map` of each tensor that is there.
+  /// In the whole batch.
+  int64_t examples() const { return of > 0 ? of : inputs.size(0); }
+
+  /// With `map` of each tensor of examples that is there.
   template <class Map>
   Batch mapped(const Map& map) const {
-    const auto of = [&](const Tensor& tensor) { return tensor.defined() ? map(tensor) : tensor; };
-    return {of(inputs), of(targets), of(weights)};
+    const auto each = [&](const Tensor& tensor) { return tensor.defined() ? map(tensor) : tensor; };
+    return {each(inputs), each(targets), each(weights), of, share};
   }
 
   template <class Visit>
@@ -27,6 +33,7 @@ struct Batch {
     visit(inputs);
     visit(targets);
     visit(weights);
+    visit(share);
   }
 };
 

@@ -1,6 +1,8 @@
 #include "apo/data/stream.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/addcmul.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/randint.h>
 #include <ATen/ops/randperm.h>
@@ -59,8 +61,11 @@ Draws::Draw Draws::next() {
   const int64_t begin = position_.examples;
   const int64_t size = std::min(options_.batch_size, count_ - begin);
   position_.examples += size;
-  const auto part = [&](const Tensor& t) { return t.defined() ? t.narrow(0, begin, size) : t; };
-  return {part(order_), part(offsets_), part(flips_), position_};
+  const Share own = share_of(size, options_.rank, options_.ranks);
+  const auto part = [&](const Tensor& t) {
+    return t.defined() ? t.narrow(0, begin + own.begin, own.count) : t;
+  };
+  return {part(order_), order_.narrow(0, begin, size), part(offsets_), part(flips_), position_};
 }
 
 void Draws::go_to(StreamPosition position) {
@@ -96,14 +101,30 @@ Batch BatchStream::next() {
     const auto there = [&](const Tensor& t) { return t.to(split_.device()); };
     x.inputs = crop_and_flip(x.inputs, there(read.draw.offsets), there(read.draw.flips));
   }
-  return normalise(x, scale_, shift_, options_.dtype);
+  x = normalise(x, scale_, shift_, options_.dtype);
+  if (options_.ranks == 1) return x;
+  x.of = read.draw.whole.size(0);
+  x.share = read.share.to(x.inputs.device(), options_.dtype);
+  return x;
+}
+
+/// Of the whole batch's weight, times the ranks.
+Tensor BatchStream::share_in(const Draws::Draw& draw) const {
+  const auto weight_of = [&](const Tensor& chosen) {
+    if (!split_.weights.defined()) return at::full({}, chosen.size(0), at::kDouble);
+    Split weights = split_;
+    static_cast<Batch&>(weights) = {.inputs = split_.weights, .targets = {}};
+    return weights.select(chosen).inputs.sum(at::kDouble);
+  };
+  return weight_of(draw.chosen) * options_.ranks / weight_of(draw.whole);
 }
 
 /// On the stream's thread, if it has one.
 BatchStream::Read BatchStream::read() {
   Draws::Draw draw = draws_.next();
   Batch examples = split_.select(draw.chosen);
-  return {std::move(examples), std::move(draw)};
+  const Tensor share = options_.ranks > 1 ? share_in(draw) : Tensor();
+  return {std::move(examples), std::move(draw), share};
 }
 
 /// What is sent to the device, and all else that a GPU does, is left to the thread that trains: it

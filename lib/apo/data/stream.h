@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "apo/base/ahead.h"
+#include "apo/base/group.h"
 #include "apo/base/random.h"
 #include "apo/data/batch.h"
 #include "apo/data/dataset.h"
@@ -22,6 +23,8 @@ struct StreamOptions {
   uint64_t seed = 0;
   RandomStream stream = RandomStream::training_batches;
   at::ScalarType dtype = at::kFloat;
+  int64_t rank = 0;  ///< whose part of each batch it gives, of so many ranks' parts
+  int64_t ranks = 1;
 };
 
 /// Where a stream is: in pass `pass`, of which `examples` have been given.
@@ -40,7 +43,8 @@ class Draws {
   Draws(int64_t count, const StreamOptions& options, at::Device device);
 
   struct Draw {
-    Tensor chosen;         ///< int64 [B]
+    Tensor chosen;         ///< int64 [B]: the rank's part
+    Tensor whole;          ///< int64: of all ranks
     Tensor offsets;        ///< int64 [B, 2] in [0, 8], crop_flip only
     Tensor flips;          ///< bool [B], crop_flip only
     StreamPosition after;  ///< where the stream is then
@@ -80,9 +84,11 @@ class BatchStream : public Batches {
   struct Read {
     Batch examples;
     Draws::Draw draw;
+    Tensor share;  ///< Batch::share, where there are several ranks
   };
   Read read();
   Read read_next();
+  Tensor share_in(const Draws::Draw& draw) const;
 
   Split split_;
   StreamOptions options_;

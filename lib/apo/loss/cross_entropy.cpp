@@ -45,8 +45,8 @@ class CrossEntropy : public Loss {
       return at::cross_entropy_loss(
           z.flatten(0, -2), x.targets.flatten(), {}, reduction, kIgnoreNone, smoothing);
     };
-    if (!x.weights.defined()) return mean_of(at::Reduction::Mean);
-    return weighted_mean(mean_of(at::Reduction::None).view_as(x.targets), x.weights);
+    if (!x.weights.defined()) return by_share(mean_of(at::Reduction::Mean), x);
+    return weighted_mean(mean_of(at::Reduction::None).view_as(x.targets), x);
   }
 
   CrossEntropyOptions options_;

@@ -12,12 +12,16 @@ Tensor Loss::sampled_targets(const Tensor& z, at::Generator& generator) const {
   return z.detach() + noise.to(z.options());
 }
 
-Tensor weighted_mean(const Tensor& values, const Tensor& weights) {
-  if (!weights.defined()) return values.mean();
-  Tensor w = weights;
+Tensor by_share(const Tensor& mean, const Batch& x) {
+  return x.share.defined() ? mean * x.share : mean;
+}
+
+Tensor weighted_mean(const Tensor& values, const Batch& x) {
+  if (!x.weights.defined()) return by_share(values.mean(), x);
+  Tensor w = x.weights;
   while (w.dim() < values.dim()) w = w.unsqueeze(-1);
   w = w.expand_as(values);
-  return (values * w).sum() / w.sum();
+  return by_share((values * w).sum() / w.sum(), x);
 }
 
 }  // namespace apo

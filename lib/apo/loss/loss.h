@@ -46,7 +46,10 @@ inline int64_t positions_of(const Tensor& z) {
   return z.numel() / z.size(-1);
 }
 
-/// The mean of what is given for each position [B, …], by the batch's weights.
-Tensor weighted_mean(const Tensor& values, const Tensor& weights);
+/// The mean of what is given for each position [B, …], by the batch's weights. Of a rank's part it
+/// is such that the mean over ranks is that of the whole batch.
+Tensor weighted_mean(const Tensor& values, const Batch& x);
+/// The same of what is the mean over the rank's part.
+Tensor by_share(const Tensor& mean, const Batch& x);
 
 }  // namespace apo

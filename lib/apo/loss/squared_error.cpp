@@ -9,7 +9,7 @@ namespace {
 class SquaredError : public Loss {
  public:
   Tensor value(const Tensor& z, const Batch& x) const override {
-    return weighted_mean((z - x.targets).square().sum(-1), x.weights);
+    return weighted_mean((z - x.targets).square().sum(-1), x);
   }
 };
 

@@ -17,7 +17,7 @@ struct OutputLoss {
   /// z: [B, …, outputs] → the mean, a scalar.
   Tensor operator()(const Tensor& z) const { return loss.value(z, x); }
   /// The mean of what is given for each position, by the batch's weights.
-  Tensor mean(const Tensor& values) const { return weighted_mean(values, x.weights); }
+  Tensor mean(const Tensor& values) const { return weighted_mean(values, x); }
 };
 
 class Discrepancy {

@@ -59,7 +59,7 @@ double ProximalObjective::value(const HyperparameterValues& phi) {
   const SwapGuard at_next(network.parameters(), propose(phi));
   const SwapGuard buffers = kept_buffers(network);
   const auto [z, z_tilde] = network.forward_both(step_.x.inputs, step_.x_tilde.inputs);
-  return to_double(terms(z, z_tilde).objective);
+  return to_double(mean(*step_.problem.group, terms(z, z_tilde).objective));
 }
 
 /// v = ∇_θ′ J, with J's terms. With batch statistics, for which batches pass apart anyway, one
@@ -80,6 +80,13 @@ TensorList ProximalObjective::differentiate(ProximalTerms& of) {
   return v;
 }
 
+void ProximalObjective::average_over_ranks(MetaGradient& meta) const {
+  std::vector<Tensor*> all = {
+      &meta.terms.objective, &meta.terms.loss_term, &meta.terms.discrepancy};
+  for (Tensor& of_number : meta.gradient) all.push_back(&of_number);
+  average(*step_.problem.group, all);
+}
+
 MetaGradient ProximalObjective::gradient(const Hyperparameters& phi) {
   const Proposal next =
       step_.rule.differentiable({theta_, step_.g, step_.xi, options_.momentum}, phi);
@@ -90,7 +97,9 @@ MetaGradient ProximalObjective::gradient(const Hyperparameters& phi) {
     const SwapGuard at_next(step_.problem.network->parameters(), next.theta);
     v = differentiate(meta.terms);
   }
+  // Linear in v: of many ranks' v the mean of these few numbers is that of the whole batch's.
   meta.gradient = next.pull_back(v);
+  average_over_ranks(meta);
   for (size_t k = 0; k < meta.gradient.size(); ++k) {
     meta.gradient[k] *= phi.derivative(phi.tuned()[k]);
   }

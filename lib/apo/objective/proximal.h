@@ -66,6 +66,7 @@ class ProximalObjective {
   Tensor proximal_term(const Tensor& z_tilde_next, ProximalTerms& terms) const;
   ProximalTerms terms(const Tensor& z_next, const Tensor& z_tilde_next) const;
   TensorList differentiate(ProximalTerms& of);
+  void average_over_ranks(MetaGradient& meta) const;
 
   const PendingStep& step_;
   const Discrepancy& discrepancy_;

@@ -132,6 +132,8 @@ QuadraticTerms quadratic_terms(const PendingStep& step,
   terms.curvature = linear ? at::zeros_like(of_loss.curvature) : of_loss.curvature;
   const auto distance = [&](const Tensor& z) { return discrepancy(z, outputs.z, loss); };
   terms.discrepancy = expand(distance, outputs).curvature;
+  average(*step.problem.group,
+          {&terms.descent, &terms.held_out, &terms.curvature, &terms.discrepancy});
   terms.proximal = options.lambda * terms.discrepancy;
   if (options.weight_lambda != 0) {
     const Tensor squares = inner_products(derivative, derivative, phi);

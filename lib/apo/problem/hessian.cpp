@@ -14,7 +14,9 @@ TensorList hessian_vector_product(Problem& problem, const Batch& x, const Tensor
   const Tensor loss = loss_on(problem, x);
   const TensorList g =
       torch::autograd::grad({loss}, theta, {}, /*retain_graph=*/true, /*create_graph=*/true);
-  return torch::autograd::grad(g, theta, v);
+  TensorList product = torch::autograd::grad(g, theta, v);
+  for (Tensor& of_parameter : product) of_parameter = mean(*problem.group, of_parameter);
+  return product;
 }
 
 }  // namespace apo

@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/full_like.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -27,6 +28,12 @@ const Examples* examples_of(const Problem& problem, Part part) {
   return (part == Part::test ? problem.test : problem.validation).get();
 }
 
+/// The rank's examples among [begin, end).
+Batch part_of(const Examples& examples, int64_t begin, int64_t end, const Group& group) {
+  const Share share = share_of(end - begin, group.rank(), group.size());
+  return examples.slice(begin + share.begin, begin + share.begin + share.count);
+}
+
 /// Sums over batches, on the device: nothing waits for it before the end.
 class MetricSums {
  public:
@@ -48,10 +55,13 @@ class MetricSums {
     positions_ += positions_of(z);
   }
 
-  Metrics means() const {
+  /// Over all that the ranks have added.
+  Metrics means(Group& group) {
+    Tensor positions = at::full_like(weight_sum_, positions_);
+    average(group, {&loss_sum_, &weight_sum_, &correct_sum_, &positions});
     Metrics metrics{to_double(loss_sum_) / to_double(weight_sum_), {}};
     if (!loss_.has_classes()) return metrics;
-    metrics.accuracy = to_double(correct_sum_) / static_cast<double>(positions_);
+    metrics.accuracy = to_double(correct_sum_) / to_double(positions);
     return metrics;
   }
 
@@ -69,13 +79,50 @@ class MetricSums {
   int64_t positions_ = 0;
 };
 
+/// Of the whole batch, by those of the rank's part: of B examples b. Γ is of gradients of the loss,
+/// which is n b / B of the part's mean; Ω is not.
+std::vector<LayerMoments> whole_moments(std::vector<LayerMoments> moments,
+                                        const Batch& x,
+                                        Group& group) {
+  if (group.size() == 1) return moments;
+  const auto share =
+      static_cast<double>(x.inputs.size(0) * group.size()) / static_cast<double>(x.examples());
+  std::vector<Tensor*> all;
+  for (LayerMoments& layer : moments) {
+    layer.inputs *= share;
+    layer.output_gradients /= share;
+    all.push_back(&layer.inputs);
+    all.push_back(&layer.output_gradients);
+  }
+  average(group, all);
+  return moments;
+}
+
+/// As they would be drawn for the whole batch, whoever has which part.
+Tensor sampled_targets(Problem& problem,
+                       const Tensor& z,
+                       const Batch& x,
+                       at::Generator& generator) {
+  Group& group = *problem.group;
+  if (group.size() == 1) return problem.loss->sampled_targets(z, generator);
+  std::vector<int64_t> sizes = z.sizes().vec();
+  sizes[0] = x.examples();
+  Tensor all = at::zeros(sizes, z.options());
+  const Share own = share_of(x.examples(), group.rank(), group.size());
+  all.narrow(0, own.begin, own.count).copy_(z.detach());
+  group.sum(all);
+  return problem.loss->sampled_targets(all, generator).narrow(0, own.begin, own.count);
+}
+
 }  // namespace
 
 void draw_for_step(Problem& problem, int64_t step) {
   if (!problem.network->draws()) return;
   const at::Generator generator =
       make_generator(problem.seed, RandomStream::network, static_cast<uint64_t>(step));
-  problem.network->draw_from(generator.current_seed());
+  // Masks of one rank's examples are none of another's.
+  problem.network->draw_from(generator.current_seed() +
+                             static_cast<uint64_t>(problem.group->rank()));
 }
 
 Tensor loss_on(Problem& problem, const Batch& x) {
@@ -106,12 +153,15 @@ std::vector<LayerMoments> curvature(Problem& problem,
         "accepted: the other optimizers");
   }
   const auto moments = [&](const Tensor& loss) {
-    return layer_moments(scope.taps(), loss, network.parameters(), options.position_stride);
+    return whole_moments(
+        layer_moments(scope.taps(), loss, network.parameters(), options.position_stride),
+        x,
+        *problem.group);
   };
   if (options.fisher == Fisher::empirical) return moments(problem.loss->value(z, x));
   Batch drawn = x;
   at::Generator generator = make_generator(problem.seed, RandomStream::fisher_targets, draw);
-  drawn.targets = problem.loss->sampled_targets(z, generator);
+  drawn.targets = sampled_targets(problem, z, x, generator);
   return moments(problem.loss->plain_value(z, drawn));
 }
 
@@ -138,7 +188,15 @@ bool estimate_statistics(Problem& problem, const Poll& interrupted) {
       whole = !interrupted();
     }
   });
+  average_buffers(problem);
   return whole;
+}
+
+void average_buffers(Problem& problem) {
+  const at::NoGradGuard no_grad;
+  for (Tensor& buffer : problem.network->buffers()) {
+    if (problem.group->size() > 1) buffer.copy_(mean(*problem.group, buffer));
+  }
 }
 
 std::optional<Metrics> evaluate(Problem& problem, Part part, const Poll& interrupted) {
@@ -151,13 +209,16 @@ std::optional<Metrics> evaluate(Problem& problem, Part part, const Poll& interru
   if (examples == nullptr) return std::nullopt;
   const EvaluationMode mode(network);
   MetricSums sums(*problem.loss, network.parameters().front().device());
-  for (int64_t begin = 0; begin < examples->size(); begin += kEvaluationBatch) {
+  Group& group = *problem.group;
+  const int64_t batch = kEvaluationBatch * group.size();
+  for (int64_t begin = 0; begin < examples->size(); begin += batch) {
     if (interrupted()) return std::nullopt;
-    const Batch x = examples->slice(begin, std::min(begin + kEvaluationBatch, examples->size()));
-    sums.add(network.forward(x.inputs), x);
+    const int64_t end = std::min(begin + batch, examples->size());
+    const Batch x = part_of(*examples, begin, end, group);
+    if (x.inputs.size(0) > 0) sums.add(network.forward(x.inputs), x);
   }
   if (interrupted()) return std::nullopt;
-  return sums.means();
+  return sums.means(group);
 }
 
 }  // namespace apo

@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "apo/base/group.h"
 #include "apo/data/batch.h"
 #include "apo/loss/loss.h"
 #include "apo/model/network.h"
@@ -29,17 +30,23 @@ struct Problem {
   /// The expected loss at θ, a scalar, where it is known in closed form: all that evaluation tells.
   std::function<Tensor(const TensorList& theta)> objective = {};
   uint64_t seed = 0;  ///< of targets that are drawn
+  /// Those among whom x and x̃ are divided. What is a mean over a batch is, of a rank's part, what
+  /// the mean over ranks makes that of the whole.
+  Group* group = &alone();
 };
 
 /// All forward passes until the next call draw the numbers of step `step`, those of the meta step
 /// as those of the base step, if they draw any.
 void draw_for_step(Problem& problem, int64_t step);
 
-/// ℓ(f(x, θ)), with its graph where gradients are on.
+/// ℓ(f(x, θ)), with its graph where gradients are on. Of a rank's part.
 Tensor loss_on(Problem& problem, const Batch& x);
 
 /// ∇_θ of a scalar; 0 of parameters that it does not depend on. Frees the graph.
 TensorList gradient(const Tensor& scalar, const TensorList& parameters);
+
+/// The same, of the whole batch: the mean over the ranks of their gradients.
+TensorList whole_gradient(Problem& problem, const Tensor& scalar);
 
 /// The second moments of the layers on a batch, for rules that estimate curvature; `draw` numbers
 /// the drawing of targets. Leaves buffers untouched. Throws Error(config) where the network notes
@@ -73,6 +80,8 @@ inline constexpr int64_t kStatisticsBatches = 100;
 /// and problems without such a stream, stay as they are. False where `interrupted`, polled before
 /// each batch, said true: then they are of fewer. Source: Izmailov et al. 2018.
 bool estimate_statistics(Problem& problem, const Poll& interrupted);
+/// The buffers ← their means over the ranks, each of which has seen its own part of the batches.
+void average_buffers(Problem& problem);
 
 /// Examples in a batch of an evaluation, before each of which `interrupted` is polled.
 inline constexpr int64_t kEvaluationBatch = 500;

@@ -12,7 +12,9 @@ StreamOptions stream_options(const SupervisedOptions& options, RandomStream stre
           .augmentation = options.augmentation,
           .seed = options.seed,
           .stream = stream,
-          .dtype = dtype_of(options.precision)};
+          .dtype = dtype_of(options.precision),
+          .rank = options.group->rank(),
+          .ranks = options.group->size()};
 }
 
 }  // namespace
@@ -41,6 +43,7 @@ std::unique_ptr<Problem> make_supervised(std::unique_ptr<Network> network,
   problem->validation = in_order(dataset.validation);
   problem->test = in_order(dataset.test);
   problem->seed = options.seed;
+  problem->group = options.group;
   return problem;
 }
 

@@ -19,6 +19,7 @@ struct SupervisedOptions {
   uint64_t seed = 0;
   Precision precision = Precision::float32;
   at::Device device = at::kCPU;
+  Group* group = &alone();  ///< must outlive the problem
 };
 
 /// Any network and loss on a data set, which goes to the device whole, or where it is mapped batch

@@ -37,13 +37,16 @@ int64_t discrepancy_batch_size(const Experiment& experiment, const TunerTraits& 
   return (experiment.dataset.batch_size - 1) / traits.discrepancy_share + 1;
 }
 
-SupervisedOptions problem_options(const Experiment& experiment, const Assembly& assembly) {
+SupervisedOptions problem_options(const Experiment& experiment,
+                                  const Assembly& assembly,
+                                  Group& group) {
   return {.batch_size = experiment.dataset.batch_size,
           .discrepancy_batch_size = discrepancy_batch_size(experiment, assembly.tuner->traits()),
           .augmentation = experiment.dataset.augmentation,
           .seed = static_cast<uint64_t>(experiment.seed),
           .precision = experiment.precision,
-          .device = assembly.device};
+          .device = assembly.device,
+          .group = &group};
 }
 
 TrainOptions train_options(const Experiment& experiment, const Problem& problem) {
@@ -92,20 +95,21 @@ void require_pictures(const Experiment& experiment, const Dataset& dataset) {
 std::unique_ptr<Problem> make_problem(const Experiment& experiment,
                                       const Dataset* dataset,
                                       int64_t task_seed,
+                                      Group& group,
                                       Assembly& assembly) {
-  return experiment.problem.make({.seed = static_cast<uint64_t>(experiment.seed),
-                                  .task_seed = static_cast<uint64_t>(task_seed),
-                                  .dtype = dtype_of(experiment.precision),
-                                  .device = assembly.device,
-                                  .supervised = [&] {
-                                    InitialNetwork initial = make_network(
-                                        experiment, shape_of(*dataset), assembly.device);
-                                    assembly.data.model_checksum = initial.file_checksum;
-                                    return make_supervised(std::move(initial.network),
-                                                           make_loss(experiment.loss, *dataset),
-                                                           *dataset,
-                                                           problem_options(experiment, assembly));
-                                  }});
+  return experiment.problem.make(
+      {.seed = static_cast<uint64_t>(experiment.seed),
+       .task_seed = static_cast<uint64_t>(task_seed),
+       .dtype = dtype_of(experiment.precision),
+       .device = assembly.device,
+       .supervised = [&] {
+         InitialNetwork initial = make_network(experiment, shape_of(*dataset), assembly.device);
+         assembly.data.model_checksum = initial.file_checksum;
+         return make_supervised(std::move(initial.network),
+                                make_loss(experiment.loss, *dataset),
+                                *dataset,
+                                problem_options(experiment, assembly, group));
+       }});
 }
 
 /// What is read of files: once, however many train on it. Of a toy nothing.
@@ -122,10 +126,13 @@ struct Data {
 };
 
 /// task_seed: of the experiment that this may be a member of.
-Assembly assemble_on(const Data& data, const Experiment& experiment, int64_t task_seed) {
+Assembly assemble_on(const Data& data,
+                     const Experiment& experiment,
+                     int64_t task_seed,
+                     Group& group) {
   const Dataset* dataset = data.dataset.get();
   Assembly assembly;
-  assembly.device = resolve_device(experiment.device);
+  assembly.device = resolve_device(experiment.device, group);
   assembly.threads = experiment.threads_to_use();
   if (dataset != nullptr) {
     assembly.data_bytes = bytes(*dataset, false);
@@ -142,7 +149,7 @@ Assembly assemble_on(const Data& data, const Experiment& experiment, int64_t tas
        .weight_decay_form = experiment.optimizer.weight_decay_form,
        .clip_norm = experiment.optimizer.clip_norm});
   assembly.tuner = experiment.tuner.make();
-  assembly.problem = make_problem(experiment, dataset, task_seed, assembly);
+  assembly.problem = make_problem(experiment, dataset, task_seed, group, assembly);
   if (dataset != nullptr) {
     require_fit(
         *assembly.problem, experiment.model.choice.name(), dataset->outputs(), dataset->classes);
@@ -169,6 +176,11 @@ Assembly assemble_on(const Data& data, const Experiment& experiment, int64_t tas
                     assembly.options.patience));
   }
   if (dataset != nullptr) {
+    require_examples_for_all(
+        group.size(),
+        {.examples = dataset->train.size(),
+         .own = experiment.dataset.batch_size,
+         .discrepancy = discrepancy_batch_size(experiment, assembly.tuner->traits())});
     require_batch_statistics(
         *assembly.problem,
         {.examples = dataset->train.size(),
@@ -181,10 +193,11 @@ Assembly assemble_on(const Data& data, const Experiment& experiment, int64_t tas
 
 }  // namespace
 
-at::Device resolve_device(const std::string& word) {
+at::Device resolve_device(const std::string& word, const Group& group) {
   if (word == "cpu") return at::kCPU;
   const bool available = at::Context::hasCUDA();
-  const at::Device first(at::kCUDA, 0);
+  const int64_t own = available ? group.local_rank() % static_cast<int64_t>(at::getNumGPUs()) : 0;
+  const at::Device first(at::kCUDA, static_cast<at::DeviceIndex>(own));
   if (word == "auto") return available ? first : at::Device(at::kCPU);
   if (!available) {
     throw Error(ErrorKind::config,
@@ -237,17 +250,17 @@ std::unique_ptr<Dataset> load_dataset(const Experiment& experiment) {
   return dataset;
 }
 
-std::vector<Assembly> assemble(const Experiment& experiment) {
+std::vector<Assembly> assemble(const Experiment& experiment, Group& group) {
   resolve_device(experiment.device);  // first, so that one that is not there is what is said
   const Data data(experiment);
   std::vector<Assembly> assemblies;
   if (!experiment.is_population())
-    assemblies.push_back(assemble_on(data, experiment, experiment.seed));
+    assemblies.push_back(assemble_on(data, experiment, experiment.seed, group));
   for (const PlannedMember& planned : population_of(experiment)) {
     Experiment member = experiment;
     member.seed = planned.seed;
     member.optimizer.learning_rate = planned.learning_rate;
-    assemblies.push_back(assemble_on(data, member, experiment.seed));
+    assemblies.push_back(assemble_on(data, member, experiment.seed, group));
   }
   return assemblies;
 }

@@ -31,9 +31,10 @@ struct Assembly {
   TrainOptions options;
 };
 
-/// The device that `word` names; `auto` takes the first GPU where there is one.
-/// Throws Error(config) where the device does not exist or this build cannot use it.
-at::Device resolve_device(const std::string& word);
+/// The device that `word` names; `auto` takes the first GPU where there is one, and of several
+/// ranks on a machine each the next. Throws Error(config) where the device does not exist or this
+/// build cannot use it.
+at::Device resolve_device(const std::string& word, const Group& group = alone());
 
 /// One run of a population: the experiment with a seed and an initial rate of its own.
 struct PlannedMember {
@@ -54,6 +55,7 @@ std::unique_ptr<Dataset> load_dataset(const Experiment& experiment);
 /// Loads the data, builds the model from the seed or its weights, makes the rest: for the run, or
 /// with one copy of the data for each member of a population. Throws Error: config (what cannot be
 /// together), data.
-std::vector<Assembly> assemble(const Experiment& experiment);
+/// The group divides batches among its ranks and must outlive what it trains.
+std::vector<Assembly> assemble(const Experiment& experiment, Group& group = alone());
 
 }  // namespace apo

@@ -34,7 +34,8 @@ constexpr std::array kOfTheLength = {"train.epochs",
                                      "train.patience",
                                      "train.on_divergence",
                                      "train.rollback_factor",
-                                     "train.rollback_limit"};
+                                     "train.rollback_limit",
+                                     "train.rank_patience"};
 
 using IsFree = bool (*)(const std::string& key);
 

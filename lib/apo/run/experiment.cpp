@@ -161,6 +161,10 @@ void TrainSection::visit(OptionVisitor& visitor) {
                  cuda_graph,
                  {{"auto", CudaGraph::automatic}, {"off", CudaGraph::off}},
                  "on a GPU, issue each part of a step with one call where it can be recorded");
+  visitor.real("rank_patience",
+               rank_patience,
+               Range::above(0),
+               "seconds that one of several ranks waits for the others before the run ends");
   visitor.section("average",
                   "weights averaged over the run, evaluated and saved beside those that it trains",
                   [this](OptionVisitor& v) { average.visit(v); });

@@ -70,6 +70,7 @@ struct TrainSection {
   double rollback_factor = 2;
   int64_t rollback_limit = 3;
   CudaGraph cuda_graph = CudaGraph::automatic;
+  double rank_patience = 600;
   PbtOptions population;
   void visit(OptionVisitor& visitor);
 };

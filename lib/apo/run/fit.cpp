@@ -79,6 +79,20 @@ void require_fit(Problem& problem, const std::string& model, int64_t outputs, in
                    shape_of_one(expected)));
 }
 
+void require_examples_for_all(int64_t ranks, const BatchSizes& sizes) {
+  const int64_t batch = smallest_batch(sizes.examples, sizes.own);
+  const int64_t seen = smallest_batch(sizes.examples, sizes.discrepancy);
+  if (std::min(batch, seen) >= ranks) return;
+  throw Error(ErrorKind::config,
+              fmt::format("dataset.batch_size = {}: of {} training examples a batch {}has {}, for "
+                          "{} ranks; accepted: at least one for each, in the last of an epoch, too",
+                          sizes.own,
+                          sizes.examples,
+                          batch < ranks ? "" : "of the tuner ",
+                          std::min(batch, seen),
+                          ranks));
+}
+
 void require_batch_statistics(Problem& problem, const BatchSizes& sizes, const TunerTraits& tuner) {
   if (problem.network->buffers().empty()) return;
   const int64_t batch = smallest_batch(sizes.examples, sizes.own);

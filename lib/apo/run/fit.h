@@ -21,6 +21,9 @@ struct BatchSizes {
   int64_t discrepancy = 0;
 };
 
+/// Throws Error(config) where a batch has fewer examples than there are ranks.
+void require_examples_for_all(int64_t ranks, const BatchSizes& sizes);
+
 /// Throws Error(config) where a batch of a pass is one example and BatchNorm has nothing to
 /// normalise it by: a network whose last maps are 1 × 1 has one value per channel in such a batch.
 void require_batch_statistics(Problem& problem, const BatchSizes& sizes, const TunerTraits& tuner);

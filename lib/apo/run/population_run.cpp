@@ -42,7 +42,7 @@ class PopulationRun {
     for (size_t m = 0; m < session_.assemblies().size(); ++m) {
       const Assembly& assembly = session_.assemblies()[m];
       members.push_back(
-          {*assembly.problem, *assembly.rule, *assembly.tuner, session_.files(m).observers()});
+          {*assembly.problem, *assembly.rule, *assembly.tuner, session_.files(m)->observers()});
     }
     return members;
   }
@@ -76,7 +76,7 @@ class PopulationRun {
 
   void note(const PopulationEvent& event) {
     session_.files(event.member)
-        .log()
+        ->log()
         .info(fmt::format("step {}: copies {}; learning rate {:.4g}, before {:.4g}",
                           event.step,
                           member_name(event.from),

@@ -6,6 +6,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
+#include "apo/base/group.h"
 #include "apo/run/experiment.h"
 #include "apo/trace/run_folder.h"
 #include "apo/train/observer.h"
@@ -17,7 +18,8 @@ struct RunSettings {
   Existing existing = Existing::refuse;
   bool live = false;  ///< a progress line on the terminal
   std::string log_level = "info";
-  int64_t jobs = 1;  ///< members of a population that train at a time
+  int64_t jobs = 1;         ///< members of a population that train at a time
+  Group* group = &alone();  ///< with whom it trains; who leads writes the files
   /// Called once all is checked: before, there is nothing that an interruption could lose.
   std::function<void()> on_start = [] {};
   /// Polled every step: the number of the signal that asks for the end, or 0.

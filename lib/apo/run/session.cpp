@@ -1,8 +1,12 @@
 #include "apo/run/session.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
+#include "apo/base/error.h"
 #include "apo/base/files.h"
+#include "apo/base/version.h"
 #include "apo/config/writer.h"
 #include "apo/run/resume.h"
 #include "apo/run/space.h"
@@ -26,8 +30,15 @@ Session::Session(const Experiment& experiment,
       config_(config),
       settings_(settings),
       population_(experiment.is_population()),
-      folder_(settings.folder, settings.existing),
-      checkpoints_(settings.folder / "checkpoints", experiment.train.keep_checkpoints) {}
+      checkpoints_(settings.folder / "checkpoints", experiment.train.keep_checkpoints) {
+  if (population_ && settings.group->size() > 1) {
+    throw Error(ErrorKind::config,
+                "train.population.members: several ranks train one network; accepted: 1, or one "
+                "rank");
+  }
+  settings.group->set_patience(experiment.train.rank_patience);
+  if (settings.group->leads()) folder_.emplace(settings.folder, settings.existing);
+}
 
 bool Session::is_over() const {
   return is_finished(settings_, config_);
@@ -35,12 +46,29 @@ bool Session::is_over() const {
 
 void Session::begin() {
   from_ = checkpoint_to_resume(checkpoints_, settings_, config_);
-  assemblies_ = assemble(from_ ? without_weights(experiment_) : experiment_);
+  assemblies_ = assemble(from_ ? without_weights(experiment_) : experiment_, *settings_.group);
   if (from_) check_against(*from_);
-  require_space(settings_, experiment_, assemblies_);
+  require_same_on_all_ranks();  // and from here on files may change
+  if (folder_) require_space(settings_, experiment_, assemblies_);
   settings_.on_start();
+  if (!folder_) return;
   if (!from_) remove_members_from(population_ ? assemblies_.size() : 0, folder());
   open_files();
+}
+
+/// Else they would train on one another's mistakes.
+void Session::require_same_on_all_ranks() const {
+  Group& group = *settings_.group;
+  if (group.size() == 1) return;
+  require_same(group, "program", fmt::format("{} {}", version(), commit()));
+  require_same(group, "configuration", config_.dump());
+  const State data = state_of([this](StateVisitor& v) { assemblies_.front().data.visit_state(v); });
+  std::string words;
+  for (const auto& [name, value] : data.values) {
+    std::visit([&](const auto& known) { words += fmt::format("{} {} ", name, known); }, value);
+  }
+  require_same(group, "data", words);
+  require_same(group, "checkpoint", from_ ? std::to_string(from_->step) : "none");
 }
 
 std::optional<int64_t> Session::carry(std::function<void(StateVisitor&)> content) {
@@ -61,6 +89,7 @@ void Session::restore(const Checkpoint& from) {
 }
 
 void Session::save(int64_t step, bool best, bool scheduled, std::optional<State> state) {
+  if (!folder_) return;
   checkpoints_.save({.step = step,
                      .best = best,
                      .scheduled = scheduled,
@@ -69,11 +98,12 @@ void Session::save(int64_t step, bool best, bool scheduled, std::optional<State>
 }
 
 void Session::write_average(size_t run) {
+  if (!folder_) return;
   apo::write_average(folder_of(run), config_, assemblies_[run]);
 }
 
 void Session::finish(const std::vector<RunSummary>& summaries) {
-  for (size_t run = 0; run < summaries.size(); ++run) {
+  for (size_t run = 0; run < files_.size(); ++run) {
     write_model(folder_of(run), config_, assemblies_[run]);
     files_[run]->finish(summaries[run]);
   }
@@ -83,8 +113,12 @@ std::filesystem::path Session::folder_of(size_t run) const {
   return population_ ? folder() / member_name(run) : folder();
 }
 
+int Session::signal() const {
+  return static_cast<int>(settings_.group->max(settings_.signal()));
+}
+
 Poll Session::interrupted() const {
-  return [this] { return settings_.signal() != 0; };
+  return [this] { return signal() != 0; };
 }
 
 std::string Session::section_of(size_t run) const {
@@ -100,7 +134,7 @@ void Session::check_against(const Checkpoint& from) const {
 
 void Session::open_files() {
   const bool resumed = from_.has_value();
-  folder_.claim(resumed);
+  folder_->claim(resumed);
   if (population_) write_file(folder() / "config.yaml", to_yaml(config_));
   RunSettings settings = settings_;
   settings.live = settings.live && !population_;  // members' lines would overwrite each other

@@ -53,17 +53,21 @@ class Session {
   const Experiment& experiment() const { return experiment_; }
   const RunSettings& settings() const { return settings_; }
   Checkpoints& checkpoints() { return checkpoints_; }
-  const std::filesystem::path& folder() const { return folder_.path(); }
+  const std::filesystem::path& folder() const { return settings_.folder; }
   /// One for each run.
   std::vector<Assembly>& assemblies() { return assemblies_; }
-  RunFiles& files(size_t run) { return *files_[run]; }
+  /// nullptr where another rank writes them.
+  RunFiles* files(size_t run) { return files_.empty() ? nullptr : files_[run].get(); }
   std::filesystem::path folder_of(size_t run) const;
+  /// That asks for the end, on whichever rank it came; 0: none. All ranks ask.
+  int signal() const;
   /// What the training loop polls.
   Poll interrupted() const;
 
  private:
   /// Of its files in the state.
   std::string section_of(size_t run) const;
+  void require_same_on_all_ranks() const;
   void check_against(const Checkpoint& from) const;
   void open_files();
   void visit_state(StateVisitor& visitor);
@@ -72,7 +76,7 @@ class Session {
   const nlohmann::ordered_json& config_;
   const RunSettings& settings_;
   const bool population_;
-  RunFolder folder_;
+  std::optional<RunFolder> folder_;  ///< only where this rank leads
   Checkpoints checkpoints_;
   std::optional<Checkpoint> from_;
   std::vector<Assembly> assemblies_;

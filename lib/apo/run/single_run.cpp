@@ -22,10 +22,14 @@ class Run {
         assembly_(session.assemblies().front()),
         files_(session.files(0)),
         options_(with_callbacks(assembly_.options)),
-        trainer_(
-            *assembly_.problem, *assembly_.rule, *assembly_.tuner, options_, files_.observers()) {
+        trainer_(*assembly_.problem,
+                 *assembly_.rule,
+                 *assembly_.tuner,
+                 options_,
+                 files_ ? files_->observers() : std::vector<Observer*>{}) {
     const auto step = session.carry([this](StateVisitor& visitor) { visit_state(visitor); });
-    if (step) files_.log().info(fmt::format("goes on from the checkpoint at step {}", *step));
+    if (step && files_)
+      files_->log().info(fmt::format("goes on from the checkpoint at step {}", *step));
   }
 
   RunSummary train() {
@@ -46,15 +50,20 @@ class Run {
     options.on_checkpoint = [this] { save(); };
     options.on_cut_epoch = [this] { before_cut_ = session_.state(); };
     if (train_.cuda_graph == TrainSection::CudaGraph::automatic) {
-      const auto warn = [this](const std::string& why) { files_.log().warn(why); };
+      const auto warn = [this](const std::string& why) { this->warn(why); };
       options.recorder = make_cuda_recorder(assembly_.device, warn);
     }
     return options;
   }
 
+  void warn(const std::string& words) {
+    if (files_) files_->log().warn(words);
+  }
+
   /// Not of what there is no way on from.
   void save() {
     if (trainer_.is_broken_off()) return;
+    average_buffers(*assembly_.problem);
     for (const Tensor& parameter : assembly_.problem->network->parameters()) {
       if (!parameter.isfinite().all().item<bool>()) return;
     }
@@ -79,13 +88,15 @@ class Run {
   bool roll_back() {
     const bool allowed = std::ssize(rollbacks_) < train_.rollback_limit;
     if (!rolls_back() || !allowed) return false;
+    session_.checkpoints().wait();
+    session_.signal();  // no rank reads what another still writes
     const auto checkpoint = session_.checkpoints().newest_scheduled(
-        [this](const std::string& damage) { files_.log().warn(damage); });
+        [this](const std::string& damage) { warn(damage); });
     if (!checkpoint) return false;
     RollbackRecord record{trainer_.diverged_at(), checkpoint->step, 0};
     std::vector<RollbackRecord> told = rollbacks_;
     session_.restore(*checkpoint);
-    for (size_t i = rollbacks_.size(); i < told.size(); ++i) files_.tell_again(told[i]);
+    for (size_t i = rollbacks_.size(); files_ && i < told.size(); ++i) files_->tell_again(told[i]);
     // In a row, from the last one back.
     const auto other = std::find_if(told.rbegin(), told.rend(), [&](const RollbackRecord& before) {
       return before.to_step != checkpoint->step;
@@ -93,7 +104,9 @@ class Run {
     const auto repeats = static_cast<double>(other - told.rbegin() + 1);
     trainer_.scale_learning_rate(std::pow(train_.rollback_factor, -repeats));
     record.learning_rate = trainer_.learning_rate();
-    for (Observer* observer : files_.observers()) observer->on_rollback(record);
+    if (files_) {
+      for (Observer* observer : files_->observers()) observer->on_rollback(record);
+    }
     told.push_back(record);
     rollbacks_ = std::move(told);
     return true;
@@ -102,7 +115,7 @@ class Run {
   Session& session_;
   const TrainSection& train_;
   Assembly& assembly_;
-  RunFiles& files_;
+  RunFiles* files_;  ///< nullptr: another rank's
   TrainOptions options_;
   Trainer trainer_;
   std::vector<RollbackRecord> rollbacks_;
@@ -115,7 +128,7 @@ int train_run(Session& session) {
   Run run(session);
   const RunSummary summary = run.train();
   session.finish({summary});
-  return exit_code_of(summary, session.settings().signal());
+  return exit_code_of(summary, session.signal());
 }
 
 }  // namespace apo

@@ -117,7 +117,22 @@ Trainer::Gradient Trainer::differentiate(const Batch& x) {
   const Tensor z = problem_.network->forward(x.inputs);
   const Tensor loss = problem_.loss->value(z, x);
   TensorList g = observe(rule_, problem_, x, loss, xi_);
-  return {loss.detach(), problem_.loss->correct(z, x), std::move(g), positions_of(z), z.size(-1)};
+  Gradient at{
+      loss.detach(), problem_.loss->correct(z, x), std::move(g), positions_of(z), z.size(-1)};
+  if (x.of > 0) make_whole(at, x);
+  return at;
+}
+
+/// What is told of the rank's part becomes that of the whole batch.
+void Trainer::make_whole(Gradient& at, const Batch& x) const {
+  Group& group = *problem_.group;
+  std::vector<Tensor*> parts = {&at.loss};
+  if (at.correct.defined()) {
+    at.correct = at.correct.to(at::kDouble) * group.size();
+    parts.push_back(&at.correct);
+  }
+  average(group, parts);
+  at.positions = at.positions / x.inputs.size(0) * x.of;
 }
 
 void Trainer::tune(const StepContext& context) {
@@ -165,6 +180,7 @@ void Trainer::end_epoch() {
   if (log_.diverged()) return;
   clock_.stop();
   draw_for_step(problem_, t_);
+  average_buffers(problem_);
   const int64_t per_epoch = problem_.batches->steps_per_pass();
   if (t_ % per_epoch != 0) options_.on_cut_epoch();
   const int64_t epoch = (t_ + per_epoch - 1) / per_epoch;

@@ -117,6 +117,7 @@ class Trainer {
   /// False where it was interrupted before step 0, of which then nothing remains.
   bool take_step();
   Gradient differentiate(const Batch& x);
+  void make_whole(Gradient& at, const Batch& x) const;
   void judge_by_chance(const Gradient& at);
   void tune(const StepContext& context);
   bool is_interrupted() const {

@@ -72,8 +72,11 @@ void check_discrepancy(const ApoOptions& options, const Problem& problem) {
 
 Batch seen_of(const Batch& batch, const TunerTraits& traits) {
   if (traits.share == 1 || !batch.inputs.defined()) return batch;
-  const int64_t count = (batch.inputs.size(0) - 1) / traits.share + 1;
-  return batch.mapped([&](const Tensor& t) { return t.narrow(0, 0, count); });
+  const auto some_of = [&](int64_t count) { return (count - 1) / traits.share + 1; };
+  const int64_t count = some_of(batch.inputs.size(0));
+  Batch seen = batch.mapped([&](const Tensor& t) { return t.narrow(0, 0, count); });
+  if (seen.of > 0) seen.of = some_of(seen.of);
+  return seen;
 }
 
 std::unique_ptr<Tuner> make_apo(const ApoOptions& options) {

@@ -26,9 +26,9 @@ constexpr double kFirstLook = 1e-3;
 /// docs/default.md.
 constexpr double kHorizon = 2.0 / 3;
 
-/// √ of the mean square over positions of the outputs' norm, a scalar.
-Tensor norm(const Tensor& z, const OutputLoss& of) {
-  return of.mean(z.square().sum(-1)).to(at::kDouble).sqrt();
+/// √ of the mean square over positions of the outputs' norm, a scalar. Of the whole batch.
+Tensor norm(const Tensor& z, const OutputLoss& of, Group& group) {
+  return mean(group, of.mean(z.square().sum(-1)).to(at::kDouble)).sqrt();
 }
 
 /// Square root of the sum of squares over all of a network's parameters.
@@ -130,13 +130,16 @@ class Movement : public Tuner {
     const Tensor z = network.forward(inputs.x_tilde.inputs);
     const SwapGuard parameters(network.parameters(), next);
     const Tensor moved = network.forward(inputs.x_tilde.inputs) - z;
-    return {norm(z, loss).maximum(smallest_size(z, loss)), (norm(moved, loss) / epsilon).square()};
+    Group& group = *context.problem.group;
+    return {norm(z, loss, group).maximum(smallest_size(z, loss, group)),
+            (norm(moved, loss, group) / epsilon).square()};
   }
 
   /// A network that says nothing yet would never move.
-  static Tensor smallest_size(const Tensor& z, const OutputLoss& loss) {
+  static Tensor smallest_size(const Tensor& z, const OutputLoss& loss, Group& group) {
     const Tensor& y = loss.x.targets;
-    if (!loss.loss.has_classes() && y.defined() && y.sizes() == z.sizes()) return norm(y, loss);
+    if (!loss.loss.has_classes() && y.defined() && y.sizes() == z.sizes())
+      return norm(y, loss, group);
     return at::full({}, loss.loss.has_classes() ? 1.0 : 0.0, z.options().dtype(at::kDouble));
   }
 

@@ -56,18 +56,33 @@ Tensor minimiser(ProximalObjective& objective,
 
 }  // namespace
 
+Batch joined(const Batch& one, const Batch& other) {
+  const auto both = [](const Tensor& a, const Tensor& b) {
+    return a.defined() ? at::cat({a, b}) : a;
+  };
+  Batch whole{both(one.inputs, other.inputs),
+              both(one.targets, other.targets),
+              both(one.weights, other.weights)};
+  if (one.of == 0) return whole;
+  const auto weight_of = [](const Batch& x) {
+    return x.weights.defined() ? x.weights.sum() : x.share.new_full({}, x.inputs.size(0));
+  };
+  // A part of the share s of a whole weighs s times the mean part of that.
+  const Tensor mean_part = weight_of(one) / one.share + weight_of(other) / other.share;
+  whole.of = one.of + other.of;
+  whole.share = (weight_of(one) + weight_of(other)) / mean_part;
+  return whole;
+}
+
 bool has_enough_examples(const Batch& x) {
-  return !x.inputs.defined() || x.inputs.size(0) >= kEnoughExamples;
+  return !x.inputs.defined() || x.examples() >= kEnoughExamples;
 }
 
 Batch enough_examples(Problem& problem, const Batch& x) {
   if (has_enough_examples(x)) return x;
   Batch enough = x;
   while (!has_enough_examples(enough)) {
-    const Batch more = problem.discrepancy_batches->next();
-    enough.inputs = at::cat({enough.inputs, more.inputs});
-    enough.targets = at::cat({enough.targets, more.targets});
-    if (x.weights.defined()) enough.weights = at::cat({enough.weights, more.weights});
+    enough = joined(enough, problem.discrepancy_batches->next());
   }
   return enough;
 }
@@ -75,7 +90,7 @@ Batch enough_examples(Problem& problem, const Batch& x) {
 double loss_of(Problem& problem, const Batch& x) {
   const at::NoGradGuard no_grad;
   const SwapGuard buffers = kept_buffers(*problem.network);
-  return to_double(loss_on(problem, x));
+  return to_double(mean(*problem.group, loss_on(problem, x)));
 }
 
 Tensor search_all_rates(ProximalObjective& objective,
@@ -124,7 +139,8 @@ bool survives(const StepContext& context,
     draw_for_step(problem, context.step + t);
     const Batch x = problem.discrepancy_batches->next();
     const Tensor loss = loss_on(problem, x);
-    const double found = judge.inputs.defined() ? loss_of(problem, judge) : to_double(loss);
+    const double found =
+        judge.inputs.defined() ? loss_of(problem, judge) : to_double(mean(*problem.group, loss));
     if (!(found <= limit)) return false;  // so is NaN
     if (t == steps || context.interrupted()) return true;
     g = observe(context.rule, problem, x, loss, xi);

@@ -20,7 +20,7 @@ TensorList clipped(TensorList g, double bound) {
 TensorList observe(
     const UpdateRule& rule, Problem& problem, const Batch& x, const Tensor& loss, Statistics& xi) {
   const TensorList& theta = problem.network->parameters();
-  TensorList g = clipped(gradient(loss, theta), rule.clip_norm());
+  TensorList g = clipped(whole_gradient(problem, loss), rule.clip_norm());
   g = with_coupled_decay(theta, std::move(g), rule.coupled_decay());
   rule.observe_curvature(problem, x, xi);
   rule.observe(g, xi);

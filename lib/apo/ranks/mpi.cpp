@@ -1,0 +1,176 @@
+#include <ATen/core/Tensor.h>
+#include <fmt/format.h>
+#include <mpi.h>
+#include <sched.h>
+
+#include <chrono>
+#include <list>
+#include <utility>
+
+#include "apo/base/error.h"
+#include "apo/base/terminal.h"
+#include "apo/ranks/ranks.h"
+
+namespace apo {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+void check(int result) {
+  if (result == MPI_SUCCESS) return;
+  std::string text(MPI_MAX_ERROR_STRING, '\0');
+  int length = 0;
+  MPI_Error_string(result, text.data(), &length);
+  text.resize(static_cast<size_t>(length));
+  throw Error(ErrorKind::output, "MPI: " + text);
+}
+
+MPI_Datatype type_of(const Tensor& t) {
+  switch (t.scalar_type()) {
+    case at::kFloat:
+      return MPI_FLOAT;
+    case at::kDouble:
+      return MPI_DOUBLE;
+    case at::kLong:
+      return MPI_INT64_T;
+    default:
+      throw std::logic_error("MPI sums float32, float64 and int64");
+  }
+}
+
+/// All ranks of MPI_COMM_WORLD. Tensors of a GPU go through the host's memory.
+class MpiGroup : public Group {
+ public:
+  MpiGroup() {
+    int provided = 0;
+    check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided));
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+    check(MPI_Comm_rank(MPI_COMM_WORLD, &rank_));
+    check(MPI_Comm_size(MPI_COMM_WORLD, &size_));
+    MPI_Comm here = MPI_COMM_NULL;
+    check(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &here));
+    check(MPI_Comm_rank(here, &local_rank_));
+    check(MPI_Comm_size(here, &local_size_));
+    MPI_Comm_free(&here);
+  }
+  ~MpiGroup() override { MPI_Finalize(); }
+  MpiGroup(const MpiGroup&) = delete;
+  MpiGroup& operator=(const MpiGroup&) = delete;
+
+  int64_t rank() const override { return rank_; }
+  int64_t size() const override { return size_; }
+  int64_t local_rank() const override { return local_rank_; }
+  int64_t local_size() const override { return local_size_; }
+
+  void begin_sum(Tensor& t) override {
+    Sum& sum = sums_.emplace_back(Sum{t, t.is_cpu() ? t : t.to(at::kCPU), MPI_REQUEST_NULL});
+    check(MPI_Iallreduce(MPI_IN_PLACE,
+                         sum.host.mutable_data_ptr(),
+                         static_cast<int>(sum.host.numel()),
+                         type_of(sum.host),
+                         MPI_SUM,
+                         MPI_COMM_WORLD,
+                         &sum.request));
+  }
+
+  void push() override {
+    for (Sum& sum : sums_) is_done(sum.request);
+  }
+
+  void finish_sums() override {
+    for (Sum& sum : sums_) {
+      wait(sum.request);
+      if (!sum.target.is_cpu()) sum.target.copy_(sum.host);
+    }
+    sums_.clear();
+  }
+
+  int64_t max(int64_t value) override {
+    MPI_Request request = MPI_REQUEST_NULL;
+    check(MPI_Iallreduce(
+        MPI_IN_PLACE, &value, 1, MPI_INT64_T, MPI_MAX, MPI_COMM_WORLD, &request));
+    wait(request);
+    return value;
+  }
+
+  std::vector<std::string> gather(const std::string& word) override {
+    std::string padded = word;
+    padded.resize(static_cast<size_t>(max(std::ssize(word))));
+    std::string all(padded.size() * static_cast<size_t>(size_), '\0');
+    const int length = static_cast<int>(padded.size());
+    MPI_Request request = MPI_REQUEST_NULL;
+    check(MPI_Iallgather(padded.data(),
+                         length,
+                         MPI_CHAR,
+                         all.data(),
+                         length,
+                         MPI_CHAR,
+                         MPI_COMM_WORLD,
+                         &request));
+    wait(request);
+    std::vector<std::string> words;
+    for (int rank = 0; rank < size_; ++rank) {
+      words.emplace_back(all.substr(static_cast<size_t>(rank * length), padded.size()).c_str());
+    }
+    return words;
+  }
+
+  void abort(int exit_code) override { MPI_Abort(MPI_COMM_WORLD, exit_code); }
+
+  void set_patience(double seconds) override { patience_ = std::chrono::duration<double>(seconds); }
+
+ private:
+  /// A tensor's sum under way.
+  struct Sum {
+    Tensor target;
+    Tensor host;  ///< what MPI works on
+    MPI_Request request;
+  };
+
+  static bool is_done(MPI_Request& request) {
+    int done = 0;
+    check(MPI_Test(&request, &done, MPI_STATUS_IGNORE));
+    return done != 0;
+  }
+
+  /// Lets others have the core, for there may be more ranks than cores.
+  void wait(MPI_Request& request) {
+    const Clock::time_point begin = Clock::now();
+    while (!is_done(request)) {
+      sched_yield();
+      if (Clock::now() - begin > patience_) give_up();
+    }
+  }
+
+  void give_up() {
+    say(fmt::format("apo-train: error: rank {} of {} has waited {:g} seconds for the others, of "
+                    "which one is gone or stands still; the same command with --resume goes on "
+                    "from the last checkpoint\n",
+                    rank_,
+                    size_,
+                    patience_.count()));
+    abort(1);
+  }
+
+  int rank_ = 0;
+  int size_ = 1;
+  int local_rank_ = 0;
+  int local_size_ = 1;
+  std::chrono::duration<double> patience_{600};
+  std::list<Sum> sums_;  // requests stay where they are
+};
+
+}  // namespace
+
+std::unique_ptr<Group> join_mpi() {
+  return std::make_unique<MpiGroup>();
+}
+
+std::string mpi_version() {
+  std::string text(MPI_MAX_LIBRARY_VERSION_STRING, '\0');
+  int length = 0;
+  MPI_Get_library_version(text.data(), &length);
+  return text.substr(0, text.find_first_of(",\0", 0, 2));
+}
+
+}  // namespace apo

@@ -1,0 +1,22 @@
+// How ranks come together: whoever started them tells each by the environment that there are others.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "apo/base/group.h"
+
+namespace apo {
+
+/// Of the processes that mpirun or srun started together with this one; of one rank where it was
+/// started alone. To be called once. Throws Error(config) where there are others and this build, or
+/// what started them, has no engine for them.
+std::unique_ptr<Group> join_ranks();
+
+/// MPI's. Pre: MPI started this process.
+std::unique_ptr<Group> join_mpi();
+
+/// Of the MPI that this build has: "Open MPI v4.1.4"; "none".
+std::string mpi_version();
+
+}  // namespace apo
