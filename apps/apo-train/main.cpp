@@ -48,14 +48,6 @@ constexpr std::chrono::seconds kFirstHasSpoken{2};
 /// Those that were started with this process. Until it has asked, it is alone.
 std::unique_ptr<Group> ranks = std::make_unique<Group>();
 
-/// Ranks of a machine share its cores, where nobody says how many threads each has.
-Experiment sharing_cores(Experiment experiment) {
-  if (experiment.threads == 0 && ranks->local_size() > 1) {
-    experiment.threads = std::max<int64_t>(1, usable_cores() / ranks->local_size());
-  }
-  return experiment;
-}
-
 int run_planned(const PlannedRun& planned, const Flags& flags) {
   const bool live =
       flags.progress == "on" || (flags.progress == "auto" && can_redraw(STDERR_FILENO));
@@ -72,7 +64,7 @@ int run_planned(const PlannedRun& planned, const Flags& flags) {
                              .group = ranks.get(),
                              .on_start = watch_signals,
                              .signal = received_signal};
-  const Experiment experiment = sharing_cores(planned.experiment);
+  const Experiment experiment = sharing_cores(planned.experiment, *ranks);
   set_up_process(experiment);
   return run(experiment, planned.config, settings);
 }

@@ -99,8 +99,8 @@ class Faults(RanksTest):
     def test_what_is_wrong_is_said_once_and_ends_all(self):
         for words, says in ((("--set", "optimizer.name=adm"), "adm"),
                             (("--set", "dataset.train_examples=201"), "for 2 ranks"),
-                            (("--set", "train.population.members=2"), "several ranks train one network"),
-                            (("--set", "seed=[0, 1]"), "--run-index")):
+                            (("--set", "train.population.members=2", "--set", "optimizer.learning_rate=0.1", "--set", "tuner={name: constant}"), "several ranks train one network"),
+                            (("--set", "grid.seed=[0, 1]"), "--run-index")):
             result = self.on(2, *words)
             self.assertEqual(result.returncode, 2, result.stderr)
             (line,) = self.lines_of_ours(result.stderr)

@@ -3,7 +3,10 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <cstdlib>
+
+#include "apo/base/system.h"
 
 namespace apo {
 namespace {
@@ -28,6 +31,13 @@ void set_up_process(const Experiment& experiment) {
   at::globalContext().setAllowTF32CuDNN(tf32);
   const bool on_gpu = experiment.device != "cpu" && at::Context::hasCUDA();
   if (on_gpu) choose_algorithms(experiment.deterministic);
+}
+
+Experiment sharing_cores(Experiment experiment, const Group& group) {
+  if (experiment.threads == 0 && group.local_size() > 1) {
+    experiment.threads = std::max<int64_t>(1, usable_cores() / group.local_size());
+  }
+  return experiment;
 }
 
 void use_threads(int64_t threads) {
