@@ -19,8 +19,7 @@ namespace apo::test {
 /// What the threads share. One at a time works, for some of LibTorch's state is the process's:
 /// generators, levels of forward differentiation.
 struct Meeting {
-  explicit Meeting(int64_t ranks)
-      : barrier(ranks), tensors(ranks), numbers(ranks), words(ranks) {}
+  explicit Meeting(int64_t ranks) : barrier(ranks), tensors(ranks), numbers(ranks), words(ranks) {}
   void meet() {
     turn.unlock();
     barrier.arrive_and_wait();

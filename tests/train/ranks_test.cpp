@@ -33,7 +33,8 @@ Dataset data_of(Targets kind) {
   at::Generator generator = make_generator(0, RandomStream::synthetic_data);
   const auto part = [&](int64_t count) {
     const Tensor x = at::randn({count, 4}, generator, at::kDouble);
-    const Tensor y = kind == Targets::numbers ? x.narrow(1, 0, 3).sin() : x.narrow(1, 0, 3).argmax(1);
+    const Tensor y =
+        kind == Targets::numbers ? x.narrow(1, 0, 3).sin() : x.narrow(1, 0, 3).argmax(1);
     const bool weighted = kind == Targets::weighted_classes;
     return Split{x, y, weighted ? at::rand({count}, generator, at::kDouble) : Tensor()};
   };
@@ -132,7 +133,8 @@ TEST(Ranks, WeighExamplesAsOneDoes) {
 
 TEST(Ranks, LearnRealNumbersAsOneDoes) {
   for (const char* rule : {"adam", "kfac"}) {
-    for (const char* tuner : {"movement", "apo_robust"}) expect_as_one(3, rule, tuner, Targets::numbers);
+    for (const char* tuner : {"movement", "apo_robust"})
+      expect_as_one(3, rule, tuner, Targets::numbers);
   }
 }
 
@@ -149,7 +151,7 @@ TEST(Ranks, FindTheFirstRateThatOneFinds) {
   for (const int64_t ranks : {1, 2}) {
     for (const char* tuner : {"movement", "apo_robust"}) {
       std::vector<double> rates(ranks);
-          test::on_ranks(ranks, [&](Group& group) {
+      test::on_ranks(ranks, [&](Group& group) {
         const auto problem = problem_of(Targets::classes, group);
         const auto rule = make_sgd({}, {.learning_rate = 1});
         const auto tuned = test::make_tuner(tuner);

@@ -87,8 +87,7 @@ class MpiGroup : public Group {
 
   int64_t max(int64_t value) override {
     MPI_Request request = MPI_REQUEST_NULL;
-    check(MPI_Iallreduce(
-        MPI_IN_PLACE, &value, 1, MPI_INT64_T, MPI_MAX, MPI_COMM_WORLD, &request));
+    check(MPI_Iallreduce(MPI_IN_PLACE, &value, 1, MPI_INT64_T, MPI_MAX, MPI_COMM_WORLD, &request));
     wait(request);
     return value;
   }
@@ -99,14 +98,8 @@ class MpiGroup : public Group {
     std::string all(padded.size() * static_cast<size_t>(size_), '\0');
     const int length = static_cast<int>(padded.size());
     MPI_Request request = MPI_REQUEST_NULL;
-    check(MPI_Iallgather(padded.data(),
-                         length,
-                         MPI_CHAR,
-                         all.data(),
-                         length,
-                         MPI_CHAR,
-                         MPI_COMM_WORLD,
-                         &request));
+    check(MPI_Iallgather(
+        padded.data(), length, MPI_CHAR, all.data(), length, MPI_CHAR, MPI_COMM_WORLD, &request));
     wait(request);
     std::vector<std::string> words;
     for (int rank = 0; rank < size_; ++rank) {
@@ -143,7 +136,8 @@ class MpiGroup : public Group {
   }
 
   void give_up() {
-    say(fmt::format("apo-train: error: rank {} of {} has waited {:g} seconds for the others, of "
+    say(
+        fmt::format("apo-train: error: rank {} of {} has waited {:g} seconds for the others, of "
                     "which one is gone or stands still; the same command with --resume goes on "
                     "from the last checkpoint\n",
                     rank_,

@@ -1,4 +1,5 @@
-// How ranks come together: whoever started them tells each by the environment that there are others.
+// How ranks come together: whoever started them tells each by the environment that there are
+// others.
 #pragma once
 
 #include <memory>
