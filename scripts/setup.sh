@@ -18,7 +18,7 @@ packages=(
   python3 python3-pip unzip curl                              # to fetch LibTorch and data sets
   libcli11-dev libcsv-dev libfmt-dev libisal-dev libjemalloc-dev libjs-chart.js libmatio-dev libpng-dev libprotobuf-dev libspdlog-dev libturbojpeg0-dev libyaml-cpp-dev
   libopenmpi-dev nlohmann-json3-dev openmpi-bin protobuf-compiler zlib1g-dev
-  libgmock-dev libgtest-dev python3-jsonschema                  # to test
+  libgmock-dev libgtest-dev procps python3-jsonschema           # to test
   dataset-fashion-mnist                                         # for the quickstart
 )
 developer_packages=(chromium chromium-driver clang-14 clang-format-14 clang-tidy-14 gcovr libbenchmark-dev libclang-rt-14-dev munge parallel
