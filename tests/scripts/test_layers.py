@@ -56,6 +56,11 @@ class Layers(unittest.TestCase):
         files = {path for path in sources() if any(lines_with(setters, path))}
         self.assertEqual(files, {LIB / "run" / "process.cpp"})
 
+    def test_every_file_of_tests_in_python_is_run(self):
+        listed = set(re.findall(r"\w+", (ROOT / "tests" / "CMakeLists.txt").read_text(encoding="utf-8")))
+        files = [path for folder in ("end_to_end", "scripts") for path in (ROOT / "tests" / folder).glob("test_*.py")]
+        self.assertEqual([path.name for path in files if path.stem.removeprefix("test_") not in listed], [])
+
     def test_the_program_is_small(self):
         files = [path for path in (ROOT / "apps" / "apo-train").iterdir() if path.is_file()]
         lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files)
