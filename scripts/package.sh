@@ -6,7 +6,7 @@
 #   wheel            for pip, beside PyTorch
 #   --cpu, --cuda    see scripts/setup.sh; a program for GPUs runs with a LibTorch for GPUs alone, one for CPUs with any
 #   --with-libtorch  the archive holds LibTorch too; else the launcher finds one where it runs
-# Environment: APO_PRESET, a preset of CMakePresets.json; default: default
+# Environment: APO_PRESET, a preset of CMakePresets.json; default: package, which has no MPI
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
