@@ -104,3 +104,15 @@ def normalised(pixels, about):
     statistics = json.loads(about["normalisation"])
     mean, std = (torch.tensor(statistics[key], dtype=torch.float64).view(-1, 1, 1) for key in ("mean", "std"))
     return (pixels.double() / 255 - mean) / std
+
+
+def assert_same(test, ours, plain, tensors, model, weights_to):
+    """The program's losses are the loop's to 1e-8; its weights `tensors` have the names of the model that the loop has trained, and its values."""
+    test.assertEqual(len(ours), len(plain))
+    difference = max(abs(own - other) for own, other in zip(ours, plain))
+    print(f"{len(plain)} steps, losses {plain[0]:.4f} to {plain[-1]:.4f}, greatest difference {difference:.1e}", end=" ", flush=True)
+    test.assertLess(difference, 1e-8)
+    trained = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    model.load_state_dict(tensors)  # every name, and no other
+    for name, tensor in model.state_dict().items():
+        test.assertLess((tensor - trained[name]).abs().max().item(), weights_to, name)

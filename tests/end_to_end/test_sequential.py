@@ -152,14 +152,7 @@ class BesidePyTorch(ApoTrainTest):
         pixels, labels = plain_loop.synthetic(50, 10, 1, 8, 8)
         plain = plain_loop.losses(model, plain_loop.normalised(pixels, about), labels, 20, 4, 0.1)
         ours = self.trace("layers")["steps"]["loss"]
-        self.assertEqual(len(ours), len(plain))
-        difference = max(abs(own - other) for own, other in zip(ours, plain))
-        print(f"{len(plain)} steps, losses {plain[0]:.4f} to {plain[-1]:.4f}, greatest difference {difference:.1e}", end=" ", flush=True)
-        self.assertLess(difference, 1e-8)
-        trained = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-        model.load_state_dict(tensors)  # every name, and no other
-        for name, tensor in model.state_dict().items():
-            self.assertLess((tensor - trained[name]).abs().max().item(), 1e-8, name)
+        plain_loop.assert_same(self, ours, plain, tensors, model, weights_to=1e-8)
 
     def test_its_weights_give_the_same_logits_in_torch_nn_sequential(self):
         self.write("layers.yaml", CONFIG)

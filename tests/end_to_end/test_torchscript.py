@@ -106,14 +106,7 @@ class BesidePyTorch(ApoTrainTest):
         x, y = data(about)
         plain = plain_loop.losses(model.double().train(), x, y, 20, epochs, rate, getattr(plain_loop, loss_of))
         ours = self.trace("smoke")["steps"]["loss"]
-        self.assertEqual(len(ours), len(plain))
-        difference = max(abs(own - other) for own, other in zip(ours, plain))
-        print(f"{len(plain)} steps, losses {plain[0]:.4f} to {plain[-1]:.4f}, greatest difference {difference:.1e}", end=" ", flush=True)
-        self.assertLess(difference, 1e-8)
-        trained = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-        model.load_state_dict(tensors)  # every name, and no other
-        for name, tensor in model.state_dict().items():
-            self.assertLess((tensor - trained[name]).abs().max().item(), 1e-6, name)
+        plain_loop.assert_same(self, ours, plain, tensors, model, weights_to=1e-6)
 
     def compare_on_pictures(self, model, channels, side):
         pixels, labels = plain_loop.synthetic(50, 10, channels, side, side)

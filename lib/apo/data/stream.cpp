@@ -65,7 +65,8 @@ Draws::Draw Draws::next() {
   const auto part = [&](const Tensor& t) {
     return t.defined() ? t.narrow(0, begin + own.begin, own.count) : t;
   };
-  return {part(order_), order_.narrow(0, begin, size), part(offsets_), part(flips_), position_};
+  const Tensor whole = options_.ranks > 1 ? order_.narrow(0, begin, size) : Tensor();
+  return {part(order_), whole, part(offsets_), part(flips_), position_};
 }
 
 void Draws::go_to(StreamPosition position) {

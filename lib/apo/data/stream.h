@@ -44,7 +44,7 @@ class Draws {
 
   struct Draw {
     Tensor chosen;         ///< int64 [B]: the rank's part
-    Tensor whole;          ///< int64: of all ranks
+    Tensor whole;          ///< int64: of all ranks; undefined: there is one
     Tensor offsets;        ///< int64 [B, 2] in [0, 8], crop_flip only
     Tensor flips;          ///< bool [B], crop_flip only
     StreamPosition after;  ///< where the stream is then

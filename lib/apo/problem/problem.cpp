@@ -193,10 +193,9 @@ bool estimate_statistics(Problem& problem, const Poll& interrupted) {
 }
 
 void average_buffers(Problem& problem) {
+  if (problem.group->size() == 1) return;
   const at::NoGradGuard no_grad;
-  for (Tensor& buffer : problem.network->buffers()) {
-    if (problem.group->size() > 1) buffer.copy_(mean(*problem.group, buffer));
-  }
+  for (Tensor& buffer : problem.network->buffers()) buffer.copy_(mean(*problem.group, buffer));
 }
 
 std::optional<Metrics> evaluate(Problem& problem, Part part, const Poll& interrupted) {

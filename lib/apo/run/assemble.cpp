@@ -176,17 +176,12 @@ Assembly assemble_on(const Data& data,
                     assembly.options.patience));
   }
   if (dataset != nullptr) {
-    require_examples_for_all(
-        group.size(),
-        {.examples = dataset->train.size(),
-         .own = experiment.dataset.batch_size,
-         .discrepancy = discrepancy_batch_size(experiment, assembly.tuner->traits())});
-    require_batch_statistics(
-        *assembly.problem,
-        {.examples = dataset->train.size(),
-         .own = experiment.dataset.batch_size,
-         .discrepancy = discrepancy_batch_size(experiment, assembly.tuner->traits())},
-        assembly.tuner->traits());
+    const TunerTraits& tuner = assembly.tuner->traits();
+    const BatchSizes sizes{.examples = dataset->train.size(),
+                           .own = experiment.dataset.batch_size,
+                           .discrepancy = discrepancy_batch_size(experiment, tuner)};
+    require_examples_for_all(group.size(), sizes);
+    require_batch_statistics(*assembly.problem, sizes, tuner);
   }
   return assembly;
 }
