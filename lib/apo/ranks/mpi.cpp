@@ -1,4 +1,5 @@
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/empty_like.h>
 #include <fmt/format.h>
 #include <mpi.h>
 #include <sched.h>
@@ -63,8 +64,11 @@ class MpiGroup : public Group {
   int64_t local_size() const override { return local_size_; }
 
   void begin_sum(Tensor& t) override {
-    Sum& sum = sums_.emplace_back(Sum{t, t.is_cpu() ? t : t.to(at::kCPU), MPI_REQUEST_NULL});
-    check(MPI_Iallreduce(MPI_IN_PLACE,
+    // Not in place, for Open MPI's ring is not for that: it sends 2 bytes for each, a tree 2 log₂ n.
+    const Tensor mine = t.is_cpu() ? t.clone() : t.to(at::kCPU);
+    const Tensor host = t.is_cpu() ? t : at::empty_like(mine);
+    Sum& sum = sums_.emplace_back(Sum{t, host, mine, MPI_REQUEST_NULL});
+    check(MPI_Iallreduce(sum.mine.const_data_ptr(),
                          sum.host.mutable_data_ptr(),
                          static_cast<int>(sum.host.numel()),
                          type_of(sum.host),
@@ -116,7 +120,8 @@ class MpiGroup : public Group {
   /// A tensor's sum under way.
   struct Sum {
     Tensor target;
-    Tensor host;  ///< what MPI works on
+    Tensor host;  ///< what MPI writes
+    Tensor mine;  ///< what it reads
     MPI_Request request;
   };
 
