@@ -170,6 +170,7 @@ void use_model(const Flags& flags) {
 }
 
 int run_program(int argc, char** argv) {
+  if (has_others()) wait_briefly(argv);  // begins anew, which ranks that have met cannot
   ranks = join_ranks();
   if (!ranks->leads()) be_silent();
   const Flags flags = parse_flags(argc, argv);
