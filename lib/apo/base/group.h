@@ -10,6 +10,14 @@
 
 namespace apo {
 
+/// What one rank has given the others since they came together, and how long it stood there.
+struct Traffic {
+  int64_t messages = 0;
+  int64_t bytes = 0;           ///< of the tensors summed, each counted once
+  double waiting_seconds = 0;  ///< in calls of the group: to begin a message or to wait for its end
+  double seconds = 0;          ///< since they came together
+};
+
 /// Ranks call the same things in the same order, and each call ends on all of them. This one is of
 /// a single rank, for which nothing needs to be done; ranks/ has the others.
 class Group {
@@ -44,6 +52,8 @@ class Group {
   /// Ends the process, and those of all other ranks with the same exit code; returns where there
   /// are none.
   virtual void abort(int /*exit_code*/) {}
+
+  virtual Traffic traffic() const { return {}; }
 };
 
 /// Of one rank.

@@ -226,6 +226,13 @@ nlohmann::ordered_json to_json(const RunSummary& summary) {
   if (const auto& average = summary.final_average) {
     json["average"] = {{"train", to_json(average->train)}, {"test", to_json(average->test)}};
   }
+  if (summary.ranks > 1) {
+    json["ranks"] = {{"size", summary.ranks},
+                     {"messages", summary.traffic.messages},
+                     {"bytes", summary.traffic.bytes},
+                     {"waiting_seconds", summary.traffic.waiting_seconds},
+                     {"seconds", summary.traffic.seconds}};
+  }
   if (summary.final_learned_rate) json["learned_rate"] = *summary.final_learned_rate;
   return json;
 }

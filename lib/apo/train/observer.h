@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "apo/base/group.h"
 #include "apo/problem/problem.h"
 #include "apo/tuning/tuner.h"
 
@@ -97,6 +98,8 @@ struct RunSummary {
   double meta_share = 0;  ///< of wall_seconds
   int64_t meta_skipped = 0;
   int64_t peak_memory_bytes = 0;
+  int64_t ranks = 1;
+  Traffic traffic;  ///< of the first rank, in this process
 };
 
 /// Records arrive in order, on the training thread.

@@ -275,6 +275,8 @@ RunSummary Trainer::conclude() {
   summary.meta_share = meta_clock_.seconds() / summary.wall_seconds;
   summary.meta_skipped = log_.skipped();
   summary.peak_memory_bytes = peak_memory_bytes(theta().front().device());
+  summary.ranks = problem_.group->size();
+  summary.traffic = problem_.group->traffic();
   for (Observer* observer : observers_) observer->on_end(summary);
   return summary;
 }
