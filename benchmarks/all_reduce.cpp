@@ -1,7 +1,8 @@
-// How long a sum over ranks takes, whatever starts them: mpirun -n N apo-all-reduce ROUNDS TOTAL BYTES…
-// For each number of bytes, TOTAL bytes of float32 are summed in messages of that many, all under way
-// at once as the buckets of a gradient are; 0 stands for a lone message of a double, as the numbers of
-// a meta step are. The first rank prints JSON: the seconds of each round, of the slowest rank.
+// How long a sum over ranks takes, whatever starts them: mpirun -n N apo-all-reduce ROUNDS TOTAL
+// BYTES… For each number of bytes, TOTAL bytes of float32 are summed in messages of that many, all
+// under way at once as the buckets of a gradient are; 0 stands for a lone message of a double, as
+// the numbers of a meta step are. The first rank prints JSON: the seconds of each round, of the
+// slowest rank.
 #include <ATen/ops/zeros.h>
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>

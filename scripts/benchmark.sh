@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures speed: against PyTorch in turns, and the pieces of a step alone. Wants a machine with nothing else to do.
-# Usage: scripts/benchmark.sh [compare [OPTION…] | lean [FOLDER] | average [FOLDER] | scaling | mapped | pieces [OPTION…] | merge FOLDER | page]
+# Usage: scripts/benchmark.sh [compare [OPTION…] | lean [FOLDER] | average [FOLDER] | scaling | mapped | ranks | network | pieces [OPTION…] | merge FOLDER | page]
 #   compare   the default: apo-train and PyTorch run alternately; results/performance.json and docs/performance.md are written.
 #             Options are those of benchmarks/compare.py: --models mlp,cnn,resnet18,resnet34, --runs REGEX, --rounds N, --threads N, --device cuda, --precision P
 #   pieces    update rules, meta gradient, batches, trace, checkpoint; options are Google Benchmark's
@@ -10,6 +10,10 @@
 #             FOLDER as above, runs/average; needs Fashion-MNIST ($FASHION_MNIST_ROOT) and CIFAR-10 ($APO_DATA_ROOT)
 #   scaling   an MLP from 10 to 10,000 units and batches from 10 to 10,000, into results/scaling.json; a few minutes, 8 GB of memory
 #   mapped    sets that stay in their file against the same in memory, and the memory that one of 2 GiB takes, into results/mapped.json; five minutes
+#   ranks     two ranks on two cores against one with two threads, and PyTorch's DistributedDataParallel, into results/ranks.json and docs/scaling.md;
+#             ten minutes, with Open MPI
+#   network   what sums over ranks cost on slow networks, which are made of namespaces: into results/network.json and docs/scaling.md; ten minutes, as root,
+#             with Open MPI and iproute2
 #   merge     takes over what scripts/gpu_check.sh has measured on another machine: the folder that it wrote
 #   page      only docs/performance.md, from results/performance.json
 # Environment:
@@ -38,6 +42,14 @@ peer_python() {
   printf '%s\n' "$folder/bin/python"
 }
 
+# Sets PEER_PYTHON, or takes it away where none is wanted.
+peers() {
+  case ${PEER_PYTHON:-} in
+    none) unset PEER_PYTHON ;;
+    '') PEER_PYTHON=$(peer_python) && export PEER_PYTHON ;;
+  esac
+}
+
 program() {
   if [ -n "${APO_TRAIN:-}" ]; then return; fi
   build apo-train
@@ -54,10 +66,7 @@ compare() {
     esac
   done
   program
-  case ${PEER_PYTHON:-} in
-    none) unset PEER_PYTHON ;;
-    '') PEER_PYTHON=$(peer_python) && export PEER_PYTHON ;;
-  esac
+  peers
   "${PYTHON:-python3}" benchmarks/compare.py --json "$numbers" "$@"
   page
 }
@@ -104,6 +113,22 @@ mapped() {
   page
 }
 
+ranks() {
+  program
+  peers
+  "${PYTHON:-python3}" benchmarks/ranks.py results/ranks.json "$@"
+  paper ranks
+}
+
+network() {
+  [ "$(id -u)" = 0 ] || die "network: only root makes network namespaces"
+  command -v ip >/dev/null || die "network: ip is missing; apt-get install iproute2"
+  program
+  build apo-all-reduce
+  APO_ALL_REDUCE=$root/build/default/bin/apo-all-reduce "${PYTHON:-python3}" benchmarks/network_cost.py results/network.json
+  paper ranks
+}
+
 merge() {
   [ -e "${1:-}/performance.json" ] || die "merge wants the folder that scripts/gpu_check.sh wrote, with performance.json in it"
   "${PYTHON:-python3}" benchmarks/compare.py --merge "$1/performance.json" --json "$numbers"
@@ -114,9 +139,9 @@ merge() {
 page() { paper performance; }
 
 case ${1:-compare} in
-  compare | lean | average | scaling | mapped | pieces | merge | page) task=${1:-compare} && shift "$(($# > 0))" ;;
+  compare | lean | average | scaling | mapped | ranks | network | pieces | merge | page) task=${1:-compare} && shift "$(($# > 0))" ;;
   -h | --help) usage && exit ;;
   -*) task=compare ;;
-  *) die "unknown task '$1'; accepted: compare, lean, average, scaling, mapped, pieces, merge, page, --help" ;;
+  *) die "unknown task '$1'; accepted: compare, lean, average, scaling, mapped, ranks, network, pieces, merge, page, --help" ;;
 esac
 "$task" "$@"
