@@ -38,7 +38,8 @@ def steps(folder, machines, megabits):
     with network.Network(machines, megabits) as net:
         net.run(command, timeout=600)
     summary = json.loads((folder / "runs/ranks/summary.json").read_text())
-    return {"machines": machines, "megabits": megabits, "seconds": 1 / summary["steps_per_second"], **summary["ranks"]}
+    waiting = summary["ranks"]["waiting_seconds"] / STEPS
+    return {"machines": machines, "megabits": megabits, "seconds": 1 / summary["steps_per_second"], "waiting": waiting}
 
 
 def main():
