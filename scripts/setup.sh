@@ -3,8 +3,8 @@
 # Usage: scripts/setup.sh [--cpu|--cuda] [--dev]
 #   --cpu, --cuda   LibTorch without (0.6 GB to download) or with (2.5 GB) the CUDA libraries;
 #                   default: cuda where an NVIDIA device or a CUDA toolkit is found
-#   --dev           also what only developers need: Chromium and Selenium, clang, clang-format, clang-tidy, gcovr, Google Benchmark, matplotlib,
-#                   valgrind and shellcheck; Slurm and GNU parallel, for their tests
+#   --dev           also what only developers need: clang, clang-format, clang-tidy, gcovr, Google Benchmark, matplotlib, valgrind and shellcheck; and for
+#                   tests what is on the other side: Chromium and Selenium, PyTorch, torchvision and scikit-learn, Slurm, GNU parallel, shells, groff
 # Environment:
 #   APO_TORCH_DIR     a LibTorch of your own, 2.8 or later: nothing is downloaded
 #   APO_NO_PACKAGES   set to 1, leaves the system's packages alone
@@ -21,8 +21,8 @@ packages=(
   libgmock-dev libgtest-dev procps python3-jsonschema           # to test
   dataset-fashion-mnist                                         # for the quickstart
 )
-developer_packages=(chromium chromium-driver clang-14 clang-format-14 clang-tidy-14 gcovr libbenchmark-dev libclang-rt-14-dev munge parallel
-  python3-matplotlib python3-selenium python3-venv shellcheck slurm-wlm valgrind)
+developer_packages=(chromium chromium-driver clang-14 clang-format-14 clang-tidy-14 fish gcovr groff-base libbenchmark-dev libclang-rt-14-dev munge parallel
+  python3-matplotlib python3-selenium python3-sklearn python3-torch python3-torchvision python3-venv shellcheck slurm-wlm valgrind zsh)
 
 asked=
 while [ $# -gt 0 ]; do

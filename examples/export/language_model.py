@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A Transformer of two layers that predicts the next token, as TorchScript: language_model.py language_model.pt
+"""A Transformer of two layers that predicts the next token, as TorchScript: language_model.py language_model.pt [DROPOUT]
 
     model: {name: torchscript, path: language_model.pt}
 
@@ -32,4 +32,4 @@ class LanguageModel(nn.Module):
 
 if __name__ == "__main__":
     torch.manual_seed(0)  # of the initial weights, which the file holds
-    torch.jit.script(LanguageModel()).save(sys.argv[1])
+    torch.jit.script(LanguageModel(dropout=float(sys.argv[2]) if len(sys.argv) > 2 else 0.1)).save(sys.argv[1])

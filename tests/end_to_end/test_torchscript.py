@@ -18,6 +18,7 @@ try:
     import torch
 except ImportError:
     torch = None
+OF_TODAY = torch is not None and int(torch.__version__.split(".")[0]) >= 2
 try:
     import torchvision
 except ImportError:
@@ -131,7 +132,8 @@ class BesidePyTorch(ApoTrainTest):
 
     @unittest.skipUnless(LICENCE.exists(), f"there is no {LICENCE}")
     def test_a_transformer_gives_the_losses_of_a_plain_loop_on_a_real_text(self):
-        model = self.exported("language_model", self.example("language_model").LanguageModel())
+        dropout = 0.1 if OF_TODAY else 0.0  # before, attention drew other masks
+        model = self.exported("language_model", self.example("language_model").LanguageModel(dropout=dropout), str(dropout))
         self.compare(model, lambda _: plain_loop.text(LICENCE, 32, 400),
                      f"name: text, path: {LICENCE}, length: 32, train_examples: 400, test_examples: 20", rate=0.2, epochs=3)
 
@@ -156,6 +158,7 @@ class BesidePyTorch(ApoTrainTest):
         self.assertEqual(model(torch.zeros(2, 8)).shape, (2, 1))
         self.assert_fails(2, *MODEL, says=["are [1, 8, 1]"])
 
+    @unittest.skipUnless(OF_TODAY, "this torch is older than torch.export")
     def test_a_program_of_torch_export_is_named(self):
         program = torch.export.export(torch.nn.Linear(2, 1), (torch.zeros(1, 2),))
         torch.export.save(program, self.folder / "model.pt2")
