@@ -3,8 +3,8 @@
 #   APO_TORCH_DIR   a wheel's `torch` folder or an unpacked libtorch; default: what scripts/setup.sh fetched
 #   APO_CUDA        link the CUDA libraries too
 #
-# Defines LibTorch_VERSION and the targets LibTorch::torch, LibTorch::headers (which it includes) and LibTorch::cuda_headers: those
-# of CUDA, from the wheels that lie beside LibTorch or from a toolkit.
+# Defines LibTorch_VERSION and the targets LibTorch::torch, LibTorch::headers (which it includes), LibTorch::cuda_headers: those
+# of CUDA, from the wheels that lie beside LibTorch or from a toolkit, and LibTorch::nccl_headers, empty without LibTorch_NCCL_INCLUDE_DIR.
 include(FindPackageHandleStandardArgs)
 
 if(NOT APO_TORCH_DIR)
@@ -58,6 +58,18 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::torch)
     target_compile_options(LibTorch::cuda_headers INTERFACE "SHELL:-idirafter ${LibTorch_CUDA_INCLUDE_DIR}")
   elseif(APO_CUDA)
     message(FATAL_ERROR "CUDA's headers (cuda_runtime_api.h) are neither beside '${APO_TORCH_DIR}' nor in /usr/local/cuda/include")
+  endif()
+  # With NCCL's go more of CUDA's than lie beside a LibTorch for CPUs; those beside the one for GPUs, where that was fetched, too, do.
+  add_library(LibTorch::nccl_headers INTERFACE IMPORTED)
+  find_path(
+    LibTorch_NCCL_INCLUDE_DIR nccl.h
+    PATHS "${APO_TORCH_DIR}/../nvidia/nccl/include" "${APO_TORCH_DIR}/../../libtorch-${LibTorch_VERSION}-cuda/nvidia/nccl/include" NO_CACHE
+  )
+  if(LibTorch_NCCL_INCLUDE_DIR)
+    target_compile_options(
+      LibTorch::nccl_headers INTERFACE "SHELL:-idirafter ${LibTorch_NCCL_INCLUDE_DIR}"
+                                       "SHELL:-idirafter ${LibTorch_NCCL_INCLUDE_DIR}/../../cu13/include"
+    )
   endif()
   add_library(LibTorch::torch INTERFACE IMPORTED)
   target_link_libraries(LibTorch::torch INTERFACE LibTorch::headers)

@@ -16,7 +16,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 packages=(
   ca-certificates git g++ cmake ninja-build ccache pkg-config # to build
   python3 python3-pip unzip curl                              # to fetch LibTorch and data sets
-  libcli11-dev libcsv-dev libfmt-dev libisal-dev libjemalloc-dev libjs-chart.js libmatio-dev libpng-dev libprotobuf-dev libspdlog-dev libturbojpeg0-dev libyaml-cpp-dev
+  libcli11-dev libcsv-dev libfmt-dev libgloo-dev libisal-dev libjemalloc-dev libjs-chart.js libmatio-dev libpng-dev libprotobuf-dev libspdlog-dev libturbojpeg0-dev libyaml-cpp-dev
   libopenmpi-dev nlohmann-json3-dev openmpi-bin protobuf-compiler zlib1g-dev
   libgmock-dev libgtest-dev procps python3-jsonschema           # to test
   dataset-fashion-mnist                                         # for the quickstart

@@ -148,12 +148,16 @@ std::string versions() {
     cuda = fmt::format("{}.{}", number / 1000, number % 1000 / 10);
   }
   return fmt::format(
-      "apo-train {} (LibTorch {}, commit {})\nCUDA:     {}\nMPI:      {}\nCompiler: {}\n",
+      "apo-train {} (LibTorch {}, commit {})\nCUDA:     {}\nMPI:      {}\nGloo:     {}\nNCCL:     "
+      "{}\n"
+      "Compiler: {}\n",
       version(),
       TORCH_VERSION,
       commit(),
       cuda,
       mpi_version(),
+      gloo_version(),
+      nccl_version(),
       compiler);
 }
 

@@ -1,6 +1,5 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty_like.h>
-#include <fmt/format.h>
 #include <mpi.h>
 #include <sched.h>
 
@@ -9,7 +8,6 @@
 #include <utility>
 
 #include "apo/base/error.h"
-#include "apo/base/terminal.h"
 #include "apo/ranks/ranks.h"
 
 namespace apo {
@@ -142,13 +140,7 @@ class MpiGroup : public Group {
   }
 
   void give_up() {
-    say(
-        fmt::format("apo-train: error: rank {} of {} has waited {:g} seconds for the others, of "
-                    "which one is gone or stands still; the same command with --resume goes on "
-                    "from the last checkpoint\n",
-                    rank_,
-                    size_,
-                    patience_.count()));
+    say_end(*this, has_waited(patience_.count()));
     abort(1);
   }
 
