@@ -33,7 +33,7 @@ using Work = c10::intrusive_ptr<c10d::Work>;
 /// How often a rank looks whether another wants all to end.
 constexpr Milliseconds kLook{300};
 /// How long the rank that has the store waits for the others to have looked, and others for it.
-constexpr Milliseconds kLeaving{1500};
+constexpr Milliseconds kLeaving{3000};
 /// Gloo's own limit, which ours comes before.
 constexpr std::chrono::hours kNever{24 * 365};
 
@@ -63,6 +63,10 @@ struct Connections {
   c10::intrusive_ptr<c10d::ProcessGroupGloo> gloo;
 };
 
+bool serves(const Place& place) {
+  return place.rank == 0 && !place.is_served;
+}
+
 Connections connect(const Place& place) {
   be_silent_about_c10d();
   const auto own_part = [&](bool serves) -> Store {
@@ -71,13 +75,13 @@ Connections connect(const Place& place) {
   };
   try {
     Connections made;
-    made.store = own_part(place.rank == 0 && !place.is_served);
+    made.store = own_part(serves(place));
     made.watched = own_part(false);
-    made.gloo =
-        c10::make_intrusive<c10d::ProcessGroupGloo>(made.store,
-                                                    static_cast<int>(place.rank),
-                                                    static_cast<int>(place.size),
-                                                    c10d::ProcessGroupGloo::Options::create_default(kMeeting));
+    made.gloo = c10::make_intrusive<c10d::ProcessGroupGloo>(
+        made.store,
+        static_cast<int>(place.rank),
+        static_cast<int>(place.size),
+        c10d::ProcessGroupGloo::Options::create_default(kMeeting));
     made.gloo->setTimeout(kNever);
     return made;
   } catch (const std::exception& error) {
@@ -151,7 +155,8 @@ class GlooGroup : public Group {
   }
 
   void set_patience(double seconds) override {
-    patience_ = std::max(Milliseconds(1), std::chrono::ceil<Milliseconds>(std::chrono::duration<double>(seconds)));
+    patience_ = std::max(Milliseconds(1),
+                         std::chrono::ceil<Milliseconds>(std::chrono::duration<double>(seconds)));
   }
 
   void abort(int exit_code) override { end({exit_code, rank()}, ""); }
@@ -180,10 +185,8 @@ class GlooGroup : public Group {
   /// it has said why.
   [[noreturn]] void end(const Ending& own, const std::string& why) {
     const Ending first = first_to_end(own);
-    if (first != own) leave_after(connections_.store, first);
-    if (!why.empty()) say_end(*this, why);
-    if (rank() == 0 && !place_.is_served) wait_for_those_who_look();
-    std::_Exit(own.exit_code);
+    if (first == own && !why.empty()) say_end(*this, why);
+    leave(connections_.store, first.exit_code);
   }
 
   /// `own` too where nobody answers, for the rank that has the store is gone, or stands still.
@@ -200,19 +203,18 @@ class GlooGroup : public Group {
     return answer.wait_for(kLeaving) == std::future_status::ready ? answer.get() : own;
   }
 
-  [[noreturn]] static void leave_after(const Store& store, const Ending& first) {
+  /// The store goes with its rank, which therefore waits until the others have looked.
+  [[noreturn]] void leave(const Store& store, int exit_code) {
+    leaving_.lock();  // for good: of the two threads one leaves
     try {
       store->add(kSeen, 1);
-    } catch (const std::exception&) {  // nobody waits for it
+      const Clock::time_point begin = Clock::now();
+      while (serves(place_) && store->add(kSeen, 0) < size() && Clock::now() - begin < kLeaving) {
+        std::this_thread::sleep_for(Milliseconds(10));
+      }
+    } catch (const std::exception&) {  // it has gone
     }
-    std::_Exit(first.exit_code);
-  }
-
-  void wait_for_those_who_look() {
-    const Clock::time_point begin = Clock::now();
-    while (connections_.store->add(kSeen, 0) < size() - 1 && Clock::now() - begin < kLeaving) {
-      std::this_thread::sleep_for(Milliseconds(10));
-    }
+    std::_Exit(exit_code);
   }
 
   /// On its thread. This rank may be in the middle of a step when another one ends all.
@@ -226,15 +228,17 @@ class GlooGroup : public Group {
         if (!connections_.watched->check({kEnd})) continue;
         const Ending first = from_word(connections_.watched->get_to_str(kEnd));
         if (first.rank == rank()) return;
-        leave_after(connections_.watched, first);
+        leave(connections_.watched, first.exit_code);
       }
-    } catch (const std::exception&) {  // the store has gone, with a rank that the next sum will miss
+    } catch (
+        const std::exception&) {  // the store has gone, with a rank that the next sum will miss
     }
   }
 
   Place place_;
   Connections connections_;
   Milliseconds patience_ = kMeeting;
+  std::mutex leaving_;
   std::vector<Sum> sums_;
   std::jthread watch_;
 };

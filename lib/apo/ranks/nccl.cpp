@@ -31,9 +31,10 @@ std::string own_gpu(const Group& group) {
   if (!at::hasCUDA()) return "";
   const auto index = static_cast<c10::DeviceIndex>(group.local_rank() % at::getNumGPUs());
   const auto& bytes = at::cuda::getDeviceProperties(index)->uuid.bytes;
-  return fmt::format("{:02x}", fmt::join(reinterpret_cast<const unsigned char*>(std::begin(bytes)),
-                                         reinterpret_cast<const unsigned char*>(std::end(bytes)),
-                                         ""));
+  return fmt::format("{:02x}",
+                     fmt::join(reinterpret_cast<const unsigned char*>(std::begin(bytes)),
+                               reinterpret_cast<const unsigned char*>(std::end(bytes)),
+                               ""));
 }
 
 /// Where the others find rank 0.
@@ -71,7 +72,8 @@ c10::intrusive_ptr<c10d::ProcessGroupNCCL> connect(Group& group) {
 /// Sums over NCCL what lies on GPUs; the rest is the host's group's.
 class NcclGroup : public Group {
  public:
-  explicit NcclGroup(std::unique_ptr<Group> host) : host_(std::move(host)), nccl_(connect(*host_)) {}
+  explicit NcclGroup(std::unique_ptr<Group> host)
+      : host_(std::move(host)), nccl_(connect(*host_)) {}
   ~NcclGroup() override {
     try {
       nccl_->shutdown();
