@@ -13,8 +13,6 @@
 namespace apo {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 void check(int result) {
   if (result == MPI_SUCCESS) return;
   std::string text(MPI_MAX_ERROR_STRING, '\0');
@@ -132,10 +130,10 @@ class MpiGroup : public Group {
 
   /// Lets others have the core, for there may be more ranks than cores.
   void wait(MPI_Request& request) {
-    const Clock::time_point begin = Clock::now();
+    Waiting waiting;
     while (!is_done(request)) {
       sched_yield();
-      if (Clock::now() - begin > patience_) give_up();
+      if (waiting.exceeds(patience_)) give_up();
     }
   }
 

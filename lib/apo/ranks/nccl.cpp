@@ -22,7 +22,6 @@
 namespace apo {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using Work = c10::intrusive_ptr<c10d::Work>;
 
 /// The name of the GPU that this rank takes (resolve_device), the same in all processes; "" where
@@ -112,11 +111,10 @@ class NcclGroup : public Group {
  private:
   /// Until the sum is there, so that no later word to the device waits for a rank that is gone.
   void wait(c10d::Work& sum) {
-    const Clock::time_point begin = Clock::now();
+    Waiting waiting;
     while (!sum.isCompleted()) {
       sched_yield();
-      if (Clock::now() - begin < patience_) continue;
-      give_up(has_waited(patience_.count()));
+      if (waiting.exceeds(patience_)) give_up(has_waited(patience_.count()));
     }
     if (sum.exception()) give_up("has lost its connection to another over NCCL");
     sum.synchronize();

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <string>
@@ -78,6 +79,14 @@ std::unique_ptr<Group> join_ranks() {
   if (pytorch_tells_of_others()) return measured(with_nccl(join_gloo(place_from_environment())));
   if (mpi_tells_of_others()) return measured(with_nccl(join_mpi()));
   return std::make_unique<Group>();
+}
+
+bool Waiting::exceeds(std::chrono::duration<double> patience) {
+  constexpr std::chrono::duration<double> kMoment{0.1};
+  const auto now = std::chrono::steady_clock::now();
+  waited_ += std::min<std::chrono::duration<double>>(now - asked_, kMoment);
+  asked_ = now;
+  return waited_ > patience;
 }
 
 void say_end(const Group& group, const std::string& why) {
