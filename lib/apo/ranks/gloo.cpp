@@ -144,6 +144,7 @@ class GlooGroup : public Group {
     TensorList own = {at::full({length}, 0, at::kByte)};
     std::copy(word.begin(), word.end(), own.front().mutable_data_ptr<uint8_t>());
     std::vector<TensorList> all(1);
+    all[0].reserve(static_cast<size_t>(size()));
     for (int64_t rank = 0; rank < size(); ++rank) all[0].push_back(at::empty_like(own.front()));
     wait(*connections_.gloo->allgather(all, own));
     std::vector<std::string> words;

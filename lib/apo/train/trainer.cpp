@@ -46,8 +46,9 @@ Trainer::Trainer(Problem& problem,
       scores_(problem.validation != nullptr),
       average_(options.average, problem.network->parameters()),
       meta_clock_(problem.network->parameters().front().device()) {
-  // A recording draws the same numbers every time.
-  const bool recordable = rule.traits().recordable && !problem.network->draws();
+  // A recording draws the same numbers every time, and waits for no other rank.
+  const bool recordable =
+      rule.traits().recordable && !problem.network->draws() && problem.group->size() == 1;
   if (!recordable) options_.recorder.reset();
   if (options_.schedule) factor_ = at::ones({}, phi_.value(phi_.index("learning_rate")).options());
 }
