@@ -1,5 +1,6 @@
 """What several ranks promise, whatever starts them: they train one run as one does, whatever becomes of some of them."""
 
+import json
 import os
 import random
 import shlex
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 
+import jsonschema
 from apo_train import BINARY, ROOT, ApoTrainTest, patience
 
 RANKS = """
@@ -112,6 +114,25 @@ class Training:
             one, other = (self.json(name, "summary.json")["final"] for name in ("ranks", f"of{ranks}"))
             self.assertAlmostEqual(one["test"]["loss"], other["test"]["loss"], delta=1e-10)
             self.assertEqual(one["train"]["accuracy"], other["train"]["accuracy"])
+
+    def test_ranks_meet_where_nobody_says_how_threads_wait(self):
+        environment = {name: value for name, value in self.environment().items() if not name.startswith(("OMP_WAIT", "GOMP_"))}
+        result = subprocess.run(self.ranks(2, "--set", "train.epochs=2"), cwd=self.folder, env=environment, capture_output=True, text=True, timeout=patience(60))
+        self.assertEqual(result.returncode, 0, result.stderr)
+
+    def test_the_summary_tells_what_ranks_have_sent_and_how_long_they_have_waited(self):
+        parameters = 8 * 8 * 16 + 16 + 16 * 10 + 10
+        self.on_ok(2, "--set", "tuner={name: constant}", "--set", "optimizer.learning_rate=1e-3", "--set", "train={steps: 20, evaluate_every: 100}")
+        summary = self.json("ranks", "summary.json")
+        jsonschema.validate(summary, json.loads((ROOT / "docs/schema/summary.schema.json").read_text()))
+        ranks = summary["ranks"]
+        self.assertEqual(ranks["size"], 2)
+        gradients = 20 * parameters * 8
+        self.assertGreaterEqual(ranks["bytes"], gradients)
+        self.assertLess(ranks["bytes"], 1.3 * gradients)
+        self.assertGreaterEqual(ranks["messages"], 20)
+        self.assertLess(0, ranks["waiting_seconds"])
+        self.assertLess(ranks["waiting_seconds"], ranks["seconds"])
 
     def test_a_run_goes_on_with_another_number_of_ranks(self):
         constant = ("--set", "optimizer.schedule={name: none}", "--set", "tuner={name: constant}", "--set", "optimizer.learning_rate=1e-3")

@@ -10,7 +10,6 @@
 namespace apo {
 namespace {
 
-
 TEST(MeasuredGroup, SumsAsTheOneBehindItAndCountsEachMessageOnce) {
   std::vector<Traffic> traffic(3);
   std::vector<double> sums(3);

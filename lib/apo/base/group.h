@@ -43,6 +43,10 @@ class Group {
   virtual void push() {}
   virtual void finish_sums() {}
 
+  /// Of a message of many tensors: large enough that its latency does not count, small enough that
+  /// the first of them go while the others are still computed.
+  virtual int64_t bucket_bytes() const { return 1 << 20; }
+
   /// The greatest of the ranks' numbers.
   virtual int64_t max(int64_t value) { return value; }
   /// The words of all, by rank.

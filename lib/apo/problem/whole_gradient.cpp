@@ -10,10 +10,6 @@
 namespace apo {
 namespace {
 
-/// Of a message: large enough that its latency does not count, small enough that the first go while
-/// the backward pass is still at the others.
-constexpr int64_t kBucketBytes = 1 << 20;
-
 /// The gradients of some parameters, one behind the other, on their way to their sum over ranks.
 struct Bucket {
   Tensor flat;
@@ -63,7 +59,7 @@ class Buckets {
   };
 
   bool fits(const Tensor& parameter) const {
-    return filled_ * parameter.element_size() < kBucketBytes &&
+    return filled_ * parameter.element_size() < group_.bucket_bytes() &&
            options_.dtype() == parameter.dtype();
   }
   void open(const Tensor& parameter) {

@@ -11,12 +11,12 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 /// Adds the time that it lives.
-class Waiting {
+class Timed {
  public:
-  explicit Waiting(Clock::duration& sum) : sum_(sum) {}
-  ~Waiting() { sum_ += Clock::now() - begin_; }
-  Waiting(const Waiting&) = delete;
-  Waiting& operator=(const Waiting&) = delete;
+  explicit Timed(Clock::duration& sum) : sum_(sum) {}
+  ~Timed() { sum_ += Clock::now() - begin_; }
+  Timed(const Timed&) = delete;
+  Timed& operator=(const Timed&) = delete;
 
  private:
   Clock::duration& sum_;
@@ -32,27 +32,28 @@ class Measured : public Group {
   int64_t local_rank() const override { return group_->local_rank(); }
   int64_t local_size() const override { return group_->local_size(); }
 
+  int64_t bucket_bytes() const override { return group_->bucket_bytes(); }
   void begin_sum(Tensor& t) override {
     count(static_cast<int64_t>(t.nbytes()));
-    const Waiting waiting(waiting_);
+    const Timed timed(waiting_);
     group_->begin_sum(t);
   }
   void push() override {
-    const Waiting waiting(waiting_);
+    const Timed timed(waiting_);
     group_->push();
   }
   void finish_sums() override {
-    const Waiting waiting(waiting_);
+    const Timed timed(waiting_);
     group_->finish_sums();
   }
   int64_t max(int64_t value) override {
     count(sizeof(value));
-    const Waiting waiting(waiting_);
+    const Timed timed(waiting_);
     return group_->max(value);
   }
   std::vector<std::string> gather(const std::string& word) override {
     count(std::ssize(word));
-    const Waiting waiting(waiting_);
+    const Timed timed(waiting_);
     return group_->gather(word);
   }
   void set_patience(double seconds) override { group_->set_patience(seconds); }

@@ -87,6 +87,9 @@ class NcclGroup : public Group {
   int64_t local_rank() const override { return host_->local_rank(); }
   int64_t local_size() const override { return host_->local_size(); }
 
+  /// As PyTorch's DistributedDataParallel has it: a message to 64 ranks and back takes as long as
+  /// some megabytes.
+  int64_t bucket_bytes() const override { return 25 << 20; }
   /// NCCL works on a stream of its own, behind what the current one has to do.
   void begin_sum(Tensor& t) override {
     if (!t.is_cuda()) return host_->begin_sum(t);
