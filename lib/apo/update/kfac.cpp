@@ -2,16 +2,13 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/full_like.h>
-#include <ATen/ops/isfinite.h>
-#include <ATen/ops/linalg_eigh.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/outer.h>
-#include <c10/util/Exception.h>
 
 #include <cmath>
 
 #include "apo/problem/problem.h"
+#include "apo/update/factors.h"
 #include "apo/update/steps.h"
 #include "apo/update/update_rule.h"
 
@@ -66,11 +63,13 @@ class Kfac : public UpdateRule {
     const bool new_basis = is_due(t, options_.inverse_interval * options_.basis_interval);
     const bool new_values = is_due(t, options_.inverse_interval);
     if (!new_basis && !new_values) return;
+    std::vector<KroneckerFactor*> factors;
+    factors.reserve(2 * xi.blocks.size());
     for (KroneckerBlock& block : xi.blocks) {
-      for (KroneckerFactor* factor : {&block.inputs, &block.output_gradients}) {
-        new_basis ? decompose(*factor) : renew_values(*factor);
-      }
+      factors.push_back(&block.inputs);
+      factors.push_back(&block.output_gradients);
     }
+    renew(factors, new_basis ? Renewal::basis : Renewal::values, *problem.group);
   }
 
   void observe(const TensorList& g, Statistics& xi) const override {
@@ -127,37 +126,6 @@ class Kfac : public UpdateRule {
     for (size_t i = 0; i < moments.size(); ++i) {
       xi.blocks[i].inputs.moment.lerp_(moments[i].inputs, 1 - decay);
       xi.blocks[i].output_gradients.moment.lerp_(moments[i].output_gradients, 1 - decay);
-    }
-  }
-
-  /// Eigenvalues below 0 are rounding.
-  static void renew_values(KroneckerFactor& factor) {
-    factor.values = (at::matmul(factor.moment, factor.vectors) * factor.vectors).sum(0);
-    factor.values.clamp_min_(0);
-  }
-
-  /// In the moment's own type, or where LAPACK fails on that in float64. A moment that is not
-  /// finite gives a step that is not, which ends the run as diverged.
-  static void decompose(KroneckerFactor& factor) {
-    const Tensor& moment = factor.moment;
-    if (moment.isfinite().all().item<bool>() &&
-        (decompose_in(moment.scalar_type(), factor) || decompose_in(at::kDouble, factor))) {
-      return;
-    }
-    factor.vectors = at::full_like(moment, std::nan(""));
-    factor.values = factor.vectors.diagonal().clone();
-  }
-
-  /// False where LAPACK fails: it says so, or, as MKL's in float32 on some processors, returns NaN.
-  static bool decompose_in(at::ScalarType type, KroneckerFactor& factor) {
-    try {
-      const auto [values, vectors] = at::linalg_eigh(factor.moment.to(type));
-      if (!vectors.isfinite().all().item<bool>()) return false;
-      factor.values = values.clamp_min(0).to(factor.moment.scalar_type());
-      factor.vectors = vectors.to(factor.moment.scalar_type());
-      return true;
-    } catch (const c10::LinAlgError&) {
-      return false;
     }
   }
 
