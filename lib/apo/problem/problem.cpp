@@ -193,9 +193,15 @@ bool estimate_statistics(Problem& problem, const Poll& interrupted) {
 }
 
 void average_buffers(Problem& problem) {
-  if (problem.group->size() == 1) return;
+  TensorList& buffers = problem.network->buffers();
+  if (problem.group->size() == 1 || buffers.empty()) return;
   const at::NoGradGuard no_grad;
-  for (Tensor& buffer : problem.network->buffers()) buffer.copy_(mean(*problem.group, buffer));
+  TensorList means = buffers;
+  std::vector<Tensor*> all;
+  all.reserve(means.size());
+  for (Tensor& buffer : means) all.push_back(&buffer);
+  average(*problem.group, all);
+  for (size_t i = 0; i < means.size(); ++i) buffers[i].copy_(means[i]);
 }
 
 std::optional<Metrics> evaluate(Problem& problem, Part part, const Poll& interrupted) {
