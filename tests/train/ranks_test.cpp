@@ -4,6 +4,7 @@
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/rand.h>
 #include <ATen/ops/randn.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/nn/modules/linear.h>
@@ -11,6 +12,7 @@
 #include <tuple>
 
 #include "apo/base/error.h"
+#include "apo/model/batch_norm.h"
 #include "apo/model/taps.h"
 #include "apo/problem/supervised.h"
 #include "support/every_tuner.h"
@@ -26,7 +28,18 @@ struct Tanh : torch::nn::Module {
   torch::nn::Linear fc2 = register_module("fc2", torch::nn::Linear(5, 3));
 };
 
-enum class Targets { classes, weighted_classes, numbers };
+/// Every output hangs on the whole batch. A bias before BatchNorm would have no gradient but
+/// rounding, of which Adam makes whole steps.
+struct Normed : torch::nn::Module {
+  Tensor forward(const Tensor& x) { return tapped(fc2, norm2(norm1(tapped(fc1, x)).tanh())); }
+  torch::nn::Linear fc1 =
+      register_module("fc1", torch::nn::Linear(torch::nn::LinearOptions(4, 5).bias(false)));
+  BatchNorm1d norm1 = register_module("norm1", BatchNorm1d(5));
+  BatchNorm1d norm2 = register_module("norm2", BatchNorm1d(5));
+  torch::nn::Linear fc2 = register_module("fc2", torch::nn::Linear(5, 3));
+};
+
+enum class Targets { classes, weighted_classes, numbers, classes_by_batch_norm };
 
 /// 46 examples, whose classes the inputs determine.
 Dataset data_of(Targets kind) {
@@ -48,7 +61,10 @@ Dataset data_of(Targets kind) {
 std::unique_ptr<Problem> problem_of(Targets kind, Group& group) {
   at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
   generator.set_current_seed(0);
-  return make_supervised(network_of(std::make_shared<Tanh>(), {.precision = Precision::float64}),
+  const NetworkOptions options{.precision = Precision::float64, .batch_norm = &group};
+  return make_supervised(kind == Targets::classes_by_batch_norm
+                             ? network_of(std::make_shared<Normed>(), options)
+                             : network_of(std::make_shared<Tanh>(), options),
                          kind == Targets::numbers ? make_squared_error() : make_cross_entropy(),
                          data_of(kind),
                          {.batch_size = 10, .precision = Precision::float64, .group = &group});
@@ -135,6 +151,20 @@ TEST(Ranks, LearnRealNumbersAsOneDoes) {
   for (const char* rule : {"adam", "kfac"}) {
     for (const char* tuner : {"movement", "apo_robust"})
       expect_as_one(3, rule, tuner, Targets::numbers);
+  }
+}
+
+// The exact solver differentiates forwards, for which threads of one process are in each other's
+// way: tests/end_to_end/test_rank_trajectories.py.
+TEST(Ranks, NormaliseByTheWholeBatchAsOneDoes) {
+  for (const int64_t ranks : {2, 4}) {
+    for (const char* rule : {"sgdm", "adam", "kfac"}) {
+      for (const char* tuner : {"constant", "movement", "apo_robust", "apo_per_layer"}) {
+        SCOPED_TRACE(fmt::format("{} {} {}", ranks, rule, tuner));
+        expect_as_one(ranks, rule, tuner, Targets::classes_by_batch_norm);
+      }
+    }
+    expect_as_one(ranks, "smd", "constant", Targets::classes_by_batch_norm);
   }
 }
 

@@ -1,8 +1,8 @@
 // Layers that normalise.
 #include <fmt/format.h>
-#include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/normalization.h>
 
+#include "apo/model/batch_norm.h"
 #include "apo/model/layer.h"
 
 namespace apo {
@@ -25,8 +25,8 @@ std::unique_ptr<NetworkLayer> make_batch_norm(const NoOptions&, const LayerPlace
     place.refuse("[numbers] or a picture, [channels, height, width]; layer_norm for positions");
   }
   place.count_parameter({2, place.input[0]});
-  if (dimensions == 1) return norm_layer(torch::nn::BatchNorm1d(place.input[0]), place);
-  return norm_layer(torch::nn::BatchNorm2d(place.input[0]), place);
+  if (dimensions == 1) return norm_layer(BatchNorm1d(place.input[0]), place);
+  return norm_layer(BatchNorm2d(place.input[0]), place);
 }
 
 void GroupNormOptions::visit(OptionVisitor& visitor) {

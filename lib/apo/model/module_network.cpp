@@ -5,6 +5,7 @@
 #include <ATen/autocast_mode.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty_like.h>
+#include <fmt/format.h>
 #include <torch/nn/module.h>
 #include <torch/nn/modules/batchnorm.h>
 
@@ -13,6 +14,8 @@
 #include <vector>
 
 #include "apo/base/error.h"
+#include "apo/base/group.h"
+#include "apo/model/batch_norm.h"
 #include "apo/model/freeze.h"
 
 namespace apo {
@@ -182,6 +185,28 @@ Parts parts_of(std::shared_ptr<torch::nn::Module> module,
   return parts;
 }
 
+[[noreturn]] void refuse_to_normalise_together(const char* who) {
+  throw Error(ErrorKind::config,
+              fmt::format("model.batch_norm_sync = true: {} by each rank's own part of a batch; "
+                          "accepted: false, or one rank",
+                          who));
+}
+
+/// The BatchNorm layers of `module` by the whole batch.
+void normalise_together(const torch::nn::Module& module, Group& group) {
+  if (group.size() == 1) return;
+  for (const auto& part : module.modules()) {
+    if (auto* norm = dynamic_cast<SharesStatistics*>(part.get())) {
+      norm->share_with(group);
+    } else if (part->as<torch::nn::BatchNorm1dImpl>() || part->as<torch::nn::BatchNorm2dImpl>() ||
+               part->as<torch::nn::BatchNorm3dImpl>()) {
+      refuse_to_normalise_together("LibTorch's own BatchNorm normalises");
+    } else if (dynamic_cast<GathersStatistics*>(part.get()) != nullptr) {
+      refuse_to_normalise_together("a module of PyTorch from a file normalises");
+    }
+  }
+}
+
 class ModuleNetwork : public Network {
  public:
   /// The module is prepared.
@@ -247,6 +272,7 @@ std::unique_ptr<Network> network_of(std::shared_ptr<torch::nn::Module> module,
                                     std::function<Tensor(const Tensor& x)> forward,
                                     const NetworkOptions& options) {
   module->to(options.device, dtype_of(options.precision));
+  if (options.batch_norm != nullptr) normalise_together(*module, *options.batch_norm);
   if (wants_channels_last(options)) order_channels_last(*module);
   return std::make_unique<ModuleNetwork>(
       parts_of(std::move(module), options.frozen), std::move(forward), options);

@@ -16,6 +16,8 @@ class Module;
 
 namespace apo {
 
+class Group;
+
 /// How numbers are held in training. bfloat16: forward passes under autocast, parameters and
 /// outputs in float32.
 enum class Precision { float32, tf32, bfloat16, float64 };
@@ -31,6 +33,9 @@ struct NetworkOptions {
   /// buffers, which nothing moves. A module whose buffers are chosen is always in evaluation mode:
   /// BatchNorm then normalises by them.
   std::vector<std::string> frozen = {};
+  /// Those who normalise a batch together, where they are several: BatchNorm of all their parts.
+  /// It must outlive the network. None: each by its own part.
+  Group* batch_norm = nullptr;
 };
 
 /// A module that gathers the statistics of its parts itself: see Network::gather_statistics. Those
@@ -43,7 +48,7 @@ class GathersStatistics {
 
 /// Moves the module to the device and the precision, and lays out its filters as its convolutions
 /// want them. `forward` calls it. Throws Error(config) where `frozen` names what is not there, or
-/// leaves nothing to train.
+/// leaves nothing to train, and where ranks cannot normalise together what the module has.
 std::unique_ptr<Network> network_of(std::shared_ptr<torch::nn::Module> module,
                                     std::function<Tensor(const Tensor& x)> forward,
                                     const NetworkOptions& options);

@@ -1,12 +1,12 @@
 #include <ATen/ops/adaptive_avg_pool2d.h>
 #include <torch/nn/init.h>
-#include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/container/sequential.h>
 #include <torch/nn/modules/conv.h>
 #include <torch/nn/modules/linear.h>
 
 #include <array>
 
+#include "apo/model/batch_norm.h"
 #include "apo/model/model.h"
 #include "apo/model/taps.h"
 
@@ -27,12 +27,12 @@ class BasicBlock : public torch::nn::Module {
  public:
   BasicBlock(int64_t inputs, int64_t outputs, int64_t stride)
       : conv1_(register_module("conv1", convolution(inputs, outputs, 3, stride))),
-        bn1_(register_module("bn1", torch::nn::BatchNorm2d(outputs))),
+        bn1_(register_module("bn1", BatchNorm2d(outputs))),
         conv2_(register_module("conv2", convolution(outputs, outputs, 3, 1))),
-        bn2_(register_module("bn2", torch::nn::BatchNorm2d(outputs))) {
+        bn2_(register_module("bn2", BatchNorm2d(outputs))) {
     if (stride == 1 && inputs == outputs) return;
     projection_ = convolution(inputs, outputs, 1, stride);
-    norm_ = torch::nn::BatchNorm2d(outputs);
+    norm_ = BatchNorm2d(outputs);
     register_module("downsample", torch::nn::Sequential(projection_, norm_));
   }
 
@@ -44,11 +44,11 @@ class BasicBlock : public torch::nn::Module {
 
  private:
   torch::nn::Conv2d conv1_;
-  torch::nn::BatchNorm2d bn1_;
+  BatchNorm2d bn1_;
   torch::nn::Conv2d conv2_;
-  torch::nn::BatchNorm2d bn2_;
+  BatchNorm2d bn2_;
   torch::nn::Conv2d projection_{nullptr};  // with norm_: downsample
-  torch::nn::BatchNorm2d norm_{nullptr};
+  BatchNorm2d norm_{nullptr};
 };
 
 /// Residual network in its CIFAR form: a 3 × 3 stem without max-pooling, four stages of basic
@@ -59,7 +59,7 @@ class Resnet : public Model {
   Resnet(const std::array<int, 4>& blocks, int64_t width, const ModelShape& shape)
       : conv1_(register_module("conv1",
                                convolution(picture_of(shape, "resnet").channels, width, 3, 1))),
-        bn1_(register_module("bn1", torch::nn::BatchNorm2d(width))) {
+        bn1_(register_module("bn1", BatchNorm2d(width))) {
     int64_t inputs = width;
     for (size_t stage = 0; stage < blocks.size(); ++stage) {
       const int64_t outputs = width << stage;
@@ -82,7 +82,7 @@ class Resnet : public Model {
 
  private:
   torch::nn::Conv2d conv1_;
-  torch::nn::BatchNorm2d bn1_;
+  BatchNorm2d bn1_;
   std::vector<torch::nn::Sequential> stages_;
   torch::nn::Linear fc_{nullptr};
 };

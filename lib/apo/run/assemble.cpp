@@ -103,7 +103,8 @@ std::unique_ptr<Problem> make_problem(const Experiment& experiment,
        .dtype = dtype_of(experiment.precision),
        .device = assembly.device,
        .supervised = [&] {
-         InitialNetwork initial = make_network(experiment, shape_of(*dataset), assembly.device);
+         InitialNetwork initial =
+             make_network(experiment, shape_of(*dataset), assembly.device, group);
          assembly.data.model_checksum = initial.file_checksum;
          return make_supervised(std::move(initial.network),
                                 make_loss(experiment.loss, *dataset),
@@ -179,7 +180,8 @@ Assembly assemble_on(const Data& data,
     const TunerTraits& tuner = assembly.tuner->traits();
     const BatchSizes sizes{.examples = dataset->train.size(),
                            .own = experiment.dataset.batch_size,
-                           .discrepancy = discrepancy_batch_size(experiment, tuner)};
+                           .discrepancy = discrepancy_batch_size(experiment, tuner),
+                           .parts = experiment.model.batch_norm_sync ? 1 : group.size()};
     require_examples_for_all(group.size(), sizes);
     require_batch_statistics(*assembly.problem, sizes, tuner);
   }

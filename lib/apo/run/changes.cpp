@@ -28,7 +28,8 @@ constexpr std::array kOfThePlace = {"name",
                                     "trace"};
 
 /// Others that do not enter the state.
-constexpr std::array kOfTheLength = {"train.epochs",
+constexpr std::array kOfTheLength = {"model.batch_norm_sync",
+                                     "train.epochs",
                                      "train.steps",
                                      "train.evaluate_every",
                                      "train.patience",

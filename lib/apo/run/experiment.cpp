@@ -86,6 +86,10 @@ void ModelSection::visit(OptionVisitor& visitor) {
                 {},
                 "names of parameters, or of modules with all theirs, that stay as they are, "
                 "BatchNorm statistics among them; * is any characters");
+  visitor.flag(
+      "batch_norm_sync",
+      batch_norm_sync,
+      "with several ranks, BatchNorm normalises by the whole batch, not by the rank's part");
 }
 
 void OptimizerSection::visit(OptionVisitor& visitor) {

@@ -39,6 +39,7 @@ struct ModelSection {
   bool partial = false;
   bool new_head = false;
   std::vector<std::string> freeze;
+  bool batch_norm_sync = false;
   void visit(OptionVisitor& visitor);
 };
 

@@ -95,18 +95,22 @@ void require_examples_for_all(int64_t ranks, const BatchSizes& sizes) {
 
 void require_batch_statistics(Problem& problem, const BatchSizes& sizes, const TunerTraits& tuner) {
   if (problem.network->buffers().empty()) return;
-  const int64_t batch = smallest_batch(sizes.examples, sizes.own);
-  const int64_t seen = smallest_batch(sizes.examples, sizes.discrepancy);
+  const int64_t batch = smallest_batch(sizes.examples, sizes.own) / sizes.parts;
+  const int64_t seen = smallest_batch(sizes.examples, sizes.discrepancy) / sizes.parts;
+  const std::string whose = sizes.parts == 1
+                                ? "one batch"
+                                : fmt::format("one rank's part of a batch, of {},", sizes.parts);
   std::string key;
   if (batch == 1) {
-    key = fmt::format("dataset.batch_size = {}: of {} training examples one batch has but one",
+    key = fmt::format("dataset.batch_size = {}: of {} training examples {} has but one",
                       sizes.own,
-                      sizes.examples);
+                      sizes.examples,
+                      whose);
   } else if (tuner.interval > 0 && seen == 1) {
-    key = fmt::format(
-        "tuner.discrepancy_batch_size = {}: of {} training examples one batch has but one",
-        sizes.discrepancy,
-        sizes.examples);
+    key = fmt::format("tuner.discrepancy_batch_size = {}: of {} training examples {} has but one",
+                      sizes.discrepancy,
+                      sizes.examples,
+                      whose);
   } else if (tuner.share > 1 && std::min(batch, seen) <= tuner.share) {
     key = fmt::format("tuner.lean = true: a quarter of a batch of {} is one example",
                       std::min(batch, seen));
@@ -115,7 +119,8 @@ void require_batch_statistics(Problem& problem, const BatchSizes& sizes, const T
   throw Error(ErrorKind::config,
               key +
                   ", whose maps of one value BatchNorm cannot normalise; accepted: sizes that "
-                  "leave two or more, or larger pictures");
+                  "leave two or more, or larger pictures" +
+                  (sizes.parts == 1 ? "" : ", or model.batch_norm_sync"));
 }
 
 }  // namespace apo

@@ -14,18 +14,21 @@ namespace apo {
 /// example, or gives another shape than the loss compares with.
 void require_fit(Problem& problem, const std::string& model, int64_t outputs, int64_t classes);
 
-/// Examples in a pass, in a batch x and in a batch x̃.
+/// Examples in a pass, in a batch x and in a batch x̃; of how many parts BatchNorm normalises each
+/// by itself.
 struct BatchSizes {
   int64_t examples = 0;
   int64_t own = 0;
   int64_t discrepancy = 0;
+  int64_t parts = 1;
 };
 
 /// Throws Error(config) where a batch has fewer examples than there are ranks.
 void require_examples_for_all(int64_t ranks, const BatchSizes& sizes);
 
-/// Throws Error(config) where a batch of a pass is one example and BatchNorm has nothing to
-/// normalise it by: a network whose last maps are 1 × 1 has one value per channel in such a batch.
+/// Throws Error(config) where a batch of a pass, or a part of it, is one example and BatchNorm has
+/// nothing to normalise it by: a network whose last maps are 1 × 1 has one value per channel in
+/// such a batch.
 void require_batch_statistics(Problem& problem, const BatchSizes& sizes, const TunerTraits& tuner);
 
 }  // namespace apo

@@ -35,14 +35,16 @@ std::string frozen_names(const std::vector<std::string>& names,
 
 InitialNetwork make_network(const Experiment& experiment,
                             const ModelShape& shape,
-                            at::Device device) {
+                            at::Device device,
+                            Group& group) {
   std::shared_ptr<Model> model = make_model(experiment, shape);
   const std::optional<int64_t> checksum = model->file_checksum();
-  return {
-      network_of(
-          std::move(model),
-          {.device = device, .precision = experiment.precision, .frozen = experiment.model.freeze}),
-      checksum};
+  return {network_of(std::move(model),
+                     {.device = device,
+                      .precision = experiment.precision,
+                      .frozen = experiment.model.freeze,
+                      .batch_norm = experiment.model.batch_norm_sync ? &group : nullptr}),
+          checksum};
 }
 
 std::vector<std::string> settle_parameters(const ModelSection& model,

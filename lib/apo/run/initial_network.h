@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "apo/base/group.h"
 #include "apo/model/network.h"
 #include "apo/run/experiment.h"
 #include "apo/run/weights_file.h"
@@ -19,10 +20,11 @@ struct InitialNetwork {
 };
 
 /// The experiment's model for examples of this shape, as its seed initialises it, with what is
-/// frozen. Throws Error(config).
+/// frozen. group: of ranks that train it. Throws Error(config).
 InitialNetwork make_network(const Experiment& experiment,
                             const ModelShape& shape,
-                            at::Device device);
+                            at::Device device,
+                            Group& group = alone());
 
 /// Lets the network begin with the weights that the section names, where there are such. outputs:
 /// of the network. Returns what is to be said of them and of frozen parts. Throws as take_weights.
