@@ -189,7 +189,8 @@ TEST(FrozenParts, AreCopiedBetweenMembersOfAPopulation) {
   TensorList& others = other->network->buffers();
   others.back().zero_();  // of a frozen layer
   Trainer trainer(*one, *rule, *tuner, {.steps = 2}, {});
-  trainer.copy_from(Trainer(*other, *rule, *tuner, {.steps = 2}, {}));
+  Trainer source(*other, *rule, *tuner, {.steps = 2}, {});
+  trainer.copy_from(source);
   EXPECT_TRUE(are_equal(one->network->buffers(), other->network->buffers()));
 }
 

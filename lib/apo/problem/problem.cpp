@@ -165,13 +165,20 @@ std::vector<LayerMoments> curvature(Problem& problem,
   return moments(problem.loss->plain_value(z, drawn));
 }
 
-void visit_state(Problem& problem, StateVisitor& visitor) {
-  Network& network = *problem.network;
+void visit_network(Network& network, StateVisitor& visitor) {
   visit_named("parameters/", network.parameter_names(), network.parameters(), visitor);
   visit_named("buffers/", network.buffer_names(), network.buffers(), visitor);
+}
+
+void visit_streams(Problem& problem, StateVisitor& visitor) {
   visitor.section("batches", [&](StateVisitor& v) { problem.batches->visit_state(v); });
   visitor.section("discrepancy_batches",
                   [&](StateVisitor& v) { problem.discrepancy_batches->visit_state(v); });
+}
+
+void visit_state(Problem& problem, StateVisitor& visitor) {
+  visit_network(*problem.network, visitor);
+  visit_streams(problem, visitor);
 }
 
 bool estimate_statistics(Problem& problem, const Poll& interrupted) {

@@ -32,11 +32,6 @@ void WeightAverage::add(const TensorList& theta, int64_t steps) {
   at::_foreach_lerp_(values_, theta, -std::expm1(kept));
 }
 
-void WeightAverage::copy_from(const WeightAverage& other) {
-  const at::NoGradGuard no_grad;
-  for (size_t i = 0; i < values_.size(); ++i) values_[i].copy_(other.values_[i]);
-}
-
 void WeightAverage::lend_to(Problem& problem,
                             const std::function<void()>& use,
                             const Poll& interrupted) {
@@ -68,13 +63,17 @@ void WeightAverage::note(const std::optional<AverageMetrics>& measured) {
   if (measured->test) last_->test = measured->test;
 }
 
-void WeightAverage::visit_state(StateVisitor& visitor) {
+void WeightAverage::visit_measured(StateVisitor& visitor) {
   if (!exists()) return;
   visitor.section("average", [this](StateVisitor& v) {
-    v.tensors("at", values_);
     visit_metrics("train", last_->train, v);
     visit_metrics("test", last_->test, v);
   });
+}
+
+void WeightAverage::visit_values(StateVisitor& visitor) {
+  if (!exists()) return;
+  visitor.section("average", [this](StateVisitor& v) { v.tensors("at", values_); });
 }
 
 }  // namespace apo

@@ -31,8 +31,6 @@ class WeightAverage {
   /// Takes in θ as it is after `steps` steps, at least 1. One pass over θ and θ̄, in place; looks at
   /// no number on the host.
   void add(const TensorList& theta, int64_t steps);
-  /// Of a run of the same kind; storage is kept.
-  void copy_from(const WeightAverage& other);
 
   /// Calls `use` while the problem's network holds θ̄, with batch statistics of its own
   /// (estimate_statistics); then the network is as it was, to the bit. Not where `interrupted` says
@@ -51,7 +49,9 @@ class WeightAverage {
   void note(const std::optional<AverageMetrics>& measured);
   const std::optional<AverageMetrics>& last() const { return last_; }
 
-  void visit_state(StateVisitor& visitor);
+  /// The state: θ̄, and what was measured of it.
+  void visit_values(StateVisitor& visitor);
+  void visit_measured(StateVisitor& visitor);
 
  private:
   bool exists() const { return last_.has_value(); }

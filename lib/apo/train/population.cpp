@@ -1,34 +1,16 @@
 #include "apo/train/population.h"
 
-#include <ATen/ops/rand.h>
-#include <ATen/ops/randint.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <future>
 #include <limits>
 #include <memory>
-#include <numeric>
-
-#include "apo/base/random.h"
+#include <optional>
+#include <string>
 
 namespace apo {
 namespace {
-
-double draw_uniform(at::Generator& generator) {
-  return at::rand({}, generator, at::kDouble).item<double>();
-}
-
-size_t draw_below(size_t bound, at::Generator& generator) {
-  return static_cast<size_t>(
-      at::randint(static_cast<int64_t>(bound), {}, generator, at::kLong).item<int64_t>());
-}
-
-double draw_log_uniform(const Range& range, at::Generator& generator) {
-  const double exponent = draw_uniform(generator);
-  return range.lower * std::pow(range.upper / range.lower, exponent);
-}
 
 /// The mean loss of the steps since the last turn.
 class TurnLoss : public Observer {
@@ -41,11 +23,13 @@ class TurnLoss : public Observer {
     visitor.real("turn_loss", sum_);
     visitor.integer("turn_steps", steps_);
   }
-  /// Infinite where some loss was not finite, so that it ranks last.
-  double take() {
-    const double mean = sum_ / static_cast<double>(steps_);
+  void forget() {
     sum_ = 0;
     steps_ = 0;
+  }
+  /// Infinite where some loss was not finite, so that it ranks last.
+  double mean() const {
+    const double mean = sum_ / static_cast<double>(steps_);
     return std::isfinite(mean) ? mean : std::numeric_limits<double>::infinity();
   }
 
@@ -55,24 +39,6 @@ class TurnLoss : public Observer {
 };
 
 }  // namespace
-
-void PbtOptions::visit(OptionVisitor& visitor) {
-  visitor.integer("members",
-                  members,
-                  Range::between(1, 1000),
-                  "runs that train in turns, the worse of which copy the better; 1: a single run");
-  visitor.integer("interval", interval, Range::at_least(1), "steps of each member in a turn");
-  visitor.interval(
-      "initial_range",
-      initial_range,
-      Range::above(0),
-      "of the initial rates, log-uniform; default: optimizer.learning_rate / 10 to · 10");
-  visitor.interval("factors", factors, Range::above(0), "by which a copied rate is multiplied");
-  visitor.real("resample_probability",
-               resample_probability,
-               Range::between(0, 1),
-               "of a new rate from initial_range instead");
-}
 
 class Population::Turns {
  public:
@@ -97,8 +63,7 @@ class Population::Turns {
       const int64_t end = begin + options_.pbt.interval;
       advance_all(end);
       const bool last = end >= options_.train.steps;
-      if (last || options_.train.interrupted() || !exploit_and_explore(turn_)) return;
-      ++turn_;
+      if (last || options_.train.interrupted() || !exploit_and_explore()) return;
       const int64_t every = checkpoint_steps_;
       if (every > 0 && end / every > begin / every) options_.on_checkpoint();
     }
@@ -110,7 +75,7 @@ class Population::Turns {
     return summaries;
   }
 
-  void with_averages(const std::function<void(size_t member)>& use) {
+  void with_averages(const std::function<void(size_t place)>& use) {
     for (size_t m = 0; m < trainers_.size(); ++m) trainers_[m]->with_average([&] { use(m); });
   }
 
@@ -123,7 +88,7 @@ class Population::Turns {
   void visit_state(StateVisitor& visitor) {
     visitor.integer("turn", turn_);
     for (size_t m = 0; m < trainers_.size(); ++m) {
-      visitor.section("member=" + std::to_string(m), [&](StateVisitor& v) {
+      visitor.section(section_of(options_.first + m), [&](StateVisitor& v) {
         trainers_[m]->visit_state(v);
         turn_losses_[m].visit_state(v);
       });
@@ -147,53 +112,54 @@ class Population::Turns {
     for (std::future<void>& worker : workers) worker.get();
   }
 
-  /// False where there is no one left to copy.
-  bool exploit_and_explore(int64_t turn) {
-    std::vector<double> losses;
-    for (size_t m = 0; m < turn_losses_.size(); ++m) {
-      losses.push_back(turn_losses_[m].take());
-      if (trainers_[m]->diverged()) losses[m] = std::numeric_limits<double>::infinity();
+  static std::string section_of(size_t member) { return "member=" + std::to_string(member); }
+
+  /// How the members here stand.
+  Standings standings() const {
+    Standings standings;
+    for (size_t m = 0; m < trainers_.size(); ++m) {
+      const Trainer& trainer = *trainers_[m];
+      const double loss =
+          trainer.diverged() ? std::numeric_limits<double>::infinity() : turn_losses_[m].mean();
+      standings.push_back(Standing{loss, trainer.learning_rate(), trainer.steps_taken()});
     }
-    const std::vector<size_t> ranking = ranked(losses);
-    const auto finite = static_cast<size_t>(
-        std::count_if(losses.begin(), losses.end(), [](double l) { return std::isfinite(l); }));
-    if (finite == 0) return false;
-    const size_t quartile = std::max<size_t>(1, losses.size() / 4);
-    const size_t sources = std::min(quartile, finite);
-    const size_t keep = std::min(losses.size() - quartile, finite);
-    at::Generator generator =
-        make_generator(options_.seed, RandomStream::population, static_cast<uint64_t>(turn) + 1);
-    for (size_t rank = keep; rank < ranking.size(); ++rank) {
-      copy(ranking[draw_below(sources, generator)], ranking[rank], generator);
+    return standings;
+  }
+
+  /// Ends a turn. False where it is the last: no one is left to copy, or it does not go on here.
+  bool exploit_and_explore() {
+    std::optional<Standings> all = standings();
+    if (options_.exchange != nullptr) all = options_.exchange->meet(turn_, *all);
+    if (!all) return false;
+    const auto events =
+        apo::exploit_and_explore(*all, turn_, options_.pbt, options_.initial_range, options_.seed);
+    if (!events) return false;
+    for (const PopulationEvent& event : *events) {
+      if (is_here(event.member)) copy(event);
     }
+    for (TurnLoss& loss : turn_losses_) loss.forget();
+    ++turn_;
     return true;
   }
 
-  /// Members by their loss, the best first; among equals by their number.
-  static std::vector<size_t> ranked(const std::vector<double>& losses) {
-    std::vector<size_t> ranking(losses.size());
-    std::iota(ranking.begin(), ranking.end(), 0);
-    std::stable_sort(
-        ranking.begin(), ranking.end(), [&](size_t a, size_t b) { return losses[a] < losses[b]; });
-    return ranking;
+  bool is_here(size_t member) const {
+    return member >= options_.first && member - options_.first < trainers_.size();
   }
 
-  void copy(size_t from, size_t to, at::Generator& generator) {
-    Trainer& member = *trainers_[to];
-    PopulationEvent event{.member = to, .from = from, .old_rate = member.learning_rate()};
-    member.copy_from(*trainers_[from]);
-    member.set_learning_rate(explored(member.learning_rate(), generator));
-    event.step = member.steps_taken();
-    event.new_rate = member.learning_rate();
-    options_.on_event(event);
-  }
+  Trainer& trainer_of(size_t member) { return *trainers_[member - options_.first]; }
 
-  double explored(double rate, at::Generator& generator) const {
-    const PbtOptions& pbt = options_.pbt;
-    if (draw_uniform(generator) < pbt.resample_probability) {
-      return draw_log_uniform(options_.initial_range, generator);
+  void copy(const PopulationEvent& event) {
+    Trainer& member = trainer_of(event.member);
+    if (is_here(event.from)) {
+      member.copy_from(trainer_of(event.from));
+    } else {
+      options_.exchange->restore(event.from, event.step, [&](StateVisitor& visitor) {
+        visitor.section(section_of(event.from),
+                        [&](StateVisitor& v) { member.visit_inherited(v); });
+      });
     }
-    return rate * (draw_below(2, generator) == 0 ? pbt.factors->lower : pbt.factors->upper);
+    member.set_learning_rate(event.new_rate);
+    options_.on_event(event);
   }
 
   const PopulationOptions& options_;
@@ -217,7 +183,7 @@ std::vector<RunSummary> Population::conclude() {
   return turns_->conclude();
 }
 
-void Population::with_averages(const std::function<void(size_t member)>& use) {
+void Population::with_averages(const std::function<void(size_t place)>& use) {
   turns_->with_averages(use);
 }
 
@@ -227,13 +193,6 @@ int64_t Population::steps_taken() const {
 
 void Population::visit_state(StateVisitor& visitor) {
   turns_->visit_state(visitor);
-}
-
-std::vector<double> initial_rates(int64_t members, const Range& range, uint64_t seed) {
-  at::Generator generator = make_generator(seed, RandomStream::population);
-  std::vector<double> rates;
-  for (int64_t m = 0; m < members; ++m) rates.push_back(draw_log_uniform(range, generator));
-  return rates;
 }
 
 std::vector<RunSummary> train_population(const std::vector<PopulationMember>& members,

@@ -7,32 +7,10 @@
 #include <optional>
 #include <vector>
 
+#include "apo/train/selection.h"
 #include "apo/train/trainer.h"
 
 namespace apo {
-
-/// How a population trains.
-struct PbtOptions {
-  int64_t members = 1;  ///< 1: a run of its own
-  int64_t interval = 500;
-  std::optional<Range> initial_range;
-  std::optional<Range> factors = Range::between(0.8, 1.2);
-  double resample_probability = 0;
-  void visit(OptionVisitor& visitor);
-};
-
-/// The initial learning rates of a population, log-uniform in `range`. Depends only on the
-/// arguments.
-std::vector<double> initial_rates(int64_t members, const Range& range, uint64_t seed);
-
-/// A member took over another's state before step `step` and changed the rate that came with it.
-struct PopulationEvent {
-  int64_t step = 0;
-  size_t member = 0;
-  size_t from = 0;
-  double old_rate = 0;  ///< of the member, before
-  double new_rate = 0;
-};
 
 struct PopulationMember {
   Problem& problem;
@@ -41,15 +19,34 @@ struct PopulationMember {
   std::vector<Observer*> observers;
 };
 
+/// How members that train here meet those that train elsewhere.
+class Exchange {
+ public:
+  virtual ~Exchange() = default;
+  /// Makes known how the members here stand at the end of a turn, waits for the others, and returns
+  /// how all stand. Called once more for a turn that was restored. Nothing where the population is
+  /// not to go on here.
+  virtual std::optional<Standings> meet(int64_t turn, const Standings& here) = 0;
+  /// Puts back, into what `visit` walks over, what a member that trains elsewhere was when it had
+  /// taken so many steps, at the end of a turn; names are those of its Population::visit_state.
+  virtual void restore(size_t member,
+                       int64_t steps,
+                       const std::function<void(StateVisitor&)>& visit) = 0;
+};
+
 struct PopulationOptions {
   PbtOptions pbt;
   Range initial_range;  ///< from which a resampled rate is drawn
   uint64_t seed = 0;
   TrainOptions train;
   int64_t jobs = 1;  ///< members that train at a time, each on a thread of its own
+  /// Where not all members train here: the number of the first of those who do, and how they meet
+  /// the others.
+  size_t first = 0;
+  Exchange* exchange = nullptr;
   /// Called first on each of these threads.
   std::function<void()> on_job = [] {};
-  /// Told of each event as it happens.
+  /// Told of each event of a member here as it happens.
   std::function<void(const PopulationEvent&)> on_event = [](const PopulationEvent&) {};
   /// Called after the turns in which an epoch ended that train.checkpoint_every counts.
   std::function<void()> on_checkpoint = [] {};
@@ -64,11 +61,11 @@ class Population {
 
   /// All steps, or as many as an interruption lets it take.
   void advance();
-  /// How each member ended, in their order.
+  /// How each member here ended, in their order.
   std::vector<RunSummary> conclude();
-  /// Trainer::with_average for each member, whose number `use` is given.
-  void with_averages(const std::function<void(size_t member)>& use);
-  /// Steps that the member in front has taken.
+  /// Trainer::with_average for each member here, whose place among them `use` is given.
+  void with_averages(const std::function<void(size_t place)>& use);
+  /// Steps that the member in front here has taken.
   int64_t steps_taken() const;
 
   void visit_state(StateVisitor& visitor);

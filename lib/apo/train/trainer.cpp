@@ -1,7 +1,6 @@
 #include "apo/train/trainer.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/core/grad_mode.h>
 #include <ATen/ops/ones.h>
 #include <fmt/format.h>
 
@@ -10,6 +9,7 @@
 #include <utility>
 
 #include "apo/base/system.h"
+#include "apo/problem/state.h"
 #include "apo/train/initial_hyperparameters.h"
 #include "apo/update/observe.h"
 
@@ -20,11 +20,6 @@ namespace {
 /// next to its optimum and is given more room.
 constexpr double kRuined = 10;
 constexpr double kRuinedRegression = 1000;
-
-/// In place, storage kept.
-void copy_values(const TensorList& from, TensorList& to) {
-  for (size_t i = 0; i < to.size(); ++i) to[i].copy_(from[i]);
-}
 
 }  // namespace
 
@@ -282,33 +277,36 @@ RunSummary Trainer::conclude() {
   return summary;
 }
 
-void Trainer::copy_from(const Trainer& other) {
-  const at::NoGradGuard no_grad;
-  copy_values(other.problem_.network->parameters(), problem_.network->parameters());
-  copy_values(other.problem_.network->buffers(), problem_.network->buffers());
-  average_.copy_from(other.average_);
-  xi_ = clone(other.xi_);
-  phi_ = other.phi_;
-  const State tuner = state_of([&](StateVisitor& v) { other.tuner_.visit_state(v); });
-  restore(tuner, theta().front().device(), [this](StateVisitor& v) { tuner_.visit_state(v); });
-  t_ = other.t_;
-  recorded_ = other.recorded_;
+void Trainer::copy_from(Trainer& other) {
+  const State state = state_of([&](StateVisitor& v) { other.walk_inherited(v); });
+  restore(state, theta().front().device(), [this](StateVisitor& v) { visit_inherited(v); });
+}
+
+void Trainer::visit_inherited(StateVisitor& visitor) {
+  walk_inherited(visitor);
+  if (!visitor.restores()) return;
   log_.forget_divergence();
   forget_recordings();
 }
 
-void Trainer::visit_state(StateVisitor& visitor) {
+void Trainer::walk_inherited(StateVisitor& visitor) {
   visitor.integer("step", t_);
   visitor.integer("recorded", recorded_);
+  visitor.section("problem", [this](StateVisitor& v) { visit_network(*problem_.network, v); });
+  visitor.section("statistics", [this](StateVisitor& v) { apo::visit_state(xi_, v); });
+  visitor.section("hyperparameters", [this](StateVisitor& v) { phi_.visit_state(v); });
+  visitor.section("tuner", [this](StateVisitor& v) { tuner_.visit_state(v); });
+  average_.visit_values(visitor);
+}
+
+void Trainer::visit_state(StateVisitor& visitor) {
+  walk_inherited(visitor);
   clock_.visit_state("wall_seconds", visitor);
   meta_clock_.visit_state("meta_seconds", visitor);
   scores_.visit_state(visitor);
   visitor.section("log", [this](StateVisitor& v) { log_.visit_state(v); });
-  visitor.section("problem", [this](StateVisitor& v) { apo::visit_state(problem_, v); });
-  visitor.section("statistics", [this](StateVisitor& v) { apo::visit_state(xi_, v); });
-  visitor.section("hyperparameters", [this](StateVisitor& v) { phi_.visit_state(v); });
-  visitor.section("tuner", [this](StateVisitor& v) { tuner_.visit_state(v); });
-  average_.visit_state(visitor);
+  visitor.section("problem", [this](StateVisitor& v) { visit_streams(problem_, v); });
+  average_.visit_measured(visitor);
   if (visitor.restores()) forget_recordings();
 }
 

@@ -92,10 +92,12 @@ class Trainer {
   /// All that the rest of the run depends on. Restored, the run goes on as if it had never stopped.
   void visit_state(StateVisitor& visitor);
 
-  /// Goes on from where `other`, a run of the same kind, is: copies its parameters, buffers,
-  /// optimizer statistics, hyperparameters, averaged weights, the tuner's state and step count. A
-  /// divergence is forgotten; the stream of batches stays its own.
-  void copy_from(const Trainer& other);
+  /// The part of the state with which a run goes on from where another of its kind is: parameters,
+  /// buffers, optimizer statistics, hyperparameters, averaged weights, the tuner's state and the
+  /// step count. Restored, a divergence is forgotten; the stream of batches stays its own.
+  void visit_inherited(StateVisitor& visitor);
+  /// Goes on from where `other`, a run of the same kind, is.
+  void copy_from(Trainer& other);
 
  private:
   /// What a forward and a backward pass leave. Tensors without history.
@@ -127,6 +129,7 @@ class Trainer {
   bool ended_early() const { return options_.patience > 0 && scores_.stale() >= options_.patience; }
   std::string reason(const StepRecord& bad) const;
   Packed<StepTerms> update(const Gradient& at);
+  void walk_inherited(StateVisitor& visitor);
   void forget_recordings();
   bool is_epoch_over() const;
   void end_epoch();
