@@ -117,6 +117,21 @@ TEST_F(CheckpointFolder, KeepsTheNewestAndTheBest) {
   EXPECT_EQ(checkpoints.newest([](const std::string&) { FAIL(); })->step, 40);
 }
 
+TEST_F(CheckpointFolder, KeepsThoseThatSomebodyElseMayNeed) {
+  Checkpoints checkpoints(folder_.path(), 1);
+  checkpoints.save(example(10));
+  checkpoints.keep_also({10, 20});
+  for (const int64_t step : {20, 25, 30}) checkpoints.save(example(step));
+  checkpoints.wait();
+  for (const int64_t step : {10, 20, 30}) EXPECT_TRUE(fs::exists(tensors(step)));
+  EXPECT_FALSE(fs::exists(json(25)));
+  checkpoints.keep_also({20, 30});
+  checkpoints.save(example(40));
+  checkpoints.wait();
+  EXPECT_FALSE(fs::exists(json(10)) || fs::exists(tensors(10)));
+  EXPECT_TRUE(fs::exists(tensors(20)));
+}
+
 TEST_F(CheckpointFolder, ADamagedNewestGivesWayToTheOneBefore) {
   Checkpoints checkpoints(folder_.path(), 2);
   for (const int64_t step : {10, 20}) checkpoints.save(example(step));

@@ -45,6 +45,13 @@ TEST_F(RunFolders, EventFilesOfOtherProgramsStay) {
   EXPECT_TRUE(fs::exists(path() / other));
 }
 
+TEST_F(RunFolders, ThoseWhoShareAFolderKeepOutWhoWantsItForItself) {
+  RunFolder one(path(), Existing::resume, LockKind::shared);
+  one.claim(/*keep_files=*/true);
+  EXPECT_NO_THROW(RunFolder(path(), Existing::resume, LockKind::shared).claim(true));
+  EXPECT_THROW(RunFolder(path(), Existing::replace), Error);
+}
+
 TEST_F(RunFolders, ToGoOnARunKeepsItsFiles) {
   leave_a_run();
   RunFolder(path(), Existing::resume).claim(/*keep_files=*/true);

@@ -1,6 +1,7 @@
 #include "apo/checkpoint/checkpoints.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "apo/base/error.h"
@@ -33,6 +34,12 @@ void Checkpoints::wait() {
   if (writing_.valid()) writing_.get();
 }
 
+void Checkpoints::keep_also(const std::vector<int64_t>& steps) {
+  wait();
+  kept_also_.clear();
+  std::transform(steps.begin(), steps.end(), std::back_inserter(kept_also_), checkpoint_name);
+}
+
 void Checkpoints::write(const Checkpoint& checkpoint) const {
   make_folder(folder_);
   write_checkpoint(folder_, checkpoint);
@@ -62,6 +69,7 @@ void Checkpoints::point(const std::string& to, const std::string& name) const {
 void Checkpoints::prune() const {
   std::vector<fs::path> files = all();
   files.resize(std::min(files.size(), keep_));
+  for (const std::string& name : kept_also_) files.emplace_back(name + ".json");
   std::error_code ignored;
   for (const std::string link : {kBest, kScheduled}) {
     const fs::path target = fs::read_symlink(folder_ / (link + ".json"), ignored);

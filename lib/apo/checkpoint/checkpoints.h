@@ -6,6 +6,7 @@
 #include <future>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "apo/checkpoint/checkpoint.h"
 
@@ -28,6 +29,8 @@ class Checkpoints {
   void save(Checkpoint checkpoint);
   /// Until all is written. Throws Error(output).
   void wait();
+  /// From now on those of these steps are kept beside the others: somebody else may need them.
+  void keep_also(const std::vector<int64_t>& steps);
 
   /// The newest whole one; nothing where there is none. `warn` is told of each damaged one on the
   /// way. Throws Error(data) where all are damaged.
@@ -46,6 +49,7 @@ class Checkpoints {
 
   std::filesystem::path folder_;
   size_t keep_;
+  std::vector<std::string> kept_also_;  ///< names
   std::future<void> writing_;
 };
 

@@ -25,6 +25,7 @@ constexpr const char* kLock = ".lock";
 
 /// What a run writes. config.yaml, which marks the folder as a run's, goes last.
 constexpr std::array kFiles = {"checkpoints",
+                               kTurns,
                                "trace.jsonl",
                                "trace.json",
                                "summary.json",
@@ -103,8 +104,8 @@ void check_grid_folder(const fs::path& folder) {
   }
 }
 
-RunFolder::RunFolder(fs::path path, Existing existing)
-    : path_(std::move(path)), existing_(existing) {
+RunFolder::RunFolder(fs::path path, Existing existing, LockKind kind)
+    : path_(std::move(path)), existing_(existing), kind_(kind) {
   check_run_folder(path_, existing_);
   std::error_code ignored;
   if (fs::exists(path_ / kLock, ignored)) lock();
@@ -152,7 +153,8 @@ void remove_members_from(size_t first, const fs::path& folder) {
 void RunFolder::lock() {
   lock_ = ::open((path_ / kLock).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   if (lock_ < 0) fail_writing(path_);
-  if (::flock(lock_, LOCK_EX | LOCK_NB) == 0) return;
+  const int kind = kind_ == LockKind::exclusive ? LOCK_EX : LOCK_SH;
+  if (::flock(lock_, kind | LOCK_NB) == 0) return;
   if (errno == EWOULDBLOCK) {
     throw Error(ErrorKind::config,
                 path_.string() +

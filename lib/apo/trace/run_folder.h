@@ -16,6 +16,12 @@ enum class Existing {
   resume,  ///< go on with it, or start anew where there is none or it cannot go on
 };
 
+/// In a population's folder, where its members are processes: how they stand at the ends of turns.
+inline constexpr const char* kTurns = "turns";
+
+/// Whether a process has the folder for itself, or beside others that know of each other.
+enum class LockKind { exclusive, shared };
+
 /// The folder of a population's member, in the population's.
 std::string member_name(size_t member);
 
@@ -27,13 +33,13 @@ void check_run_folder(const std::filesystem::path& folder, Existing existing);
 /// run's or a population's, or holds something else.
 void check_grid_folder(const std::filesystem::path& folder);
 
-/// A run folder that no other process can have at the same time. The lock is the kernel's: it ends
-/// with the process, however that ends.
+/// A run folder that no other process can have at the same time, or only those that share it. The
+/// lock is the kernel's: it ends with the process, however that ends.
 class RunFolder {
  public:
   /// Checks the folder and, where it is there, locks it. Makes nothing. Throws Error: config, also
   /// where another process trains into it; output.
-  RunFolder(std::filesystem::path path, Existing existing);
+  RunFolder(std::filesystem::path path, Existing existing, LockKind kind = LockKind::exclusive);
   ~RunFolder();
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;
@@ -51,6 +57,7 @@ class RunFolder {
 
   std::filesystem::path path_;
   Existing existing_;
+  LockKind kind_;
   int lock_ = -1;
 };
 
