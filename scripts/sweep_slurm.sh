@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Submits the runs of a grid to Slurm, each a task of one job array: those that have not ended yet.
-# Usage: scripts/sweep_slurm.sh CONFIG [--jobs N] [sbatch's options…] [-- apo-train's options…]
-#   --jobs   so many at a time at the most; default: as many as the cluster has room for
+# Submits the runs of a grid to Slurm, or the members of a population, each a task of one job array: those that have not ended yet.
+# Usage: scripts/sweep_slurm.sh CONFIG [--members] [--jobs N] [sbatch's options…] [-- apo-train's options…]
+#   --members  a population's members, which have to run at the same time, for they wait for each other
+#   --jobs     so many at a time at the most; default: as many as the cluster has room for
 # Example: scripts/sweep_slurm.sh sweep.yaml --time=4:00:00 --cpus-per-task=4 --gres=gpu:1 -- --set train.epochs=50
 # A task may be preempted, requeued or lose its node at any moment: it is put back into the queue and goes on from its checkpoint. Two
 # minutes before its time is up it saves and queues again (--signal=B:USR1@SECONDS changes the two minutes), as often as it takes. What was
@@ -13,12 +14,13 @@ set -euo pipefail
 # shellcheck source=scripts/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-case ${1:-} in -*) help_or_words "CONFIG [--jobs N] [sbatch's options…] [-- apo-train's options…]" "$@" ;; esac
-[ $# -ge 1 ] || die "usage: ${0##*/} CONFIG [--jobs N] [sbatch's options…] [-- apo-train's options…]"
-config=$1 jobs='' output=runs sbatch=()
+case ${1:-} in -*) help_or_words "CONFIG [--members] [--jobs N] [sbatch's options…] [-- apo-train's options…]" "$@" ;; esac
+[ $# -ge 1 ] || die "usage: ${0##*/} CONFIG [--members] [--jobs N] [sbatch's options…] [-- apo-train's options…]"
+config=$1 number=--run-index jobs='' output=runs sbatch=()
 shift
 while [ $# -gt 0 ] && [ "$1" != -- ]; do
   case $1 in
+    --members) number=--member ;;
     --jobs) jobs=${2:?--jobs needs a number} && shift ;;
     --jobs=*) jobs=${1#*=} ;;
     *) sbatch+=("$1") ;;
@@ -40,7 +42,12 @@ done
 # missing: the numbers of the runs that have not ended, with commas; nothing where all have.
 missing() {
   local said rc=0 runs
-  runs=$("${program[@]}" --list-runs) || return
+  if [ "$number" = --member ]; then
+    runs=$("${program[@]}" --print-config) || return
+    runs=$(seq -f '%g  member' 0 $(($(sed -n 's/^ *members: //p' <<<"$runs") - 1)))
+  else
+    runs=$("${program[@]}" --list-runs) || return
+  fi
   said=$("${program[@]}" --collect 2>&1) || rc=$?
   case $rc in
     0) ;;
@@ -55,7 +62,7 @@ missing() {
 task() {
   local pid rc=0 threads=()
   [ "$open_threads" -eq 0 ] || threads=(--threads "$SLURM_CPUS_ON_NODE")
-  "${program[@]}" "${threads[@]}" --run-index "$SLURM_ARRAY_TASK_ID" --resume --progress off &
+  "${program[@]}" "${threads[@]}" "$number" "$SLURM_ARRAY_TASK_ID" --resume --progress off &
   pid=$!
   # Time is nearly up, of which Slurm tells this shell alone. Of an end (SIGTERM) it tells every process itself: told again, the program
   # would end at once. This shell has to outlive it.
@@ -79,7 +86,7 @@ open_threads=$("${program[@]}" --print-config | grep -cx 'threads: 0' || true)
 mkdir -p "$output/slurm"
 {
   echo '#!/usr/bin/env bash'
-  declare -p program open_threads
+  declare -p program number open_threads
   declare -f task
   echo task
 } | sbatch --job-name="$(basename "$config" .yaml)" --array="$tasks${jobs:+%$jobs}" --output="$output/slurm/%x_%A_%a.log" --open-mode=append \

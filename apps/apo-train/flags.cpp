@@ -39,6 +39,7 @@ constexpr const char* kExamples = R"(
 constexpr const char* kExitCodes = R"(
   0 done           1 internal error           2 wrong usage or configuration
   3 data missing   4 diverged                 5 some runs of a grid failed or are missing
+  6 given up by the other members of a population
   128 + signal: interrupted, and saved
 )";
 
@@ -53,6 +54,7 @@ constexpr const char* kSeeHelp = "; see apo-train --help";
 /// style of the configuration's.
 struct Words {
   std::string run_index;
+  std::string member;
   std::string jobs;
   std::string init;
   bool man = false;
@@ -120,6 +122,11 @@ void add_options(CLI::App& app, Flags& flags, Words& words) {
             flags.collect,
             "Rank the runs that have ended, whoever trains them, and list those that are missing")
       ->excludes(index);
+  grid.word("--member",
+            words.member,
+            "M",
+            "Run only that member of a population, from 0, beside processes of the others")
+      ->excludes("--overwrite");
   grid.word("--jobs", words.jobs, "N", "Run N at a time, of a grid or a population (default: 1)");
 
   Group use(app, "Use");
@@ -239,6 +246,9 @@ void require_use(const Flags& flags) {
 void read_numbers(const Words& words, Flags& flags) {
   if (!words.run_index.empty()) {
     flags.run_index = integer_in("--run-index", words.run_index, Range::at_least(0));
+  }
+  if (!words.member.empty()) {
+    flags.member = integer_in("--member", words.member, Range::at_least(0));
   }
   if (!words.jobs.empty()) flags.jobs = integer_in("--jobs", words.jobs, Range::between(1, 1024));
 }

@@ -34,6 +34,7 @@ struct Flags {
 
   bool list_runs = false;
   std::optional<int64_t> run_index = {};
+  std::optional<int64_t> member = {};
   bool collect = false;
   int64_t jobs = 1;
 

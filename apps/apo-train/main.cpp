@@ -61,6 +61,7 @@ int run_planned(const PlannedRun& planned, const Flags& flags) {
                              .live = live,
                              .log_level = flags.log_level,
                              .jobs = flags.jobs,
+                             .member = flags.member,
                              .group = ranks.get(),
                              .on_start = watch_signals,
                              .signal = received_signal};
@@ -101,9 +102,10 @@ int start(const Flags& flags, char** argv) {
   const bool whole_grid = plan.runs.size() > 1 && !flags.run_index;
   const bool informs = flags.print_config || flags.list_runs || flags.collect;
   const bool trains = !informs && (!whole_grid || flags.dry_run);
-  if (!informs && !trains && ranks->size() > 1) {
+  if (!informs && !trains && (ranks->size() > 1 || flags.member)) {
     throw Error(ErrorKind::config,
-                "several ranks train one run; accepted: one of the grid, by --run-index");
+                "several ranks train one run, and --member a part of one; accepted: one of the "
+                "grid, by --run-index");
   }
   if (trains) {
     end_with_parent();

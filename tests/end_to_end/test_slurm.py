@@ -1,5 +1,6 @@
 """A grid on a real Slurm of several virtual nodes: scripts/slurm_sandbox.sh, scripts/sweep_slurm.sh."""
 
+import json
 import os
 import pathlib
 import re
@@ -106,6 +107,21 @@ class Slurm(ApoTrainTest):
             self.assertEqual(deterministic(self.trace(label, way="local")), deterministic(self.trace(label)))
         self.assertIn("all runs have ended", self.submit())
         self.assertEqual(self.queue(), [])
+
+    def test_a_member_of_a_population_that_is_requeued_is_waited_for(self):
+        words = ("--set", "tuner={name: constant}", "--set", "train={epochs: 200, population: {members: 3, interval: 80}}")
+        self.run_ok(*words, "--output", "local")
+        submitted = self.call(str(ROOT / "scripts/sweep_slurm.sh"), "smoke.yaml", "--members", "--time=60", "--", *words)
+        job = re.search(r"Submitted batch job (\d+)", submitted)[1]
+        self.wait_for("a turn", (self.folder / "runs/smoke/turns/2/member=1.json").exists)
+        self.call("scontrol", "requeue", f"{job}_1")
+        self.wait_for_all()
+        for m in range(3):
+            traces = [deterministic(self.trace(f"member={m}", way=way)) for way in ("local", "runs")]
+            self.assertEqual(*traces)
+        events = [json.loads((self.folder / way / "smoke/population.json").read_text())["events"] for way in ("local", "runs")]
+        self.assertEqual(*events)
+        self.assertIn("all runs have ended", self.call(str(ROOT / "scripts/sweep_slurm.sh"), "smoke.yaml", "--members", "--", *words))
 
     def trace(self, label, way="runs"):
         return self.json("..", way, "smoke", label, "trace.json")

@@ -247,17 +247,21 @@ std::unique_ptr<Dataset> load_dataset(const Experiment& experiment) {
   return dataset;
 }
 
-std::vector<Assembly> assemble(const Experiment& experiment, Group& group) {
+std::vector<Assembly> assemble(const Experiment& experiment,
+                               Group& group,
+                               std::optional<size_t> member) {
   resolve_device(experiment.device);  // first, so that one that is not there is what is said
   const Data data(experiment);
   std::vector<Assembly> assemblies;
   if (!experiment.is_population())
     assemblies.push_back(assemble_on(data, experiment, experiment.seed, group));
-  for (const PlannedMember& planned : population_of(experiment)) {
-    Experiment member = experiment;
-    member.seed = planned.seed;
-    member.optimizer.learning_rate = planned.learning_rate;
-    assemblies.push_back(assemble_on(data, member, experiment.seed, group));
+  const std::vector<PlannedMember> all = population_of(experiment);
+  for (size_t m = 0; m < all.size(); ++m) {
+    if (member.value_or(m) != m) continue;
+    Experiment own = experiment;
+    own.seed = all[m].seed;
+    own.optimizer.learning_rate = all[m].learning_rate;
+    assemblies.push_back(assemble_on(data, own, experiment.seed, group));
   }
   return assemblies;
 }

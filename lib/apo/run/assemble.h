@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -53,9 +54,11 @@ ModelShape shape_of(const Dataset& dataset);
 std::unique_ptr<Dataset> load_dataset(const Experiment& experiment);
 
 /// Loads the data, builds the model from the seed or its weights, makes the rest: for the run, or
-/// with one copy of the data for each member of a population. Throws Error: config (what cannot be
-/// together), data.
+/// with one copy of the data for each member of a population, or `member` alone. Throws Error:
+/// config (what cannot be together), data.
 /// The group divides batches among its ranks and must outlive what it trains.
-std::vector<Assembly> assemble(const Experiment& experiment, Group& group = alone());
+std::vector<Assembly> assemble(const Experiment& experiment,
+                               Group& group = alone(),
+                               std::optional<size_t> member = {});
 
 }  // namespace apo

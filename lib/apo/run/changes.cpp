@@ -24,6 +24,7 @@ constexpr std::array kOfThePlace = {"name",
                                     "tuner.trace",
                                     "train.checkpoint_every",
                                     "train.keep_checkpoints",
+                                    "train.population.patience",
                                     "train.cuda_graph",
                                     "trace"};
 

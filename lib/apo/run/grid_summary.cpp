@@ -173,27 +173,14 @@ std::string grid_table(const Json& grid,
                              (folder / "report.html").string());
 }
 
-namespace {
+FolderTurn::FolderTurn(const std::filesystem::path& folder)
+    : folder_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+  if (folder_ >= 0) ::flock(folder_, LOCK_EX);
+}
 
-/// While it lives others wait: two that write a file at once would take each other's temporary one
-/// away. The kernel's lock, which ends with the process; a file system without locks has none.
-class Turn {
- public:
-  explicit Turn(const std::filesystem::path& folder)
-      : folder_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
-    if (folder_ >= 0) ::flock(folder_, LOCK_EX);
-  }
-  ~Turn() {
-    if (folder_ >= 0) ::close(folder_);
-  }
-  Turn(const Turn&) = delete;
-  Turn& operator=(const Turn&) = delete;
-
- private:
-  int folder_;
-};
-
-}  // namespace
+FolderTurn::~FolderTurn() {
+  if (folder_ >= 0) ::close(folder_);
+}
 
 std::vector<LeftRun> not_started(const Plan& plan, const std::vector<EndedRun>& ended) {
   std::vector<LeftRun> left;
@@ -219,7 +206,7 @@ void write_grid(const Plan& plan,
     rows.push_back({.label = run.label, .folder = {}, .status = run.status});
   }
   make_folder(folder);
-  const Turn turn(folder);
+  const FolderTurn turn(folder);
   write_file(folder / "grid.json", grid.dump(2) + "\n");
   report_folder(folder, plan.name, rows);
   show(grid_table(grid, folder, "grid.json", terminal_columns(STDOUT_FILENO)));

@@ -41,6 +41,20 @@ std::string grid_table(const nlohmann::ordered_json& grid,
                        const std::string& file,
                        size_t room);
 
+/// While it lives others wait who would write what is said of the whole folder: two that write a
+/// file at once would take each other's temporary one away. The kernel's lock, which ends with the
+/// process; a file system without locks has none.
+class FolderTurn {
+ public:
+  explicit FolderTurn(const std::filesystem::path& folder);
+  ~FolderTurn();
+  FolderTurn(const FolderTurn&) = delete;
+  FolderTurn& operator=(const FolderTurn&) = delete;
+
+ private:
+  int folder_;
+};
+
 /// The runs of the plan that an interruption left out.
 std::vector<LeftRun> not_started(const Plan& plan, const std::vector<EndedRun>& ended);
 

@@ -24,9 +24,11 @@ bool is_finished(const RunSettings& settings, const Json& config) {
   const std::string written{std::istreambuf_iterator<char>(file), {}};
   if (summary.value("status", Json()) != "finished" || written != to_yaml(config)) return false;
   const bool waits = config.at("train").at("patience") > 0;
-  say(fmt::format("{}: finished already; a larger train.epochs{} goes on with it\n",
+  const std::string way_on =
+      fmt::format("; a larger train.epochs{} goes on with it", waits ? " or train.patience" : "");
+  say(fmt::format("{}: finished already{}\n",
                   settings.folder.string(),
-                  waits ? " or train.patience" : ""));
+                  settings.member ? "" : way_on));  // the others would have to, too
   return true;
 }
 

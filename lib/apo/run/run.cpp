@@ -19,6 +19,7 @@ int exit_code_of(const RunSummary& summary, int signal) {
 int run(const Experiment& experiment,
         const nlohmann::ordered_json& config,
         const RunSettings& settings) {
+  if (settings.member) return run_member(experiment, config, settings);
   Session session(experiment, config, settings);
   if (session.is_over()) return 0;
   session.begin();

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 
 #include "apo/base/group.h"
@@ -18,7 +19,9 @@ struct RunSettings {
   Existing existing = Existing::refuse;
   bool live = false;  ///< a progress line on the terminal
   std::string log_level = "info";
-  int64_t jobs = 1;         ///< members of a population that train at a time
+  int64_t jobs = 1;  ///< members of a population that train at a time
+  /// The member of a population that alone is trained here: run_member.
+  std::optional<size_t> member = {};
   Group* group = &alone();  ///< with whom it trains; who leads writes the files
   /// Called once all is checked: before, there is nothing that an interruption could lose.
   std::function<void()> on_start = [] {};
@@ -33,6 +36,17 @@ struct RunSettings {
 int run(const Experiment& experiment,
         const nlohmann::ordered_json& config,
         const RunSettings& settings);
+
+/// Of a member that the others have given up.
+inline constexpr int kExitLost = 6;
+
+/// Trains the settings' member of a population in a folder of its own in theirs, beside processes
+/// of the others, and meets them at the ends of turns: without one that is lost, else as they would
+/// train in one process, to the bit. The last to end writes what is said of all. Returns the exit
+/// code: a run's, or kExitLost. Throws Error.
+int run_member(const Experiment& experiment,
+               const nlohmann::ordered_json& config,
+               const RunSettings& settings);
 
 /// 0 finished, 4 diverged, 128 + signal interrupted.
 int exit_code_of(const RunSummary& summary, int signal);

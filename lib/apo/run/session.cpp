@@ -29,15 +29,23 @@ Session::Session(const Experiment& experiment,
     : experiment_(experiment),
       config_(config),
       settings_(settings),
-      population_(experiment.is_population()),
+      population_(experiment.is_population() && !settings.member),
       checkpoints_(settings.folder / "checkpoints", experiment.train.keep_checkpoints) {
-  if (population_ && settings.group->size() > 1) {
+  if (experiment.is_population() && settings.group->size() > 1) {
     throw Error(ErrorKind::config,
                 "train.population.members: several ranks train one network; accepted: 1, or one "
                 "rank");
   }
   settings.group->set_patience(experiment.train.rank_patience);
   if (settings.group->leads()) folder_.emplace(settings.folder, settings.existing);
+  std::error_code ignored;
+  const bool of_processes = std::filesystem::exists(settings.folder / kTurns, ignored);
+  if (of_processes && settings.existing == Existing::resume) {
+    throw Error(ErrorKind::config,
+                settings.folder.string() +
+                    ": holds a population whose members are processes; accepted: --member, to go "
+                    "on with one, or another --output or name");
+  }
 }
 
 bool Session::is_over() const {
@@ -46,7 +54,8 @@ bool Session::is_over() const {
 
 void Session::begin() {
   from_ = checkpoint_to_resume(checkpoints_, settings_, config_);
-  assemblies_ = assemble(from_ ? without_weights(experiment_) : experiment_, *settings_.group);
+  assemblies_ = assemble(
+      from_ ? without_weights(experiment_) : experiment_, *settings_.group, settings_.member);
   if (from_) check_against(*from_);
   require_same_on_all_ranks();  // and from here on files may change
   if (folder_) require_space(settings_, experiment_, assemblies_);
@@ -139,7 +148,8 @@ void Session::open_files() {
   RunSettings settings = settings_;
   settings.live = settings.live && !population_;  // members' lines would overwrite each other
   for (size_t run = 0; run < assemblies_.size(); ++run) {
-    const std::string label = population_ ? member_name(run) : "";
+    const bool is_member = population_ || settings_.member;
+    const std::string label = is_member ? member_name(settings_.member.value_or(run)) : "";
     if (population_) {
       const Existing existing = resumed ? Existing::resume : Existing::replace;
       folders_.push_back(std::make_unique<RunFolder>(folder_of(run), existing));

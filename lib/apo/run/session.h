@@ -18,8 +18,8 @@
 
 namespace apo {
 
-/// A single run has its files in the session's folder; the members of a population have folders of
-/// their own in it.
+/// A single run has its files in the session's folder, and so has a member of a population that is
+/// a process; the members of a population in one process have folders of their own in it.
 class Session {
  public:
   /// Checks the folder and, where it is there, locks it; before the data are loaded. `config` is
@@ -56,6 +56,7 @@ class Session {
   const std::filesystem::path& folder() const { return settings_.folder; }
   /// One for each run.
   std::vector<Assembly>& assemblies() { return assemblies_; }
+  const std::vector<Assembly>& assemblies() const { return assemblies_; }
   /// nullptr where another rank writes them.
   RunFiles* files(size_t run) { return files_.empty() ? nullptr : files_[run].get(); }
   std::filesystem::path folder_of(size_t run) const;
@@ -75,7 +76,7 @@ class Session {
   const Experiment& experiment_;
   const nlohmann::ordered_json& config_;
   const RunSettings& settings_;
-  const bool population_;
+  const bool population_;            ///< all of its members
   std::optional<RunFolder> folder_;  ///< only where this rank leads
   Checkpoints checkpoints_;
   std::optional<Checkpoint> from_;
@@ -87,7 +88,9 @@ class Session {
 
 /// Trains a session's only run, which is begun, to its end. Returns the exit code.
 int train_run(Session& session);
-/// The same for the members of a population.
+/// The same for the members of a population, all of them in this process.
 int train_members(Session& session);
+/// What those and members that are processes have in common.
+PopulationOptions population_options(const Session& session);
 
 }  // namespace apo

@@ -65,6 +65,11 @@ void PbtOptions::visit(OptionVisitor& visitor) {
                resample_probability,
                Range::between(0, 1),
                "of a new rate from initial_range instead");
+  visitor.real("patience",
+               patience,
+               Range::above(0),
+               "seconds that members which are processes (--member) wait at the end of a turn for "
+               "the others before they go on without them");
 }
 
 std::vector<double> initial_rates(int64_t members, const Range& range, uint64_t seed) {

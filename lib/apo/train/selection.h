@@ -16,6 +16,7 @@ struct PbtOptions {
   std::optional<Range> initial_range;
   std::optional<Range> factors = Range::between(0.8, 1.2);
   double resample_probability = 0;
+  double patience = 600;  ///< seconds; of members that are processes
   void visit(OptionVisitor& visitor);
 };
 
