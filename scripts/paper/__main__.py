@@ -4,6 +4,7 @@
     scripts/paper ablations RUNS                 docs/ablations.md, from those of scripts/ablations.sh
     scripts/paper reproduction                   docs/reproduction.md and docs/images/, from results/
     scripts/paper performance                    docs/performance.md, from results/
+    scripts/paper ranks                          what sums over ranks cost, in docs/scaling.md, from results/
     scripts/paper claims                         the paper's claims and what became of them, from results/
     scripts/paper collect RUNS SCALE FIGURE      runs of scripts/reproduce.sh into results/FIGURE.json, of scale gpu FIGURE_gpu.json
     scripts/paper lean GRID…                     grids of scripts/benchmark.sh lean into results/lean.json
@@ -26,7 +27,7 @@ import sys
 if not __package__:  # a folder that is run has only itself on the path
     sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-from paper import ablations, average, origin, performance, plots, reproduction, results, runs, same, tables, usage
+from paper import ablations, average, origin, performance, plots, ranks, reproduction, results, runs, same, tables, usage
 
 
 def draw(output, *words):
@@ -46,6 +47,7 @@ COMMANDS = {
     "ablations": (lambda folder: ablations.write(runs.Runs(folder)), 1, 1),
     "reproduction": (reproduction.write, 0, 0),
     "performance": (performance.write, 0, 0),
+    "ranks": (ranks.write, 0, 0),
     "claims": (lambda: print(reproduction.verdicts(reproduction.judged(reproduction.results()))), 0, 0),
     "collect": (reproduction.collect, 3, 3),
     "lean": (performance.collect_lean, 1, None),

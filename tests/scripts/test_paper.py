@@ -16,7 +16,7 @@ sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "benchmarks")]
 import compare
 import mapped
 import scaling
-from paper import DOCS, average, earlier, origin, performance, reproduction, runs, same, tables, tried
+from paper import DOCS, average, earlier, origin, performance, ranks, reproduction, runs, same, tables, tried
 from paper.claims import CLAIMS
 
 
@@ -44,10 +44,37 @@ class Folder(unittest.TestCase):
         return folder
 
 
+class CostOfRanks(unittest.TestCase):
+    def test_the_fit_finds_what_sums_were_made_of(self):
+        for engine in ranks.ENGINES:
+            cost = ranks.Cost(3e-4, 0.8, engine)
+            cases = [{"machines": machines, "megabits": megabits, "bytes": size, "messages": (4 << 20) // size}
+                     for machines in range(2, 9) for megabits in (100, 400) for size in (1 << 16, 1 << 20)]
+            for case in cases:
+                case["seconds"] = cost.of(case)
+            found = ranks.fit(cases, engine)
+            self.assertAlmostEqual(found.latency, cost.latency)
+            self.assertAlmostEqual(found.share, cost.share)
+
+    def test_hops_and_bytes_are_those_of_the_algorithms(self):
+        self.assertEqual(ranks.ring(4, 100), (6, 150))
+        self.assertEqual(ranks.tree(8, 100), (6, 600))
+        self.assertEqual(ranks.halves(8, 1 << 20), (6, 2 * 7 / 8 * (1 << 20)))
+        self.assertEqual(ranks.halves(5, 1 << 20), (7, (2 * 3 / 4 + 2) * (1 << 20)))
+        self.assertEqual(ranks.halves(8, 8), ranks.tree(8, 8))
+
+    def test_one_gpu_waits_for_nobody_and_more_never_take_less(self):
+        for cluster in ranks.CLUSTERS:
+            steps = [cluster.step(gpus, 5e-3, 85e6, 25 << 20) for gpus in (1, 8, 64, 1024)]
+            self.assertEqual(steps[0], 5e-3)
+            self.assertEqual(steps, sorted(steps))
+
+
 class Pages(unittest.TestCase):
     def test_the_pages_are_what_the_results_give(self):
         self.assertEqual((DOCS / "reproduction.md").read_text(), reproduction.page(reproduction.results()))
         self.assertEqual((DOCS / "performance.md").read_text(), performance.page(*performance.results()))
+        self.assertEqual((DOCS / "scaling.md").read_text(), ranks.page((DOCS / "scaling.md").read_text()))
         self.assertEqual((DOCS / "average.md").read_text(), average.page(average.results()))
 
     def test_every_figure_has_a_claim_to_be_held_against(self):
