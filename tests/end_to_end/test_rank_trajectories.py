@@ -97,6 +97,15 @@ class Trajectories(RanksTest):
         with self.assertRaises(AssertionError):
             self.assert_same_run("parts", "one")
 
+    def test_batch_norm_of_one_example_is_refused_but_for_the_whole_batch(self):
+        words = ("--set", "dataset.height=8", "--set", "dataset.width=8", "--set", "dataset.batch_size=2", "--set", "train.steps=2",
+                 "--set", "tuner={name: constant}", "--set", "model.name=resnet18", "--set", "model.width=2")
+        refused = self.on(2, *words)
+        self.assertEqual(refused.returncode, 2, refused.stderr)
+        [line] = self.lines_of_ours(refused.stderr)
+        self.assertIn("one rank's part of a batch, of 2, has but one", line)
+        self.on_ok(2, *words, "--set", "model.batch_norm_sync=true")
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -26,9 +26,9 @@ constexpr int64_t kBatch = 7, kChannels = 3;
 /// What is known of a layer on a batch, or on a part of it.
 struct Passed {
   Tensor y;
-  TensorList gradients;         ///< in x, weight, bias, of a loss
-  TensorList second;            ///< and of these, along directions, in x and weight
-  Tensor tangent;               ///< of y
+  TensorList gradients;  ///< in x, weight, bias, of a loss
+  TensorList second;     ///< and of these, along directions, in x and weight
+  Tensor tangent;        ///< of y
   Tensor running_mean, running_var;
 };
 
