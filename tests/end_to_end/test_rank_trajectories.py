@@ -5,7 +5,7 @@ import subprocess
 import unittest
 
 from apo_train import BINARY
-from test_ranks import RanksTest
+from ranks import OverMpi, RanksTest
 
 # Batches of 14, and of 4 at the end of an epoch; of the exact solver of 7 and 4: most have unequal parts.
 RANKS = """
@@ -43,7 +43,7 @@ def optimizers():
     return re.findall(r"^  (\w+)  ", said.split("\noptimizer: ")[1].split("\n\n")[0], re.MULTILINE)
 
 
-class Trajectories(RanksTest):
+class Trajectories(OverMpi, RanksTest):
     def setUp(self):
         super().setUp()
         self.write("ranks.yaml", RANKS)
