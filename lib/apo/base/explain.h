@@ -6,7 +6,7 @@
 namespace apo {
 
 /// What `message`, of an exception of LibTorch's, means and what helps, where it is about memory or
-/// the device; of a script's error its reason; else itself.
+/// the device; else the line with its cause, whatever backtraces are around it. One line.
 std::string explained(const std::string& message);
 
 /// Whether it is about memory or the device, whatever was asked of them.
