@@ -158,6 +158,13 @@ ScriptFile read_script(const fs::path& path) {
   return file;
 }
 
+bool has_recurrent_layers(const jit::Module& module) {
+  return any_node(module, [](jit::Node& node) {
+    return node.kind() == c10::aten::lstm || node.kind() == c10::aten::gru ||
+           node.kind() == c10::aten::rnn_tanh || node.kind() == c10::aten::rnn_relu;
+  });
+}
+
 bool draws_numbers(const jit::Module& module) {
   return any_node(module, [](jit::Node& node) {
     const bool unknown =

@@ -18,6 +18,9 @@ struct ScriptFile {
 /// of which a checkpoint would not know.
 ScriptFile read_script(const std::filesystem::path& path);
 
+/// Whether its forward has layers that are LSTM, GRU or plain recurrent ones.
+bool has_recurrent_layers(const torch::jit::Module& module);
+
 /// Whether its forward draws random numbers, or calls what cannot be looked into.
 bool draws_numbers(const torch::jit::Module& module);
 

@@ -1,3 +1,4 @@
+#include <ATen/Context.h>
 #include <fmt/format.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 
@@ -5,6 +6,7 @@
 #include <utility>
 
 #include "apo/base/error.h"
+#include "apo/base/stepwise.h"
 #include "apo/config/characters.h"
 #include "apo/model/model.h"
 #include "apo/model/module_network.h"
@@ -88,11 +90,36 @@ void tie_lists(const jit::Module& script, Tied& tied) {
   }
 }
 
+/// Without the kernels that do a layer at once.
+class WithoutFused {
+ public:
+  WithoutFused()
+      : onednn_(at::globalContext().userEnabledMkldnn()),
+        cudnn_(at::globalContext().userEnabledCuDNN()) {
+    set(false, false);
+  }
+  ~WithoutFused() { set(onednn_, cudnn_); }
+  WithoutFused(const WithoutFused&) = delete;
+  WithoutFused& operator=(const WithoutFused&) = delete;
+
+ private:
+  static void set(bool onednn, bool cudnn) {
+    at::globalContext().setUserEnabledMkldnn(onednn);
+    at::globalContext().setUserEnabledCuDNN(cudnn);
+  }
+
+  bool onednn_;
+  bool cudnn_;
+};
+
 /// z as a module of PyTorch computes it that was saved with torch.jit.save.
 class Script : public Model, public GathersStatistics {
  public:
   explicit Script(ScriptFile file)
-      : script_(std::move(file.module)), checksum_(file.checksum), draws_(draws_numbers(script_)) {
+      : script_(std::move(file.module)),
+        checksum_(file.checksum),
+        draws_(draws_numbers(script_)),
+        recurs_(has_recurrent_layers(script_)) {
     Tied tied;
     mirror(script_, *this, tied);
     tie_lists(script_, tied);
@@ -103,6 +130,8 @@ class Script : public Model, public GathersStatistics {
     // As it is written: what the executor makes of it after a few passes rounds otherwise, so that
     // a run that goes on would not be the same, and loses forward-mode derivatives.
     const jit::GraphOptimizerEnabledGuard as_written(false);
+    std::optional<WithoutFused> stepwise;
+    if (recurs_ && Stepwise::is_wanted()) stepwise.emplace();
     return gathered_ ? gathered_->noted(run) : run();
   }
 
@@ -136,6 +165,7 @@ class Script : public Model, public GathersStatistics {
   jit::Module script_;
   int64_t checksum_;
   bool draws_;
+  bool recurs_;
   std::optional<ScriptStatistics> gathered_;  ///< while statistics are gathered
 };
 

@@ -13,6 +13,7 @@
 
 #include "apo/base/dual_level.h"
 #include "apo/base/guards.h"
+#include "apo/base/stepwise.h"
 
 namespace apo {
 namespace {
@@ -38,6 +39,7 @@ struct Moved {
 /// tangents: none for a parameter that does not move.
 Moved moved_outputs(Network& network, const Tensor& x, const TensorList& tangents) {
   const at::NoGradGuard no_grad;
+  const Stepwise layers;
   const DualLevel level;
   const SwapGuard buffers = kept_buffers(network);
   const auto index = static_cast<uint64_t>(level.index());

@@ -155,7 +155,7 @@ Assembly assemble_on(const Data& data,
     require_fit(
         *assembly.problem, experiment.model.choice.name(), dataset->outputs(), dataset->classes);
   }
-  if (assembly.data.model_checksum && assembly.rule->traits().needs_curvature) {
+  if (assembly.data.model_checksum && experiment.optimizer.choice.name() == "kfac") {
     throw Error(ErrorKind::config,
                 "optimizer.name = kfac: sees no linear or convolutional layers in a script; "
                 "accepted: the other optimizers");
