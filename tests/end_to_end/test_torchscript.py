@@ -65,11 +65,17 @@ class Torchscript(ApoTrainTest):
         (self.folder / "moved.pt").write_bytes(content)
         self.assert_fails(3, *moved, "--resume", "--set", "train.epochs=4", says=["model.path", "CRC-32", "another"])
 
+    def test_is_trained_by_stochastic_meta_descent(self):
+        self.run_ok(*MODEL, "--set", "optimizer={name: smd, learning_rate: 0.01}", "--set", "tuner={name: constant}")
+        losses = self.trace("smoke")["epochs"]["train_loss"]
+        self.assertLess(losses[-1], losses[0])
+
     def test_says_in_a_line_what_does_not_fit(self):
         self.assert_fails(2, "--set", "model={name: torchscript}", says=["model.path", "must be given"])
         self.assert_fails(2, *MODEL, "--set", "optimizer.name=kfac", says=["kfac", "script"])
         self.assert_fails(2, *MODEL, "--set", "dataset.classes=3", says=["its outputs for an example are [10]", "want [3]"])
         self.assert_fails(2, *MODEL, "--set", "dataset.width=5", says=["takes no inputs", "float32 [1, 8, 5]", "mat1 and mat2"])
+        self.assert_fails(2, *MODEL, "--set", "dataset.width=5", says=["model.path = model.pt: "])
         (self.folder / "model.pt").write_text("weights")
         self.assert_fails(3, *MODEL, says=["model.pt", "cannot be read"])
         shutil.copy(CLASSIFIER.with_name("tensors"), self.folder / "model.pt")

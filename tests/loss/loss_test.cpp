@@ -11,6 +11,8 @@
 #include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
+#include "apo/base/error.h"
+
 namespace apo {
 namespace {
 
@@ -125,6 +127,14 @@ TEST(SquaredError, SampledTargetsGiveTheFisherMatrix) {
   const Tensor z = at::randn({30'000, 1}, generator, at::kDouble);
   const Tensor y = make_squared_error()->sampled_targets(z, generator);
   EXPECT_NEAR((2 * (z - y)).square().mean().item<double>(), 2, 0.064);
+}
+
+TEST(SquaredError, TakesNoOutputsOfAnotherShapeThanTheTargets) {
+  const Tensor y = at::ones({4, 2});
+  for (const Tensor& z : {at::ones({1, 2}), at::ones({2}), at::ones({4, 1}), at::ones({4, 2, 1})}) {
+    EXPECT_THROW(make_squared_error()->value(z, {{}, y}), Error) << z.sizes();
+  }
+  EXPECT_EQ(make_squared_error()->value(y, {{}, y}).item<float>(), 0);
 }
 
 }  // namespace

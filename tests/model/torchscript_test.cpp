@@ -1,6 +1,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/randint.h>
 #include <gmock/gmock.h>
@@ -239,6 +240,100 @@ TEST(Torchscript, WhatDoesNotFitTheDataIsSaidInALine) {
   EXPECT_THAT(of_type, HasSubstr("indices"));
   EXPECT_EQ(of_type.find('\n'), std::string::npos);
 }
+
+/// What is said of a forward of these lines, of inputs [B, 3] and real targets of the same shape.
+std::string objection_to(const std::string& forward) {
+  const Tensor x = test::random_values({6, 3});
+  const auto problem = make_supervised(
+      network_of(test::saved_and_read(test::script_of("def forward(self, x):\n" + forward))),
+      make_squared_error(),
+      dataset_of({x, 2 * x}, 0),
+      {.batch_size = 2});
+  try {
+    require_fit(*problem, "model.path = m.pt", 3, 0);
+    require_trainable(*problem, "model.path = m.pt");
+  } catch (const Error& error) {
+    const std::string message = error.what();
+    EXPECT_EQ(error.kind(), ErrorKind::config);
+    EXPECT_THAT(message, testing::StartsWith("model.path = m.pt: "));
+    EXPECT_EQ(message.find('\n'), std::string::npos) << message;
+    EXPECT_TRUE(at::equal(problem->train->slice(0, 6).inputs, x));
+    return message;
+  }
+  return "";
+}
+
+TEST(Torchscript, AForwardThatCannotBeTrainedIsSaidBeforeTraining) {
+  EXPECT_EQ(objection_to("    return x * self.weight\n"), "");
+  EXPECT_THAT(objection_to("    return (x * self.weight)[:1]\n"),
+              HasSubstr("its outputs for 2 examples are [1, 3]; the targets of the data set want "
+                        "[2, 3]"));
+  EXPECT_THAT(objection_to("    return x.mean([0], True) * self.weight\n"), HasSubstr("[1, 3]"));
+  EXPECT_THAT(objection_to("    return x.view(1, 3) * self.weight\n"),
+              HasSubstr("takes one example and not 2"));
+  EXPECT_THAT(objection_to("    return (x * self.weight).detach()\n"),
+              HasSubstr("does not require grad"));
+  EXPECT_THAT(objection_to("    y = x * self.weight\n    x.zero_()\n    return y\n"),
+              HasSubstr("inplace"));
+  EXPECT_THAT(objection_to("    x.mul_(2)\n    return x + self.weight\n"),
+              HasSubstr("changes its input in place"));
+}
+
+TEST(Torchscript, ParametersThatAreNoNumbersAreRefusedAndMasksAreNot) {
+  const auto module = [](const char* kind, double value) {
+    torch::jit::Module made = test::script_of("def forward(self, x):\n    return x\n");
+    made.attr(kind).toTensor().detach().fill_(value);
+    return made;
+  };
+  EXPECT_THAT(test::data_error_of([&] { test::saved_and_read(module("weight", NAN)); }),
+              HasSubstr("the parameter weight holds NaN or infinity"));
+  EXPECT_THAT(test::data_error_of([&] { test::saved_and_read(module("counter", NAN)); }),
+              HasSubstr("the buffer counter"));
+  EXPECT_NO_THROW(test::saved_and_read(module("counter", -INFINITY)));
+}
+
+/// [B, T, 2] → [B, T, 3], in float32, which oneDNN computes by one kernel.
+torch::jit::Module lstm_script() {
+  torch::jit::Module lstm = test::script_named("LSTM");
+  test::add_parameter(lstm, "w_input", test::random_values({12, 2}, 1));
+  test::add_parameter(lstm, "w_hidden", test::random_values({12, 3}, 2));
+  lstm.define(R"(
+def forward(self, x):
+    h = torch.zeros([1, x.size(0), 3], dtype=x.dtype, device=x.device)
+    z, _, _ = torch.lstm(x, [h, h], [self.w_input, self.w_hidden], False, 1, 0., False, False, True)
+    return z
+)");
+  return lstm;
+}
+
+ApoOptions solved_exactly() {
+  ApoOptions options;
+  options.solver = ApoOptions::Solver::exact;
+  return options;
+}
+
+class TorchscriptRecurrent : public testing::TestWithParam<std::string> {};
+
+TEST_P(TorchscriptRecurrent, TrainsInFloat32AsInFloat64WhereDerivativesAreOfSecondOrder) {
+  std::vector<double> losses[2];
+  for (const Precision precision : {Precision::float32, Precision::float64}) {
+    const Tensor x = test::random_values({20, 4, 2}, 3);
+    const auto network = test::saved_and_read(lstm_script());
+    const auto problem = make_supervised(network_of(network, {.precision = precision}),
+                                         make_squared_error(),
+                                         dataset_of({x, at::cat({x, x.sum(2, true)}, 2)}, 0),
+                                         {.batch_size = 5, .precision = precision});
+    const bool smd = GetParam() == "smd";
+    const auto rule =
+        smd ? make_smd({}, {.learning_rate = 0.1}) : make_sgd({}, {.learning_rate = 0.1});
+    const auto tuner = smd ? make_constant({}) : make_apo(solved_exactly());
+    losses[precision == Precision::float64] =
+        test::record(*problem, *rule, *tuner, {.steps = 8}).losses();
+  }
+  for (size_t t = 0; t < losses[0].size(); ++t) EXPECT_NEAR(losses[0][t], losses[1][t], 1e-4);
+}
+
+INSTANTIATE_TEST_SUITE_P(SecondOrder, TorchscriptRecurrent, testing::Values("exact", "smd"));
 
 TEST(Torchscript, Bfloat16IsFloat32UpToRounding) {
   Tensor z[2];

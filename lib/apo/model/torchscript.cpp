@@ -176,8 +176,18 @@ void require_parameters(const Script& model, const std::string& path) {
   if (model.parameters().empty()) {
     refuse("has no parameter that requires a gradient; accepted: a module that can be trained");
   }
+  const auto require = [&](bool holds, const std::string& kind, const std::string& name) {
+    if (holds) return;
+    refuse(fmt::format("the {} {} holds NaN or infinity; accepted: numbers", kind, name));
+  };
+  for (const auto& buffer : model.named_buffers()) {  // infinities are masks
+    require(!buffer.value().isnan().any().item<bool>(), "buffer", buffer.key());
+  }
   for (const auto& parameter : model.named_parameters()) {
-    if (parameter.value().is_floating_point()) continue;
+    if (parameter.value().is_floating_point()) {
+      require(parameter.value().isfinite().all().item<bool>(), "parameter", parameter.key());
+      continue;
+    }
     refuse(fmt::format("the parameter {} is of type {}; accepted: real numbers",
                        parameter.key(),
                        c10::toString(parameter.value().scalar_type())));

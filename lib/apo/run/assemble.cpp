@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "apo/base/error.h"
@@ -12,6 +13,7 @@
 #include "apo/base/guards.h"
 #include "apo/base/random.h"
 #include "apo/base/system.h"
+#include "apo/config/writer.h"
 #include "apo/problem/supervised.h"
 #include "apo/run/fit.h"
 #include "apo/run/initial_network.h"
@@ -126,6 +128,13 @@ struct Data {
   DataMark mark;
 };
 
+/// Of a model that is in a file, the file.
+std::string place_of_model(ModelSection model) {
+  const nlohmann::ordered_json options = options_to_json(model.choice);
+  if (!options.contains("path")) return fmt::format("model.name = {}", model.choice.name());
+  return fmt::format("model.path = {}", options["path"].get<std::string>());
+}
+
 /// task_seed: of the experiment that this may be a member of.
 Assembly assemble_on(const Data& data,
                      const Experiment& experiment,
@@ -152,8 +161,9 @@ Assembly assemble_on(const Data& data,
   assembly.tuner = experiment.tuner.make();
   assembly.problem = make_problem(experiment, dataset, task_seed, group, assembly);
   if (dataset != nullptr) {
-    require_fit(
-        *assembly.problem, experiment.model.choice.name(), dataset->outputs(), dataset->classes);
+    const std::string place = place_of_model(experiment.model);
+    require_fit(*assembly.problem, place, dataset->outputs(), dataset->classes);
+    if (assembly.data.model_checksum) require_trainable(*assembly.problem, place);
   }
   if (assembly.data.model_checksum && experiment.optimizer.choice.name() == "kfac") {
     throw Error(ErrorKind::config,

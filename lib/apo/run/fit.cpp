@@ -1,23 +1,29 @@
 #include "apo/run/fit.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/equal.h>
 #include <c10/core/ScalarType.h>
-#include <c10/util/Exception.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "apo/base/error.h"
 #include "apo/base/explain.h"
+#include "apo/base/guards.h"
 
 namespace apo {
 namespace {
 
+/// So many examples, and fewer, a network is tried on: what is right for one may not be for more.
+constexpr int64_t kTried = 2;
+
 [[noreturn]] void fail(const std::string& model, const std::string& what) {
-  throw Error(ErrorKind::config, fmt::format("model.name = {}: {}", model, what));
+  throw Error(ErrorKind::config, fmt::format("{}: {}", model, what));
 }
 
 /// "[64, 3]", of one example of a batch.
@@ -25,26 +31,48 @@ std::string shape_of_one(at::IntArrayRef sizes) {
   return fmt::format("[{}]", fmt::join(sizes.slice(1), ", "));
 }
 
-/// In evaluation mode.
-Tensor outputs_of(Network& network, const std::string& model, const Tensor& example) {
-  const at::NoGradGuard no_grad;
-  const EvaluationMode mode(network);
+std::string shape(at::IntArrayRef sizes) {
+  return fmt::format("[{}]", fmt::join(sizes, ", "));
+}
+
+/// What `pass` gives, or one line of what `say` makes of its failure's cause.
+template <class Pass, class Say>
+auto tried(const std::string& model, Pass&& pass, Say&& say) {
   try {
-    return network.forward(example);
+    return pass();
   } catch (const Error&) {  // which says it better
     throw;
   } catch (const std::exception& error) {  // LibTorch's own, or what a script raises
-    const auto* of_torch = dynamic_cast<const c10::Error*>(&error);
-    const std::string why = of_torch ? of_torch->what_without_backtrace() : error.what();
-    if (is_of_the_machine(why)) throw;
-    const std::string reason = explained(why);
-    fail(model,
-         fmt::format("takes no inputs as those of the data set, of an example {} {} ({}); "
-                     "accepted: another model, or other inputs, as real numbers are",
-                     c10::getDtypeNames(example.scalar_type()).first,
-                     shape_of_one(example.sizes()),
-                     reason.substr(0, reason.find('\n'))));
+    if (is_of_the_machine(error.what())) throw;
+    fail(model, say(explained(error.what())));
   }
+}
+
+/// In evaluation mode.
+Tensor outputs_of(Network& network, const std::string& model, const Tensor& examples) {
+  const at::NoGradGuard no_grad;
+  const EvaluationMode mode(network);
+  return tried(
+      model,
+      [&] { return network.forward(examples.clone()); },
+      [&](const std::string& reason) {
+        const std::string type = c10::getDtypeNames(examples.scalar_type()).first;
+        if (examples.size(0) > 1) {
+          return fmt::format(
+              "takes one example and not {}, {} {} ({}); accepted: a module that "
+              "takes batches of any size",
+              examples.size(0),
+              type,
+              shape(examples.sizes()),
+              reason);
+        }
+        return fmt::format(
+            "takes no inputs as those of the data set, of an example {} {} ({}); "
+            "accepted: another model, or other inputs, as real numbers are",
+            type,
+            shape_of_one(examples.sizes()),
+            reason);
+      });
 }
 
 /// Examples in the smallest batch of a stream.
@@ -68,15 +96,52 @@ bool takes_one_example(const Problem& problem) {
 }  // namespace
 
 void require_fit(Problem& problem, const std::string& model, int64_t outputs, int64_t classes) {
-  const Batch first = problem.train->slice(0, 1);
-  const Tensor z = outputs_of(*problem.network, model, first.inputs);
-  std::vector<int64_t> expected = first.targets.sizes().vec();
-  if (classes > 0) expected.push_back(outputs);
-  if (z.sizes() == at::IntArrayRef(expected)) return;
+  for (int64_t examples = 1; examples <= kTried; ++examples) {
+    if (examples > problem.train->size()) return;
+    const Batch x = problem.train->slice(0, examples);
+    const Tensor z = outputs_of(*problem.network, model, x.inputs);
+    std::vector<int64_t> expected = x.targets.sizes().vec();
+    if (classes > 0) expected.push_back(outputs);
+    if (z.sizes() == at::IntArrayRef(expected)) continue;
+    if (z.dim() == 0 || z.size(0) != examples) {
+      fail(model,
+           fmt::format("its outputs for {} examples are {}; the targets of the data set want {}; "
+                       "accepted: a module whose outputs are [examples, …]",
+                       examples,
+                       shape(z.sizes()),
+                       shape(expected)));
+    }
+    fail(model,
+         fmt::format("its outputs for an example are {}; the targets of the data set want {}",
+                     shape_of_one(z.sizes()),
+                     shape_of_one(expected)));
+  }
+}
+
+void require_trainable(Problem& problem, const std::string& model) {
+  const int64_t examples = std::min(kTried, problem.train->size());
+  Network& network = *problem.network;
+  Batch x = problem.train->slice(0, examples);
+  const Tensor inputs = x.inputs;
+  x.inputs = inputs.clone();  // which a forward may change
+  const SwapGuard buffers = kept_buffers(network);
+  std::optional<EvaluationMode> mode;
+  if (examples < kTried) mode.emplace(network);  // BatchNorm trains on more than one
+  const at::AutoGradMode with_gradients(true);
+  tried(
+      model,
+      [&] { return gradient(loss_on(problem, x), network.parameters()); },
+      [&](const std::string& reason) {
+        return fmt::format(
+            "cannot be trained: the gradient of its loss fails ({}); accepted: a "
+            "module whose outputs depend on its parameters by operations that have "
+            "derivatives",
+            reason);
+      });
+  if (at::equal(x.inputs, inputs)) return;
   fail(model,
-       fmt::format("its outputs for an example are {}; the targets of the data set want {}",
-                   shape_of_one(z.sizes()),
-                   shape_of_one(expected)));
+       "its forward changes its input in place, which others read; accepted: one that leaves it as "
+       "it is");
 }
 
 void require_examples_for_all(int64_t ranks, const BatchSizes& sizes) {

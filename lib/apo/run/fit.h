@@ -9,10 +9,14 @@
 
 namespace apo {
 
-/// Tries the network on one example. model: its name in the configuration; outputs: of a position;
-/// classes: 0 where targets are real numbers. Throws Error(config) where it cannot take the
-/// example, or gives another shape than the loss compares with.
+/// Tries the network on one example and on two. model: what messages begin with, its key and value
+/// in the configuration; outputs: of a position; classes: 0 where targets are real numbers. Throws
+/// Error(config) where it cannot take them, or gives another shape than the loss compares with.
 void require_fit(Problem& problem, const std::string& model, int64_t outputs, int64_t classes);
+
+/// Tries the gradient of the loss, of a network that is a program of the user's. Leaves it as it
+/// is. Throws Error(config) where there is none, or where a forward pass changes its input.
+void require_trainable(Problem& problem, const std::string& model);
 
 /// Examples in a pass, in a batch x and in a batch x̃; of how many parts BatchNorm normalises each
 /// by itself.
