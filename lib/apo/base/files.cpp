@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "apo/base/error.h"
+#include "apo/base/regular_file.h"
 
 namespace apo {
 namespace {
@@ -85,6 +86,7 @@ void check_writable(const std::filesystem::path& path) {
 }
 
 std::string read_file(const std::filesystem::path& path, int64_t most) {
+  require_regular(path);
   std::error_code failure;
   const auto size = std::filesystem::file_size(path, failure);
   std::ifstream file(path, std::ios::binary);

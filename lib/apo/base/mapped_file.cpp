@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "apo/base/error.h"
+#include "apo/base/regular_file.h"
 #include "apo/base/system.h"
 
 namespace apo {
@@ -39,6 +40,7 @@ MappedFile::MappedFile(std::filesystem::path path) : path_(std::move(path)) {
     if (file_ >= 0) ::close(file_);
     return Error(ErrorKind::data, fmt::format("{}: cannot be {}: {}", path_.string(), what, why));
   };
+  require_regular(path_);
   file_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
   if (file_ < 0 || ::fstat(file_, &opened_) != 0) throw fail("read");
   if (size() > 0) {  // of nothing there is no mapping

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "apo/base/error.h"
+#include "apo/base/regular_file.h"
 
 namespace apo {
 namespace {
@@ -190,6 +191,7 @@ std::map<std::string, Tensor> read_safetensors(const std::filesystem::path& path
   const auto fail = [&](const std::string& why) {
     return Error(ErrorKind::data, path.string() + ": cannot be read: " + why);
   };
+  require_regular(path);
   std::error_code failure;
   const auto size = std::filesystem::file_size(path, failure);
   if (failure) throw fail(failure.message());

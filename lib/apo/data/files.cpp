@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "apo/base/error.h"
+#include "apo/base/regular_file.h"
 
 namespace apo {
 namespace {
@@ -137,6 +138,7 @@ void check_labels(const Tensor& labels,
 }
 
 InputFile::InputFile(fs::path path) : path_(std::move(path)) {
+  require_regular(path_);
   errno = 0;
   file_ = gzopen(path_.c_str(), "rb");
   if (file_ == nullptr) {

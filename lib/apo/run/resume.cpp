@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "apo/base/error.h"
+#include "apo/base/regular_file.h"
 #include "apo/base/terminal.h"
 #include "apo/config/writer.h"
 #include "apo/run/changes.h"
@@ -20,6 +21,7 @@ using Json = nlohmann::ordered_json;
 bool is_finished(const RunSettings& settings, const Json& config) {
   if (settings.existing != Existing::resume) return false;
   const Json summary = read_json(settings.folder / "summary.json");
+  require_regular(settings.folder / "config.yaml");
   std::ifstream file(settings.folder / "config.yaml");
   const std::string written{std::istreambuf_iterator<char>(file), {}};
   if (summary.value("status", Json()) != "finished" || written != to_yaml(config)) return false;

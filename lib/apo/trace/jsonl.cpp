@@ -13,6 +13,7 @@
 
 #include "apo/base/error.h"
 #include "apo/base/files.h"
+#include "apo/base/regular_file.h"
 #include "apo/trace/columns.h"
 #include "apo/trace/lines.h"
 
@@ -53,6 +54,7 @@ void TraceMark::check(const std::filesystem::path& path) const {
                 path.string() + ": " + what +
                     "; accepted: the file as the run left it, or --overwrite, to start anew");
   };
+  require_regular(path);
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0 && errno == ENOENT) {
     fail(fmt::format("is gone; the checkpoint was made when it had {} bytes", bytes));

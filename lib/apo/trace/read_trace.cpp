@@ -8,6 +8,7 @@
 #include <string>
 
 #include "apo/base/error.h"
+#include "apo/base/regular_file.h"
 
 namespace apo {
 namespace {
@@ -69,6 +70,7 @@ void see_columns(const Json& trace, const See& see) {
 /// The last line that is of no rollback and no warning, which may follow an epoch's.
 std::string last_line(const std::filesystem::path& file) {
   constexpr std::streamoff kLongest = 1 << 16;  // bytes, far more than an epoch's line has
+  require_regular(file);
   std::ifstream lines(file, std::ios::binary | std::ios::ate);
   lines.seekg(std::max<std::streamoff>(0, lines.tellg() - kLongest));
   std::string last;
@@ -99,6 +101,7 @@ std::optional<Metrics> metrics_of(const Json& record, const std::string& part) {
 }  // namespace
 
 Json read_json(const std::filesystem::path& file) {
+  require_regular(file);
   std::ifstream text(file);
   return parsed(text);
 }
@@ -139,6 +142,7 @@ Json read_summary(const std::filesystem::path& folder) {
 }
 
 bool for_each_record(const std::filesystem::path& folder, const See& see) {
+  require_regular(folder / "trace.jsonl");
   std::ifstream lines(folder / "trace.jsonl");
   if (lines && see_lines(lines, see)) return true;
   const Json trace = read_json(folder / "trace.json");
