@@ -172,6 +172,17 @@ TEST_F(CsvTable, MistakesAreErrorsWithLineAndColumn) {
   EXPECT_THAT(error("a,a\n1,2\n", whole_), HasSubstr("two columns are called 'a'"));
 }
 
+TEST_F(CsvTable, TextThatIsNotUtf8IsAnErrorWithItsLine) {
+  EXPECT_THAT(error("a,y\n1,x\n2,gr\xfcn\n", whole_), HasSubstr("line 3: 'gr\\xfcn' is not UTF-8"));
+  EXPECT_THAT(error("gr\xf6\xdf"
+                    "e,y\n1,x\n2,z\n",
+                    whole_),
+              HasSubstr("line 1: "));
+  EXPECT_THAT(error("a,y\n1,x\n2,gr\xfcn", whole_), HasSubstr("line 3: "));  // no line break
+  EXPECT_EQ(load("a,y\n1,x\n2,gr\u00fcn\n", whole_)->about.at("class_names"),
+            "[\"gr\u00fcn\",\"x\"]");
+}
+
 TEST_F(CsvTable, AColumnOfTooManyWordsIsRefused) {
   std::string text = "name,y\n";
   for (int i = 0; i < 1001; ++i) text += "w" + std::to_string(i) + ",1.5\n";

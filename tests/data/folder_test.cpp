@@ -128,6 +128,12 @@ TEST_F(Folder, ATruncatedPictureIsAnError) {
   }
 }
 
+TEST_F(Folder, AClassWhoseNameIsNotUtf8IsRefused) {
+  write_classes("", 2, 2);
+  write("gr\xfcn/1.png", png_of(ramp(1, 2, 2)));
+  EXPECT_THAT(error(), HasSubstr("the folder 'gr\\xfcn' has a name that is not UTF-8"));
+}
+
 TEST_F(Folder, AHeaderThatClaimsManyPixelsIsRefused) {
   Bytes bytes = png_of(ramp(1, 2, 2));
   for (const size_t at : {16u, 20u}) bytes[at + 1] = 0x0f;  // some 983,040 each

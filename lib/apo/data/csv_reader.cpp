@@ -7,6 +7,8 @@
 #include <string_view>
 #include <utility>
 
+#include "apo/config/characters.h"
+#include "apo/data/accepted.h"
 #include "apo/data/files.h"
 
 namespace apo {
@@ -43,6 +45,7 @@ class CsvReader::Parser {
       if (at_ == block_.size() && !fill()) return end(fields);
       feed(next_piece());
     }
+    require_text();
     fields.swap(fields_);
     return true;
   }
@@ -97,8 +100,19 @@ class CsvReader::Parser {
     if (csv_fini(&parser_, on_field, on_record, this) != 0) {
       fail(record_line_, "a quoted field of the record that begins here has no end");
     }
+    require_text();
     fields.swap(fields_);
     return whole_;
+  }
+
+  void require_text() const {
+    for (const std::string& field : fields_) {
+      if (is_utf8(field)) continue;
+      fail(record_line_,
+           fmt::format("'{}' is not UTF-8; accepted: a table in UTF-8, as iconv -f LATIN1 -t UTF-8 "
+                       "makes it of one in Latin-1",
+                       in_one_line(field)));
+    }
   }
 
   [[noreturn]] void fail(int64_t line, const std::string& problem) const {

@@ -12,6 +12,7 @@
 #include "apo/base/random.h"
 #include "apo/base/text.h"
 #include "apo/config/characters.h"
+#include "apo/data/accepted.h"
 #include "apo/data/files.h"
 #include "apo/data/own.h"
 #include "apo/data/picture.h"
@@ -41,6 +42,11 @@ std::vector<std::string> class_names_in(const fs::path& folder) {
       data_error(entry, "is no folder; expected one for each class, and pictures in those");
     }
     names.push_back(entry.filename().string());
+    if (is_utf8(names.back())) continue;
+    data_error(folder,
+               fmt::format("the folder '{}' has a name that is not UTF-8; accepted: names of "
+                           "classes in UTF-8",
+                           in_one_line(names.back())));
   }
   if (names.size() < 2) {
     data_error(
@@ -210,9 +216,7 @@ std::unique_ptr<Dataset> load_folder(const FolderOptions& options, const DataReq
   dataset.train = read_pictures(parts.train, form);
   if (!parts.validation.empty()) dataset.validation = read_pictures(parts.validation, form);
   if (!parts.test.empty()) dataset.test = read_pictures(parts.test, form);
-  dataset.about["class_names"] =
-      nlohmann::ordered_json(parts.class_names)
-          .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  dataset.about["class_names"] = nlohmann::ordered_json(parts.class_names).dump();
   return as_requested(std::move(dataset), request, folder);
 }
 
