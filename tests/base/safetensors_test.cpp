@@ -44,6 +44,19 @@ TEST(Safetensors, AHeaderThatMisdescribesItsTensorsIsAnError) {
   }
 }
 
+TEST(Safetensors, ATypeThatIsNotReadIsNamedWithThoseThatAre) {
+  for (const char* type : {"C64", "F8_E4M3", "F8_E5M2"}) {
+    const std::string content = safetensors(std::string(R"({"x":{"dtype":")") + type +
+                                            R"(","shape":[1],"data_offsets":[0,8]}})");
+    const std::string said = test::data_error_of([&] { parse_safetensors(content, "here"); });
+    EXPECT_NE(said.find(std::string("the tensor 'x' is of the type ") + type), std::string::npos);
+    EXPECT_NE(said.find("accepted: F64, F32"), std::string::npos) << said;
+  }
+  const std::string unsigned_numbers =
+      safetensors(R"({"x":{"dtype":"U64","shape":[1],"data_offsets":[0,8]}})");
+  EXPECT_EQ(parse_safetensors(unsigned_numbers, "here").at("x").scalar_type(), at::kUInt64);
+}
+
 TEST(Safetensors, AFileIsReadAsItsContentIs) {
   const test::TemporaryFolder folder;
   const std::filesystem::path path = folder / "x.safetensors";

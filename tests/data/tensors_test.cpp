@@ -99,7 +99,8 @@ TEST_F(Tensors, PicturesAreNormalisedByTheTrainingSet) {
 }
 
 TEST_F(Tensors, TokensOfAnyWidthReachTheNetworkAsIndices) {
-  for (const at::ScalarType type : {at::kByte, at::kUInt16, at::kUInt32, at::kInt, at::kLong}) {
+  for (const at::ScalarType type :
+       {at::kByte, at::kUInt16, at::kUInt32, at::kUInt64, at::kInt, at::kLong}) {
     const Tensor tokens = at::tensor({1, 2, 3, 4, 5, 6}, at::kLong).view({2, 3});
     const auto dataset = load({{"train_inputs", tokens.to(type)},
                                {"train_targets", tokens},
@@ -143,6 +144,9 @@ TEST_F(Tensors, ValuesThatNothingLearnsFromAreErrorsWithTheirPlace) {
               HasSubstr("train_targets[2] = -1; expected classes from 0 to 999999"));
   EXPECT_THAT(error(with(sound(), "train_targets", at::tensor({0, 1, 1'000'000, 0}, at::kLong))),
               HasSubstr("train_targets[2] = 1e+06"));
+  const Tensor large = at::tensor({0, 1, -1, 0}, at::kLong).view(at::kUInt64);  // 2^64 - 1
+  EXPECT_THAT(error(with(sound(), "train_targets", large)),
+              HasSubstr("train_targets holds numbers of 2^63 or more"));
   EXPECT_THAT(error(with(sound(), "train_targets", at::zeros({4}, at::kLong))),
               HasSubstr("two classes or more"));
   EXPECT_THAT(error(with(sound(), "train_weights", at::tensor({1., 1., -1., 0.}))),

@@ -23,7 +23,7 @@ using Json = nlohmann::ordered_json;
 constexpr size_t kLengthBytes = 8;
 constexpr uint64_t kLongestHeader = 100'000'000;  // as in the reference implementation
 
-constexpr std::array<std::pair<at::ScalarType, const char*>, 12> kTypes = {{
+constexpr std::array<std::pair<at::ScalarType, const char*>, 13> kTypes = {{
     {at::kDouble, "F64"},
     {at::kFloat, "F32"},
     {at::kHalf, "F16"},
@@ -32,6 +32,7 @@ constexpr std::array<std::pair<at::ScalarType, const char*>, 12> kTypes = {{
     {at::kInt, "I32"},
     {at::kShort, "I16"},
     {at::kChar, "I8"},
+    {at::kUInt64, "U64"},
     {at::kUInt32, "U32"},
     {at::kUInt16, "U16"},
     {at::kByte, "U8"},
@@ -50,6 +51,18 @@ std::optional<at::ScalarType> type_of(const std::string& name) {
     if (known == name) return type;
   }
   return std::nullopt;
+}
+
+/// What is wrong with a type that there is no tensor of; "" where that is not the fault.
+std::string problem_of_type(const Json& json) {
+  if (!json.is_object() || !json.contains("dtype") || !json["dtype"].is_string()) return "";
+  const auto name = json["dtype"].get<std::string>();
+  if (type_of(name)) return "";
+  std::string accepted;
+  for (const auto& [type, known] : kTypes) {
+    accepted += fmt::format("{}{}", accepted.empty() ? "" : ", ", known);
+  }
+  return fmt::format("is of the type {}; accepted: {}", name.substr(0, 20), accepted);
 }
 
 /// Where an entry's values are, checked: within the data, and as long as its shape says.
@@ -138,7 +151,12 @@ std::map<std::string, Tensor> read_tensors(uint64_t size,
   for (const auto& [name, json] : header.items()) {
     if (name == "__metadata__") continue;
     const std::optional<Entry> entry = read_entry(json, data_bytes);
-    if (!entry) throw fail("its header misdescribes the tensor '" + name.substr(0, 100) + "'");
+    if (!entry) {
+      const std::string problem = problem_of_type(json);
+      const std::string tensor = name.substr(0, 100);
+      throw fail(problem.empty() ? fmt::format("its header misdescribes the tensor '{}'", tensor)
+                                 : fmt::format("the tensor '{}' {}", tensor, problem));
+    }
     total += entry->bytes;
     if (total > data_bytes) throw fail("its tensors overlap");
     tensors[name] = tensor_at(*entry, data_begin + entry->begin);

@@ -10,6 +10,7 @@
 #include "apo/base/safetensors.h"
 #include "apo/base/text.h"
 #include "apo/config/characters.h"
+#include "apo/data/accepted.h"
 #include "apo/data/files.h"
 #include "apo/data/formats.h"
 #include "apo/data/own.h"
@@ -74,7 +75,7 @@ class Contents {
                  fmt::format("{} is {}; expected one example or more", name, describe(tensor)));
     }
     require_finite(tensor, name, path_);
-    return tensor;
+    return with_sign(tensor, name, path_);
   }
 
   Tensor take_needed(const std::string& name) {
