@@ -343,6 +343,15 @@ class Tables(OwnData):
         self.write_table(table)
         self.assert_fails(3, "--set", "dataset.leave_out=[id]", config="own.yaml", says=["table.csv: line 6, column 2 ('length, mm')", "empty"])
         self.assert_fails(2, "--set", "dataset.test_share=1", config="own.yaml", says=["dataset.test_share"])
+        self.write_bytes("table.csv", "a,colour\n1,red\n2,grün\n".encode("latin1"))
+        self.assert_fails(3, "--set", "dataset.target=colour", config="own.yaml", says=["table.csv: line 3: 'gr\\xfcn' is not UTF-8"])
+
+    def test_what_is_not_what_its_ending_says_is_one_line_with_the_endings(self):
+        self.write_table(self.flowers())
+        self.write("own.yaml", TABLE)
+        self.run_ok("--set", "dataset.leave_out=[id]", config="own.yaml")
+        (self.folder / "table.csv").rename(self.folder / "table.txt")
+        self.assert_fails(3, "--predict", "runs/own", "--on", "table.txt", config=None, says=["table.txt", ".csv or .tsv", "safetensors"])
 
 
 class Text(OwnData):
@@ -420,3 +429,20 @@ class Folders(OwnData):
         self.write_bytes("pictures/blue/2.png", whole[:-40])
         self.assert_fails(3, config="own.yaml", says=["pictures/blue/2.png", "damaged PNG"])
         self.assert_fails(3, "--set", "dataset.path=nowhere", config="own.yaml", says=[str((self.folder / "nowhere").resolve()), "no such folder"])
+
+    def test_a_named_pipe_is_one_line_whoever_would_read_it(self):
+        self.write_pictures("pictures", 4)
+        self.write("own.yaml", self.config())
+        self.run_ok(config="own.yaml")
+        for name in ("x.png", "x.safetensors", "x.csv", "x", "run/trace.jsonl", "pictures/blue/9.png"):
+            (self.folder / name).parent.mkdir(exist_ok=True)
+            os.mkfifo(self.folder / name)
+        self.assert_fails(3, "--overwrite", config="own.yaml", says=["pictures/blue/9.png", "named pipe"])
+        for name in ("x.png", "x.safetensors", "x", "pictures"):
+            self.assert_fails(3, "--predict", "runs/own", "--on", name, config=None, says=["9.png" if name == "pictures" else name, "named pipe"])
+        self.assert_fails(2, "--predict", "runs/own", "--on", "x.csv", config=None, says=["trained on no table"])
+        self.assert_fails(3, "--evaluate", "x.safetensors", config=None, says=["x.safetensors", "named pipe"])
+        self.assert_fails(3, "--report", "page.html", "run", config=None, says=["run/trace.jsonl", "named pipe"])
+        (self.folder / "pictures/blue/9.png").unlink()
+        self.assert_fails(3, "--overwrite", "--set", "model.weights=x", config="own.yaml", says=["x", "named pipe"])
+        self.assert_fails(3, "--overwrite", "--set", "tuner={name: replay, trace: x}", config="own.yaml", says=["x", "named pipe"])

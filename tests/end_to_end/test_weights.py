@@ -177,7 +177,7 @@ class Use(ApoTrainTest):
         tensors, metadata = read_safetensors(self.folder / "runs/smoke/model.safetensors")
         write_safetensors(self.folder / "bare.safetensors", tensors)
         fails(3, "--evaluate", "bare.safetensors", says=("its metadata have no 'config'",))
-        for key, text in (("input_shape", "[0]"), ("input_shape", "[1e9, 1e9]"), ("classes", "-1"), ("normalisation", '{"mean": [1]}'), ("normalisation", "[]")):
+        for key, text in (("input_shape", "[0]"), ("input_shape", "[1e9, 1e9]"), ("classes", "-1"), ("normalisation", '{"mean": [1]}'), ("normalisation", '{"mean": [0], "std": [0]}'), ("normalisation", "[]")):
             write_safetensors(self.folder / "bad.safetensors", tensors, {**metadata, key: text})
             fails(3, "--evaluate", "bad.safetensors", says=("bad.safetensors: its metadata",))
         write_safetensors(self.folder / "bad.safetensors", tensors, {**metadata, "config": "[" * 100000})

@@ -11,7 +11,9 @@
 #include <system_error>
 
 #include "apo/base/error.h"
+#include "apo/base/regular_file.h"
 #include "apo/config/characters.h"
+#include "apo/data/accepted.h"
 #include "apo/data/csv_reader.h"
 #include "apo/data/files.h"
 #include "apo/data/picture.h"
@@ -24,10 +26,25 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
+/// Whatever has no other ending that is known.
+WeightsFile read_as_safetensors(const fs::path& path) {
+  require_regular(path);
+  std::error_code ignored;
+  if (!fs::exists(path, ignored)) return read_weights(path);  // says so
+  try {
+    return read_weights(path);
+  } catch (const Error& error) {
+    throw Error(error.kind(),
+                fmt::format("{}; accepted: a safetensors file; a table, whose ending is .csv or "
+                            ".tsv, or .gz behind that; a .png, .jpg or .jpeg",
+                            error.what()));
+  }
+}
+
 /// The tensor `inputs` of a file, in the model's shape. Pixels, bytes, are normalised as the
 /// model's were; other numbers are taken as they are.
 Tensor read_tensor(const TrainedModel& model, const std::filesystem::path& path) {
-  const WeightsFile file = read_weights(path);
+  const WeightsFile file = read_as_safetensors(path);
   const auto fail = [&](const std::string& what) {
     return Error(ErrorKind::data,
                  fmt::format("{}: {}; accepted: a tensor 'inputs' of the shape [N, {}]",
@@ -37,7 +54,7 @@ Tensor read_tensor(const TrainedModel& model, const std::filesystem::path& path)
   };
   const auto found = file.tensors.find("inputs");
   if (found == file.tensors.end()) throw fail("has no tensor 'inputs'");
-  const Tensor& inputs = found->second;
+  const Tensor inputs = with_sign(found->second, "inputs", path);
   if (inputs.dim() == 0 || inputs.sizes().slice(1) != at::IntArrayRef(model.shape.input)) {
     throw fail(fmt::format("its inputs have the shape [{}]", fmt::join(inputs.sizes(), ", ")));
   }

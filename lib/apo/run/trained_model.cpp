@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <type_traits>
 #include <utility>
@@ -88,6 +89,18 @@ Normalisation normalisation_of(const WeightsFile& file, const ModelShape& shape)
   const bool fits = !shape.input.empty() && std::cmp_equal(channels, shape.input.front());
   if (normalisation.deviation.size() != channels || (channels > 0 && !fits)) {
     throw no_model(file.path, "its metadata's 'normalisation' is not one of each channel");
+  }
+  for (size_t c = 0; c < channels; ++c) {
+    if (std::isfinite(normalisation.mean[c]) && normalisation.deviation[c] > 0 &&
+        std::isfinite(normalisation.deviation[c])) {
+      continue;
+    }
+    throw no_model(file.path,
+                   fmt::format("its metadata's 'normalisation' has the mean {} and the std {} of "
+                               "channel {}, where a std is above 0",
+                               normalisation.mean[c],
+                               normalisation.deviation[c],
+                               c));
   }
   return normalisation;
 }
