@@ -39,6 +39,11 @@ class TraceToCsv(ApoTrainTest):
         self.write("runs/smoke/trace.jsonl", '{"type":"header"}\n{"type":"step","step":0,"loss":null,"learning_rate":0.1}\n{"type":"step","st')
         self.assertEqual(self.columns(), {"step": [0], "loss": [None], "learning_rate": [0.1]})
 
+    def test_warnings_of_a_run_without_any_are_a_table_without_rows(self):
+        self.run_ok("--set", "tuner={name: constant}")
+        result = self.script("runs/smoke", "--part", "warnings")
+        self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "step,kind,message\n", ""))
+
     def test_what_it_cannot_do_is_one_line(self):
         self.run_ok("--set", "tuner={name: constant}")
         for words, says in ((["runs/nowhere"], "runs/nowhere/trace.jsonl: cannot be read"), (["runs/smoke", "--part", "losses"], "accepted: steps, epochs"),
