@@ -10,9 +10,9 @@
 #include <utility>
 
 #include "apo/config/find.h"
+#include "apo/config/folders.h"
 #include "apo/config/scalar.h"
 #include "apo/run/experiment.h"
-#include "find_config.h"
 
 namespace apo {
 namespace {

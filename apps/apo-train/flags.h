@@ -44,6 +44,8 @@ struct Flags {
   std::string part = {};
   std::string on = {};
   bool json = false;
+  /// Says or collects what is there, beside whatever else goes on.
+  bool informs() const { return print_config || list_runs || collect; }
   bool uses_model() const { return !evaluate.empty() || !predict.empty(); }
 
   /// A page to write, and the run folders to show on it; then nothing else counts.

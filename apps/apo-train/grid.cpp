@@ -6,9 +6,9 @@
 
 #include "apo/base/system.h"
 #include "apo/base/terminal.h"
+#include "apo/config/folders.h"
 #include "apo/run/grid_summary.h"
 #include "apo/trace/run_folder.h"
-#include "find_config.h"
 #include "grid_runner.h"
 #include "standard_input.h"
 

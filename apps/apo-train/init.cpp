@@ -10,9 +10,9 @@
 #include "apo/base/text.h"
 #include "apo/config/characters.h"
 #include "apo/config/find.h"
+#include "apo/config/folders.h"
 #include "apo/config/starter.h"
 #include "apo/run/plan.h"
-#include "find_config.h"
 
 namespace apo {
 namespace {

@@ -23,6 +23,7 @@
 #include "apo/base/version.h"
 #include "apo/base/waiting.h"
 #include "apo/config/find.h"
+#include "apo/config/folders.h"
 #include "apo/config/reference.h"
 #include "apo/config/writer.h"
 #include "apo/ranks/ranks.h"
@@ -33,7 +34,6 @@
 #include "apo/run/report_runs.h"
 #include "apo/run/run.h"
 #include "apo/run/use_model.h"
-#include "find_config.h"
 #include "flags.h"
 #include "grid.h"
 #include "init.h"
@@ -79,11 +79,16 @@ void warn_of_threads(const Plan& plan, const Flags& flags) {
   say(warning_of_threads(most, usable_cores()));
 }
 
+/// What stands on stdin, which the first rank alone may have.
+std::string input_of_all() {
+  return ranks->gather(ranks->leads() ? read_standard_input() : "").front();
+}
+
 /// The configuration, with what the command line sets.
 Document read_config(const Flags& flags, const FoundConfig& found) {
   const bool from_stdin = found.file == kStandardInput;
-  Document document = from_stdin ? Document::parse(read_standard_input(), kStandardInput)
-                                 : Document::load(found.file);
+  Document document =
+      from_stdin ? Document::parse(input_of_all(), kStandardInput) : Document::load(found.file);
   apply_overrides(flags, document);
   if (from_stdin && document.find("name") == nullptr) {
     throw Error(ErrorKind::config,
@@ -100,12 +105,16 @@ int start(const Flags& flags, char** argv) {
   Document document = read_config(flags, found);
   const Plan plan = make_plan(std::move(document), found.file, flags.run_index);
   const bool whole_grid = plan.runs.size() > 1 && !flags.run_index;
-  const bool informs = flags.print_config || flags.list_runs || flags.collect;
+  const bool informs = flags.informs();
   const bool trains = !informs && (!whole_grid || flags.dry_run);
   if (!informs && !trains && (ranks->size() > 1 || flags.member)) {
     throw Error(ErrorKind::config,
                 "several ranks train one run, and --member a part of one; accepted: one of the "
                 "grid, by --run-index");
+  }
+  if (flags.dry_run && ranks->size() > 1) {
+    throw Error(ErrorKind::config,
+                "--dry-run tries a run of one rank; accepted: the same without mpirun or torchrun");
   }
   if (trains) {
     end_with_parent();
@@ -175,11 +184,28 @@ void use_model(const Flags& flags) {
   flags.evaluate.empty() ? predict(request) : evaluate_model(request);
 }
 
-int run_program(int argc, char** argv) {
+void meet_others(char** argv) {
   if (has_others()) wait_briefly(argv);  // begins anew, which ranks that have met cannot
   ranks = join_ranks();
   if (!ranks->leads()) be_silent();
-  const Flags flags = parse_flags(argc, argv);
+}
+
+/// Ranks meet for what they do together, and to tell once what is wrong in the words of all.
+Flags flags_of_all(int argc, char** argv) {
+  Flags flags;
+  try {
+    flags = parse_flags(argc, argv);
+  } catch (const Error&) {
+    meet_others(argv);
+    throw;
+  }
+  const bool trains = !flags.config.empty() && !flags.informs();
+  if (trains || flags.uses_model()) meet_others(argv);
+  return flags;
+}
+
+int run_program(int argc, char** argv) {
+  const Flags flags = flags_of_all(argc, argv);
   if (!flags.help.empty()) {
     deliver(flags.help);
   } else if (flags.version) {

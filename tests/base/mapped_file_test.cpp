@@ -75,7 +75,7 @@ TEST_F(Mapped, WhatIsNotThereIsAnError) {
   EXPECT_THAT(test::data_error_of([&] { MappedFile file(folder_ / "no"); }),
               HasSubstr("no: cannot be read: No such file"));
   EXPECT_THAT(test::data_error_of([&] { MappedFile file(folder_.path()); }),
-              HasSubstr("cannot be mapped"));
+              HasSubstr("is no file but a folder"));
 }
 
 }  // namespace

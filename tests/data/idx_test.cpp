@@ -191,7 +191,7 @@ TEST_F(Idx, UnreadableFilesAreErrors) {
   EXPECT_THAT(data_error_of([&] {
                 read_idx(images_path_, labels_path_, {"training", 0});
               }),
-              HasSubstr("cannot be read"));
+              HasSubstr("is no file but a folder"));
   EXPECT_THAT(data_error_of([&] {
                 read_idx(folder_ / "none", labels_path_, {"training", 0});
               }),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import random
 import shlex
 import shutil
@@ -79,14 +80,14 @@ class RanksTest(ApoTrainTest):
         self.assertEqual(result.returncode, 0, result.stderr)
         return result
 
-    def begin(self, ranks, *arguments, command=None):
+    def begin(self, ranks, *arguments, command=None, name="ranks"):
         """Started, in its training; with the ranks' process numbers."""
         process = subprocess.Popen(command or self.ranks(ranks, *arguments), cwd=self.folder, env=self.environment(),
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.addCleanup(process.kill)
         end = time.monotonic() + patience(60)
         pids = []
-        trace = self.folder / "runs/ranks/trace.jsonl"
+        trace = self.folder / f"runs/{name}/trace.jsonl"
         while len(pids) < ranks or not trace.exists() or '"type":"epoch"' not in trace.read_text():  # of what breaks off the first step nothing is saved
             self.assertLess(time.monotonic(), end, "the ranks have not begun")
             self.assertIsNone(process.poll(), process.stderr.read() if process.poll() is not None else "")
@@ -134,6 +135,12 @@ class Training:
         self.assertLess(0, ranks["waiting_seconds"])
         self.assertLess(ranks["waiting_seconds"], ranks["seconds"])
 
+    def test_the_first_rank_hands_on_what_stands_on_stdin(self):
+        command = [word if word != "ranks.yaml" else "-" for word in self.ranks(2, "--set", "train.epochs=2")]
+        result = subprocess.run(command, cwd=self.folder, env=self.environment(), input=RANKS, capture_output=True, text=True, timeout=patience(60))
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(self.json("ranks", "summary.json")["ranks"]["size"], 2)
+
     def test_a_run_goes_on_with_another_number_of_ranks(self):
         constant = ("--set", "optimizer.schedule={name: none}", "--set", "tuner={name: constant}", "--set", "optimizer.learning_rate=1e-3")
         self.run_ok(*constant, "--set", "name=whole", "--set", "train.epochs=20", config="ranks.yaml")
@@ -149,7 +156,8 @@ class Faults:
         for words, says in ((("--set", "optimizer.name=adm"), "adm"),
                             (("--set", "dataset.train_examples=201"), "for 2 ranks"),
                             (("--set", "train.population.members=2", "--set", "optimizer.learning_rate=0.1", "--set", "tuner={name: constant}"), "several ranks train one network"),
-                            (("--set", "grid.seed=[0, 1]"), "--run-index")):
+                            (("--set", "grid.seed=[0, 1]"), "--run-index"),
+                            (("--dry-run",), "--dry-run tries a run of one rank")):
             result = self.on(2, *words)
             self.assertEqual(result.returncode, 2, result.stderr)
             (line,) = self.lines_of_ours(result.stderr)
@@ -178,8 +186,14 @@ class Faults:
         self.assertTrue(list((self.folder / "runs/ranks/checkpoints").glob("step-*.json")))
 
     def test_a_rank_that_stands_still_ends_all_after_the_patience(self):
-        process, pids = self.begin(2, "--set", "train.epochs=4000", "--set", "train.rank_patience=3")
-        os.kill(pids[1], signal.SIGSTOP)
+        for stopped in (1, 0):
+            with self.subTest(stopped=stopped):
+                self.check_patience(stopped)
+
+    def check_patience(self, stopped):
+        process, pids = self.begin(2, "--set", "train.epochs=4000", "--set", "train.rank_patience=3", "--set", f"name=stopped{stopped}", name=f"stopped{stopped}")
+        stopped = next(pid for pid in pids if self.rank_of(pid) == stopped)
+        os.kill(stopped, signal.SIGSTOP)
         begun = time.monotonic()
         try:
             _, said = process.communicate(timeout=patience(60))
@@ -192,7 +206,11 @@ class Faults:
         self.assertLess(time.monotonic() - begun, patience(30))
         self.assertNotEqual(process.returncode, 0)
         (line,) = self.lines_of_ours(said)
-        self.assertIn("rank 0 of 2 has waited 3 seconds", line)
+        self.assertRegex(line, "rank [01] of 2 has waited 3 seconds")
+
+    def rank_of(self, pid):
+        words = dict(word.split("=", 1) for word in pathlib.Path(f"/proc/{pid}/environ").read_text().split("\0") if "=" in word)
+        return int(words.get("RANK", words.get("OMPI_COMM_WORLD_RANK")))
 
     def test_a_run_whose_ranks_are_killed_ends_as_if_they_had_not_been(self):
         self.run_ok("--set", "name=whole", config="ranks.yaml")

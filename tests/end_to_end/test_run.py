@@ -312,7 +312,7 @@ class Run(ApoTrainTest):
             master, slave = pty.openpty()
             fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
             process = subprocess.Popen(
-                self.command("--overwrite", "--set", "train={epochs: 1000}"), cwd=self.folder, env=self.environment(),
+                self.command("--overwrite", "--set", "train={epochs: 1000}"), cwd=self.folder, env={**self.environment(), "TERM": "xterm"},
                 stdout=subprocess.DEVNULL, stderr=slave)
             os.close(slave)
             said = b""

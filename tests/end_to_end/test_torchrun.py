@@ -2,11 +2,12 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 import unittest
 
-from apo_train import patience
+from apo_train import BINARY, patience
 from ranks import Faults, OverGloo, RanksTest, Training
 
 try:
@@ -36,7 +37,14 @@ class FaultsOverGloo(OverGloo, Faults, RanksTest):
         for name, value, says in (("MASTER_ADDR", "", "MASTER_ADDR: not set"), ("RANK", "2", "RANK = 2: accepted: a number from 0 to 1"),
                                   ("LOCAL_WORLD_SIZE", "3", "from 1 to 2"), ("MASTER_PORT", "http", "MASTER_PORT = http")):
             self.variables = {**fitting, name: value}
-            self.assert_fails(2, "--version", says=[says])
+            self.assert_fails(2, says=[says], config="ranks.yaml")
+
+    def test_what_is_asked_of_one_does_not_wait_for_others(self):
+        self.variables = {"WORLD_SIZE": "2", "RANK": "1", "LOCAL_WORLD_SIZE": "2", "LOCAL_RANK": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
+        for words in (("--version",), ("--config", "ranks.yaml", "--print-config"), ("--config", "ranks.yaml", "--list-runs")):
+            said = subprocess.run([BINARY, *words], cwd=self.folder, env=self.environment(), capture_output=True, text=True, timeout=patience(60))
+            self.assertEqual(said.returncode, 0, said.stderr)
+            self.assertTrue(said.stdout)
 
     variables = {}
 

@@ -83,7 +83,10 @@ class Launcher(unittest.TestCase):
         self.assertEqual(self.call(command=beside, APO_TORCH_DIR=self.torch(self.folder)).returncode, 0)
 
     def test_where_there_is_none_it_says_which_to_install(self):
-        self.assert_refuses("PyTorch 2.11.0", sys.executable, "APO_TORCH_DIR", PYTHONPATH=self.folder)
+        python = self.folder / "python"  # whose own packages may have a torch
+        python.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
+        python.chmod(0o755)
+        self.assert_refuses("PyTorch 2.11.0", python, "APO_TORCH_DIR", PYTHON=python)
         self.assert_refuses("PyTorch 2.11.0", "/no/python", PYTHON="/no/python")
         self.assert_refuses(self.folder, "libtorch_cpu.so", APO_TORCH_DIR=self.folder)
 

@@ -1,10 +1,14 @@
 #include "apo/base/create_file.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
+#include <atomic>
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <utility>
 
@@ -25,6 +29,14 @@ struct Temporary {
   Temporary& operator=(const Temporary&) = delete;
 };
 
+/// That no other process has, of whatever machine, nor another thread of this one.
+fs::path unused_name_beside(const fs::path& path) {
+  static std::atomic<int64_t> count = 0;
+  std::array<char, HOST_NAME_MAX + 1> host{};
+  ::gethostname(host.data(), host.size() - 1);
+  return fmt::format("{}.{}-{}-{}", path.string(), host.data(), ::getpid(), ++count);
+}
+
 /// NFS may lose the answer to a link that was made, and then say that the name is taken.
 bool is_linked(const fs::path& path) {
   const int why = errno;
@@ -36,8 +48,8 @@ bool is_linked(const fs::path& path) {
 
 }  // namespace
 
-bool create_file(const fs::path& path, const std::string& text, const fs::path& temporary) {
-  const Temporary own(temporary);
+bool create_file(const fs::path& path, const std::string& text) {
+  const Temporary own(unused_name_beside(path));
   write_file(own.path, text);
   if (::link(own.path.c_str(), path.c_str()) == 0 || is_linked(own.path)) {
     const int folder = ::open(path.parent_path().c_str(), O_RDONLY | O_CLOEXEC);

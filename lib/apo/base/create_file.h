@@ -8,11 +8,8 @@ namespace apo {
 
 /// Writes `text` to a file that is not there yet, and returns whether it did: false where another
 /// process, of whatever machine, has come first, whose file then stays as it is. A reader sees
-/// nothing or all of it. `temporary`: a name on the same file system that no other process
-/// uses. It is a hard link that decides, which NFS has, too. Throws Error(output), also where the
-/// file system has none.
-bool create_file(const std::filesystem::path& path,
-                 const std::string& text,
-                 const std::filesystem::path& temporary);
+/// nothing or all of it. It is a hard link that decides, which NFS has, too. Throws Error(output),
+/// also where the file system has none.
+bool create_file(const std::filesystem::path& path, const std::string& text);
 
 }  // namespace apo

@@ -15,6 +15,7 @@
 #include <future>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -32,6 +33,8 @@ using Work = c10::intrusive_ptr<c10d::Work>;
 
 /// How often a rank looks whether another wants all to end.
 constexpr Milliseconds kLook{300};
+/// How often one that waits asks how long it has.
+constexpr Milliseconds kAsk{50};
 /// How long the rank that has the store waits for the others to have looked, and others for it.
 constexpr Milliseconds kLeaving{3000};
 /// Gloo's own limit, which ours comes before.
@@ -170,28 +173,34 @@ class GlooGroup : public Group {
     Work work;
   };
 
-  void wait(c10d::Work& work) {
-    const Clock::time_point begin = Clock::now();
+  /// After a moment, if not before.
+  static bool is_over(c10d::Work& work) {
     try {
-      work.wait(patience_);
-    } catch (const std::exception&) {
-      end({1, rank()},
-          Clock::now() - begin < patience_
-              ? "has lost its connection to another, which is gone"
-              : has_waited(std::chrono::duration<double>(patience_).count()));
+      work.wait(kAsk);
+    } catch (const std::exception&) {  // of the moment's end, or of the work's failure
     }
+    return work.isCompleted();
+  }
+
+  void wait(c10d::Work& work) {
+    for (Waiting waiting; !is_over(work);) {
+      if (!waiting.exceeds(patience_)) continue;
+      end({1, rank()}, has_waited(std::chrono::duration<double>(patience_).count()));
+    }
+    if (work.exception()) end({1, rank()}, "has lost its connection to another, which is gone");
   }
 
   /// Ends this process, and by the store all others, which look there. Where another one came first
   /// it has said why.
   [[noreturn]] void end(const Ending& own, const std::string& why) {
-    const Ending first = first_to_end(own);
-    if (first == own && !why.empty()) say_end(*this, why);
-    leave(connections_.store, first.exit_code);
+    const std::optional<Ending> first = first_to_end(own);
+    if (first.value_or(own) == own && !why.empty()) say_end(*this, why);
+    if (!first) std::_Exit(own.exit_code);  // the connection to the store is waited on for ever
+    leave(connections_.store, first->exit_code);
   }
 
-  /// `own` too where nobody answers, for the rank that has the store is gone, or stands still.
-  Ending first_to_end(const Ending& own) const {
+  /// Nothing where nobody answers, for the rank that has the store stands still.
+  std::optional<Ending> first_to_end(const Ending& own) const {
     const auto first = std::make_shared<std::promise<Ending>>();
     std::future<Ending> answer = first->get_future();
     std::thread([first, own, store = connections_.store] {
@@ -201,7 +210,8 @@ class GlooGroup : public Group {
         first->set_value(own);
       }
     }).detach();
-    return answer.wait_for(kLeaving) == std::future_status::ready ? answer.get() : own;
+    if (answer.wait_for(kLeaving) != std::future_status::ready) return std::nullopt;
+    return answer.get();
   }
 
   /// The store goes with its rank, which therefore waits until the others have looked.

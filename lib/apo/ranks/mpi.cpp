@@ -3,6 +3,7 @@
 #include <mpi.h>
 #include <sched.h>
 
+#include <algorithm>
 #include <chrono>
 #include <list>
 #include <utility>
@@ -35,12 +36,21 @@ MPI_Datatype type_of(const Tensor& t) {
   }
 }
 
+/// MPI counts in int.
+constexpr int64_t kMostNumbers = 1 << 30;
+
 /// All ranks of MPI_COMM_WORLD. Tensors of a GPU go through the host's memory.
 class MpiGroup : public Group {
  public:
   MpiGroup() {
     int provided = 0;
-    check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided));
+    check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided));
+    if (provided < MPI_THREAD_SERIALIZED) {
+      throw Error(
+          ErrorKind::config,
+          "this MPI takes calls of the main thread alone; accepted: one that was built with "
+          "threads (MPI_THREAD_SERIALIZED)");
+    }
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
     check(MPI_Comm_rank(MPI_COMM_WORLD, &rank_));
     check(MPI_Comm_size(MPI_COMM_WORLD, &size_));
@@ -64,23 +74,29 @@ class MpiGroup : public Group {
     // n.
     const Tensor mine = t.is_cpu() ? t.clone() : t.to(at::kCPU);
     const Tensor host = t.is_cpu() ? t : at::empty_like(mine);
-    Sum& sum = sums_.emplace_back(Sum{t, host, mine, MPI_REQUEST_NULL});
-    check(MPI_Iallreduce(sum.mine.const_data_ptr(),
-                         sum.host.mutable_data_ptr(),
-                         static_cast<int>(sum.host.numel()),
-                         type_of(sum.host),
-                         MPI_SUM,
-                         MPI_COMM_WORLD,
-                         &sum.request));
+    Sum& sum = sums_.emplace_back(Sum{t, host, mine, {}});
+    const auto* from = static_cast<const char*>(mine.const_data_ptr());
+    auto* to = static_cast<char*>(host.mutable_data_ptr());
+    for (int64_t begin = 0; begin < mine.numel(); begin += kMostNumbers) {
+      check(MPI_Iallreduce(from + begin * mine.element_size(),
+                           to + begin * mine.element_size(),
+                           static_cast<int>(std::min(kMostNumbers, mine.numel() - begin)),
+                           type_of(mine),
+                           MPI_SUM,
+                           MPI_COMM_WORLD,
+                           &sum.requests.emplace_back(MPI_REQUEST_NULL)));
+    }
   }
 
   void push() override {
-    for (Sum& sum : sums_) is_done(sum.request);
+    for (Sum& sum : sums_) {
+      for (MPI_Request& request : sum.requests) is_done(request);
+    }
   }
 
   void finish_sums() override {
     for (Sum& sum : sums_) {
-      wait(sum.request);
+      for (MPI_Request& request : sum.requests) wait(request);
       if (!sum.target.is_cpu()) sum.target.copy_(sum.host);
     }
     sums_.clear();
@@ -117,9 +133,9 @@ class MpiGroup : public Group {
   /// A tensor's sum under way.
   struct Sum {
     Tensor target;
-    Tensor host;  ///< what MPI writes
-    Tensor mine;  ///< what it reads
-    MPI_Request request;
+    Tensor host;                      ///< what MPI writes
+    Tensor mine;                      ///< what it reads
+    std::list<MPI_Request> requests;  ///< which stay where they are
   };
 
   static bool is_done(MPI_Request& request) {
@@ -147,7 +163,7 @@ class MpiGroup : public Group {
   int local_rank_ = 0;
   int local_size_ = 1;
   std::chrono::duration<double> patience_{600};
-  std::list<Sum> sums_;  // requests stay where they are
+  std::list<Sum> sums_;
 };
 
 }  // namespace

@@ -24,12 +24,15 @@ namespace {
 
 using Work = c10::intrusive_ptr<c10d::Work>;
 
-/// The name of the GPU that this rank takes (resolve_device), the same in all processes; "" where
-/// it has none.
-std::string own_gpu(const Group& group) {
+/// The GPU that this rank takes (resolve_device).
+c10::DeviceIndex own_gpu(const Group& group) {
+  return static_cast<c10::DeviceIndex>(group.local_rank() % at::getNumGPUs());
+}
+
+/// Its name, the same in all processes; "" where there is none.
+std::string own_gpu_name(const Group& group) {
   if (!at::hasCUDA()) return "";
-  const auto index = static_cast<c10::DeviceIndex>(group.local_rank() % at::getNumGPUs());
-  const auto& bytes = at::cuda::getDeviceProperties(index)->uuid.bytes;
+  const auto& bytes = at::cuda::getDeviceProperties(own_gpu(group))->uuid.bytes;
   return fmt::format("{:02x}",
                      fmt::join(reinterpret_cast<const unsigned char*>(std::begin(bytes)),
                                reinterpret_cast<const unsigned char*>(std::end(bytes)),
@@ -58,11 +61,12 @@ c10::intrusive_ptr<c10d::Store> meet(Group& group) {
 
 c10::intrusive_ptr<c10d::ProcessGroupNCCL> connect(Group& group) {
   be_silent_about_c10d();
-  // Then it has no thread that ends the process by itself: patience is ours.
-  setenv("TORCH_NCCL_BLOCKING_WAIT", "1", 1);
   try {
-    return c10::make_intrusive<c10d::ProcessGroupNCCL>(
+    auto made = c10::make_intrusive<c10d::ProcessGroupNCCL>(
         meet(group), static_cast<int>(group.rank()), static_cast<int>(group.size()));
+    // At once, and not in the first backward pass, where others may not be for a long time.
+    made->eagerConnectSingleDevice(at::Device(at::kCUDA, own_gpu(group)));
+    return made;
   } catch (const std::exception& error) {
     throw Error(ErrorKind::output, "NCCL: " + first_line(error));
   }
@@ -123,9 +127,10 @@ class NcclGroup : public Group {
     sum.synchronize();
   }
 
-  void give_up(const std::string& why) {
+  [[noreturn]] void give_up(const std::string& why) {
     say_end(*this, why);
     abort(1);
+    std::_Exit(1);
   }
 
   std::unique_ptr<Group> host_;
@@ -137,7 +142,7 @@ class NcclGroup : public Group {
 }  // namespace
 
 std::unique_ptr<Group> with_nccl(std::unique_ptr<Group> group) {
-  const std::vector<std::string> gpus = group->gather(own_gpu(*group));
+  const std::vector<std::string> gpus = group->gather(own_gpu_name(*group));
   const std::set<std::string> different(gpus.begin(), gpus.end());
   const bool each_has_one = different.size() == gpus.size() && !different.contains("");
   if (!each_has_one) return group;

@@ -76,17 +76,12 @@ bool has_others() {
 }
 
 std::unique_ptr<Group> join_ranks() {
+  // NCCL then has no thread that ends the process by itself: patience is ours. Set before an engine
+  // has threads, which might read it.
+  if (has_others()) setenv("TORCH_NCCL_BLOCKING_WAIT", "1", 1);
   if (pytorch_tells_of_others()) return measured(with_nccl(join_gloo(place_from_environment())));
   if (mpi_tells_of_others()) return measured(with_nccl(join_mpi()));
   return std::make_unique<Group>();
-}
-
-bool Waiting::exceeds(std::chrono::duration<double> patience) {
-  constexpr std::chrono::duration<double> kMoment{0.1};
-  const auto now = std::chrono::steady_clock::now();
-  waited_ += std::min<std::chrono::duration<double>>(now - asked_, kMoment);
-  asked_ = now;
-  return waited_ > patience;
 }
 
 void say_end(const Group& group, const std::string& why) {

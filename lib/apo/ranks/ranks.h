@@ -2,12 +2,12 @@
 // others.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
 
 #include "apo/base/group.h"
+#include "apo/base/patience.h"
 
 namespace apo {
 
@@ -49,18 +49,6 @@ std::unique_ptr<Group> join_gloo(const Place& place);
 /// The same ranks; where each has a GPU of its own, what lies there is summed over NCCL and does
 /// not go through the host.
 std::unique_ptr<Group> with_nccl(std::unique_ptr<Group> group);
-
-/// How long a rank has waited for the others. While it was stopped itself counts as a moment: then
-/// it is the one that they have waited for, and they say so.
-class Waiting {
- public:
-  /// To be asked all the while.
-  bool exceeds(std::chrono::duration<double> patience);
-
- private:
-  std::chrono::steady_clock::time_point asked_ = std::chrono::steady_clock::now();
-  std::chrono::duration<double> waited_{0};
-};
 
 /// Says why this rank ends all; it `has_waited(600)`.
 void say_end(const Group& group, const std::string& why);

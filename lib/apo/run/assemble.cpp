@@ -212,6 +212,13 @@ at::Device resolve_device(const std::string& word, const Group& group) {
                             "driver); accepted: auto, cpu",
                             word));
   }
+  if (word != "cuda" && group.local_size() > 1) {
+    throw Error(ErrorKind::config,
+                fmt::format("device = {}: each of the {} ranks of this machine takes the next; "
+                            "accepted: auto, cpu, cuda",
+                            word,
+                            group.local_size()));
+  }
   const at::Device device = word == "cuda" ? first : at::Device(word);
   const auto count = static_cast<int64_t>(at::getNumGPUs());
   if (device.index() >= count) {

@@ -5,10 +5,10 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <thread>
 #include <utility>
 
+#include "apo/base/patience.h"
 #include "apo/checkpoint/checkpoint.h"
 #include "apo/trace/run_folder.h"
 
@@ -17,7 +17,7 @@ namespace {
 
 constexpr double kSilent = 5;  // seconds of waiting that are not worth a word
 constexpr double kShortestPause = 0.01;
-constexpr double kLongestPause = 0.5;  // within which a signal is heard
+constexpr double kLongestPause = 0.1;  // within which a signal is heard
 
 std::string names_of(const std::vector<size_t>& members) {
   std::vector<std::string> names;
@@ -34,7 +34,7 @@ FolderExchange::FolderExchange(FolderExchangeOptions options)
 
 std::optional<Standings> FolderExchange::meet(int64_t turn, const Standings& here) {
   const Standing& own = *here.front();
-  if (std::isfinite(own.loss)) options_.save(own.step);  // else nobody copies it
+  options_.save(own.step);
   if (claims_.publish(turn, options_.member, own).lost) {
     lost_[options_.member] = turn;
     return std::nullopt;
@@ -43,15 +43,14 @@ std::optional<Standings> FolderExchange::meet(int64_t turn, const Standings& her
 }
 
 std::optional<Standings> FolderExchange::wait_for_all(int64_t turn) {
-  using Clock = std::chrono::steady_clock;
-  const auto begin = Clock::now();
+  Waiting waiting;
   Standings all(options_.members);
   bool told = false;
   for (;;) {
     const std::vector<size_t> missing = look(turn, all);
     if (missing.empty()) return all;
     if (options_.interrupted()) return std::nullopt;
-    const double waited = std::chrono::duration<double>(Clock::now() - begin).count();
+    const double waited = waiting.so_far().count();
     if (waited >= options_.patience) {
       for (const size_t member : missing) {
         note(turn, member, claims_.give_up(turn, member, options_.member), all);

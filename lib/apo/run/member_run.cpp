@@ -33,6 +33,7 @@ class MemberRun {
         options_(options(member)),
         population_(members(), options_) {
     const auto step = session.carry([this](StateVisitor& visitor) { visit_state(visitor); });
+    session.checkpoints().keep_also(published_);
     if (step) files_.log().info(fmt::format("goes on from the checkpoint at step {}", *step));
   }
 
@@ -123,7 +124,7 @@ int run_member(const Experiment& experiment,
   own.folder /= member_name(member);
   Session* begun = nullptr;
   own.on_start = [&] {
-    population.join(member, begun->assemblies().front().data);
+    population.join(begun->assemblies().front().data);
     settings.on_start();
   };
   Session session(experiment, config, own);

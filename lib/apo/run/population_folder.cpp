@@ -82,7 +82,7 @@ void PopulationFolder::check(const DataMark& data) const {
   restore(state, at::kCPU, [&](StateVisitor& v) { data.visit_state(v); });
 }
 
-void PopulationFolder::join(size_t member, const DataMark& data) {
+void PopulationFolder::join(const DataMark& data) {
   check(data);
   folder_.claim(/*keep_files=*/true);
   const fs::path turns = path() / kTurns;
@@ -92,10 +92,9 @@ void PopulationFolder::join(size_t member, const DataMark& data) {
                      {"program", program()},
                      {"config", config_},
                      {"data", json_of(data)}};
-  const fs::path temporary = turns / (member_name(member) + ".tmp");
-  create_file(turns / "begun_with.json", json.dump(1) + "\n", temporary);
+  create_file(turns / "begun_with.json", json.dump(1) + "\n");
   check(data);  // another may have come first
-  create_file(path() / "config.yaml", to_yaml(config_), temporary);
+  create_file(path() / "config.yaml", to_yaml(config_));
 }
 
 }  // namespace apo

@@ -21,9 +21,9 @@ class PopulationFolder {
                    size_t members,
                    const nlohmann::ordered_json& config);
 
-  /// Makes the folder where the member is the first. What tells of the population's end goes.
+  /// Makes the folder where a member is the first. What tells of the population's end goes.
   /// Throws Error: what the constructor does; data, where the others train on other data; output.
-  void join(size_t member, const DataMark& data);
+  void join(const DataMark& data);
 
   const std::filesystem::path& path() const { return folder_.path(); }
   const TurnClaims& claims() const { return claims_; }

@@ -45,11 +45,11 @@ TurnClaims::TurnClaims(const fs::path& folder, size_t members)
 TurnClaim TurnClaims::publish(int64_t turn, size_t member, const Standing& standing) const {
   const Json json = {
       {"loss", standing.loss}, {"learning_rate", standing.rate}, {"step", standing.step}};
-  return claim(turn, member, json.dump(), member);
+  return claim(turn, member, json.dump());
 }
 
 TurnClaim TurnClaims::give_up(int64_t turn, size_t member, size_t by) const {
-  return claim(turn, member, Json{{"lost_by", by}}.dump(), by);
+  return claim(turn, member, Json{{"lost_by", by}}.dump());
 }
 
 std::optional<TurnClaim> TurnClaims::find(int64_t turn, size_t member) const {
@@ -105,10 +105,10 @@ fs::path TurnClaims::file(int64_t turn, size_t member) const {
   return folder_ / std::to_string(turn) / (member_name(member) + ".json");
 }
 
-TurnClaim TurnClaims::claim(int64_t turn, size_t member, const std::string& text, size_t by) const {
+TurnClaim TurnClaims::claim(int64_t turn, size_t member, const std::string& text) const {
   const fs::path path = file(turn, member);
   make_folder(path.parent_path());
-  create_file(path, text + "\n", path.string() + "." + member_name(by));
+  create_file(path, text + "\n");
   return parsed(path);
 }
 

@@ -41,7 +41,7 @@ class TurnClaims {
 
  private:
   std::filesystem::path file(int64_t turn, size_t member) const;
-  TurnClaim claim(int64_t turn, size_t member, const std::string& text, size_t by) const;
+  TurnClaim claim(int64_t turn, size_t member, const std::string& text) const;
   /// Of all members; nothing where one is still on its way. `lost`: lost_since of each.
   std::optional<Standings> standings(int64_t turn,
                                      const std::vector<std::optional<int64_t>>& lost) const;

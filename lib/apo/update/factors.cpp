@@ -6,13 +6,12 @@
 #include <ATen/ops/linalg_eigh.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <c10/util/Exception.h>
-#include <c10/util/accumulate.h>
 
 #include <algorithm>
 #include <cmath>
 #include <numeric>
-#include <utility>
 
 namespace apo {
 namespace {
@@ -52,36 +51,11 @@ void renew_one(KroneckerFactor& factor, Renewal what) {
   what == Renewal::basis ? decompose(factor) : renew_values(factor);
 }
 
-/// Where in a message a factor's λ and, where those are renewed, W are.
-struct Place {
-  Tensor values;
-  Tensor vectors;
-};
-
-/// Zeros with a place for each factor: their sum over ranks is what each knows of its own.
-std::pair<Tensor, std::vector<Place>> message_for(const std::vector<KroneckerFactor*>& factors,
-                                                  Renewal what) {
-  const bool with_vectors = what == Renewal::basis;
-  int64_t size = 0;
-  for (const KroneckerFactor* factor : factors) {
-    size += factor->moment.size(0) + (with_vectors ? factor->moment.numel() : 0);
-  }
-  const Tensor message = at::zeros({size}, factors.front()->moment.options());
-  int64_t begin = 0;
-  const auto next = [&](at::IntArrayRef sizes) {
-    const Tensor place = message.narrow(0, begin, c10::multiply_integers(sizes)).view(sizes);
-    begin += place.numel();
-    return place;
-  };
-  std::vector<Place> places;
-  places.reserve(factors.size());
-  for (const KroneckerFactor* factor : factors) {
-    const at::IntArrayRef sizes = factor->moment.sizes();
-    Place& place = places.emplace_back();
-    place.values = next(sizes.slice(0, 1));
-    if (with_vectors) place.vectors = next(sizes);
-  }
-  return {message, places};
+/// What one rank has and of which the others have zeros, to all of them. LAPACK's matrices lie by
+/// columns.
+void give(Tensor& t, Group& group) {
+  t = t.contiguous();
+  group.begin_sum(t);
 }
 
 /// Of renew(), with several ranks.
@@ -92,18 +66,18 @@ void renew_together(const std::vector<KroneckerFactor*>& factors, Renewal what, 
     costs.push_back(std::pow(static_cast<double>(factor->moment.size(0)), 3));
   }
   const std::vector<int64_t> rank_of = shared_out(costs, group.size());
-  auto [message, places] = message_for(factors, what);
   for (size_t i = 0; i < factors.size(); ++i) {
-    if (rank_of[i] != group.rank()) continue;
-    renew_one(*factors[i], what);
-    places[i].values.copy_(factors[i]->values);
-    if (what == Renewal::basis) places[i].vectors.copy_(factors[i]->vectors);
+    KroneckerFactor& factor = *factors[i];
+    if (rank_of[i] == group.rank()) {
+      renew_one(factor, what);
+    } else {
+      factor.values = at::zeros({factor.moment.size(0)}, factor.moment.options());
+      if (what == Renewal::basis) factor.vectors = at::zeros_like(factor.moment);
+    }
+    give(factor.values, group);
+    if (what == Renewal::basis) give(factor.vectors, group);
   }
-  group.sum(message);
-  for (size_t i = 0; i < factors.size(); ++i) {
-    factors[i]->values = places[i].values.clone();
-    if (what == Renewal::basis) factors[i]->vectors = places[i].vectors.clone();
-  }
+  group.finish_sums();
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "apo-train/find_config.h"
+#include "apo/config/folders.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "find_config.h"
+#include "apo/config/folders.h"
 
 #include <algorithm>
 
