@@ -37,7 +37,7 @@ class Network:
                     self.limit(where, device)
             folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
             self.agent = folder / "agent"  # what mpirun has instead of ssh: agent ADDRESS COMMAND…
-            self.agent.write_text(f"#!/bin/sh\nnumber=$((${{1##*.}} - 1))\nshift\nexec {self.enter('$number')} sh -c \"$*\"\n")
+            self.agent.write_text(f"#!/bin/sh\nexport number=$((${{1##*.}} - 1))\nshift\nexec {self.enter('$number')} sh -c \"$*\"\n")
             self.agent.chmod(0o755)
             self.stack = stack.pop_all()
         return self

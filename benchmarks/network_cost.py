@@ -22,7 +22,7 @@ ENGINES = ("MPI", "Gloo")
 TOTAL = 4 << 20  # bytes, as four buckets of 1 MB
 MESSAGES = (0, 64 << 10, 256 << 10, 1 << 20, 4 << 20)
 MEGABITS = (100, 200, 400)
-ROUNDS = 5
+ROUNDS = 3
 STEPS = 10
 
 
