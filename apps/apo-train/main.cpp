@@ -159,9 +159,8 @@ std::string versions() {
     cuda = fmt::format("{}.{}", number / 1000, number % 1000 / 10);
   }
   return fmt::format(
-      "apo-train {} (LibTorch {}, commit {})\nCUDA:     {}\nMPI:      {}\nGloo:     {}\nNCCL:     "
-      "{}\n"
-      "Compiler: {}\n",
+      "apo-train {} (LibTorch {}, commit {})\n"
+      "CUDA:     {}\nMPI:      {}\nGloo:     {}\nNCCL:     {}\nCompiler: {}\n",
       version(),
       TORCH_VERSION,
       commit(),
@@ -229,7 +228,7 @@ int run_program(int argc, char** argv) {
 /// One line: LibTorch's messages carry a backtrace behind theirs. What goes wrong on all ranks the
 /// first one says; the others are ended by it, or speak for themselves after a while.
 int fail(const std::string& message, int exit_code) {
-  const std::string line = message.substr(0, message.find('\n'));
+  const std::string line = first_line(message);
   if (ranks->leads()) {
     say(fmt::format("apo-train: error: {}\n", line));
   } else {

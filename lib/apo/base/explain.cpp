@@ -18,7 +18,7 @@ bool says(const std::string& message, const char* words) {
 std::string cause(std::string message) {
   message.resize(std::min(message.find("\nException raised from "), message.size()));
   message.resize(std::min(message.find("\nframe #"), message.size()));
-  if (!says(message, "TorchScript interpreter")) return message.substr(0, message.find('\n'));
+  if (!says(message, "TorchScript interpreter")) return first_line(message);
   static const std::regex names_error(R"([A-Za-z_][\w.]*(Error|Exception|Interrupt): )");
   std::istringstream lines(message);
   std::string last;
@@ -44,6 +44,10 @@ std::string without_forward_mode(const std::string& line) {
 
 }  // namespace
 
+std::string first_line(const std::string& message) {
+  return message.substr(0, message.find('\n'));
+}
+
 bool is_of_the_machine(const std::string& message) {
   return says(message, "CUDA out of memory") || says(message, "CUDA error") ||
          says(message, "not enough memory") || says(message, "can't allocate memory");
@@ -52,7 +56,7 @@ bool is_of_the_machine(const std::string& message) {
 std::string explained(const std::string& message) {
   const bool device = says(message, "CUDA out of memory");
   if (!device && says(message, "CUDA error")) {
-    return message.substr(0, message.find('\n')) +
+    return first_line(message) +
            "; the device failed or was lost, the last checkpoint is whole: --resume goes on from "
            "it";
   }

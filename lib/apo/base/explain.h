@@ -5,6 +5,9 @@
 
 namespace apo {
 
+/// A message without its further lines, which are a backtrace in LibTorch's.
+std::string first_line(const std::string& message);
+
 /// What `message`, of an exception of LibTorch's, means and what helps, where it is about memory or
 /// the device; else the line with its cause, whatever backtraces are around it. One line.
 std::string explained(const std::string& message);

@@ -5,6 +5,8 @@
 #include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAStream.h>
 
+#include "apo/base/explain.h"
+
 namespace apo {
 namespace {
 
@@ -90,9 +92,8 @@ class GraphRecorder : public Recorder {
       return std::make_unique<Graph>(pool, work);
     } catch (const std::exception& error) {
       refused_ = true;
-      const std::string message = error.what();
       warn_("goes on without CUDA graphs, for a part of the step could not be recorded: " +
-            message.substr(0, message.find('\n')));
+            first_line(error.what()));
       return nullptr;
     }
   }

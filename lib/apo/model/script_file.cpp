@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "apo/base/error.h"
+#include "apo/base/explain.h"
 #include "apo/base/files.h"
 #include "apo/config/characters.h"
 
@@ -36,10 +37,9 @@ constexpr uintmax_t kMostBytes = uintmax_t{1} << 38;
                           what));
 }
 
-/// LibTorch's messages carry a backtrace behind their first line, and some a place before it.
-std::string first_line(const std::exception& error) {
-  std::string message = error.what();
-  message.resize(std::min(message.size(), message.find('\n')));
+/// Some of LibTorch's messages begin with a place.
+std::string without_place(const std::exception& error) {
+  std::string message = first_line(error.what());
   constexpr std::string_view kEnd = "] . ";
   const size_t place = message.starts_with("[enforce fail") ? message.find(kEnd) : message.npos;
   if (place != message.npos) message.erase(0, place + kEnd.size());
@@ -88,7 +88,7 @@ jit::Module load(const fs::path& path) {
   } catch (const std::bad_alloc&) {
     refuse(path, "asks for more memory than there is");
   } catch (const std::exception& error) {
-    refuse(path, "cannot be read: " + first_line(error));
+    refuse(path, "cannot be read: " + without_place(error));
   }
 }
 

@@ -35,10 +35,4 @@ inline void be_silent_about_c10d() {
   }
 }
 
-/// LibTorch's messages carry more lines behind the first.
-inline std::string first_line(const std::exception& error) {
-  const std::string text = error.what();
-  return text.substr(0, text.find('\n'));
-}
-
 }  // namespace apo

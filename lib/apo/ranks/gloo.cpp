@@ -20,6 +20,7 @@
 #include <utility>
 
 #include "apo/base/error.h"
+#include "apo/base/explain.h"
 #include "apo/ranks/c10d.h"
 #include "apo/ranks/ranks.h"
 
@@ -94,7 +95,7 @@ Connections connect(const Place& place) {
                             place.port,
                             place.rank,
                             place.size,
-                            first_line(error)));
+                            first_line(error.what())));
   }
 }
 

@@ -70,8 +70,7 @@ class MpiGroup : public Group {
   int64_t local_size() const override { return local_size_; }
 
   void begin_sum(Tensor& t) override {
-    // Not in place, for Open MPI's ring is not for that: it sends 2 bytes for each, a tree 2 log₂
-    // n.
+    // Not in place, for which Open MPI has a tree alone, that sends each byte 2 log₂ n times.
     const Tensor mine = t.is_cpu() ? t.clone() : t.to(at::kCPU);
     const Tensor host = t.is_cpu() ? t : at::empty_like(mine);
     Sum& sum = sums_.emplace_back(Sum{t, host, mine, {}});

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "apo/base/error.h"
+#include "apo/base/explain.h"
 #include "apo/ranks/c10d.h"
 #include "apo/ranks/ranks.h"
 
@@ -68,7 +69,7 @@ c10::intrusive_ptr<c10d::ProcessGroupNCCL> connect(Group& group) {
     made->eagerConnectSingleDevice(at::Device(at::kCUDA, own_gpu(group)));
     return made;
   } catch (const std::exception& error) {
-    throw Error(ErrorKind::output, "NCCL: " + first_line(error));
+    throw Error(ErrorKind::output, "NCCL: " + first_line(error.what()));
   }
 }
 

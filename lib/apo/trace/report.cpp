@@ -4,6 +4,7 @@
 #include <exception>
 #include <string_view>
 
+#include "apo/base/explain.h"
 #include "apo/base/files.h"
 #include "apo/trace/report_run.h"
 #include "apo/trace/report_template.h"
@@ -107,8 +108,7 @@ std::string try_write_report(const std::filesystem::path& file,
     write_report(file, title, runs);
     return "";
   } catch (const std::exception& error) {
-    const std::string message = error.what();
-    return "warning: no report: " + message.substr(0, message.find('\n'));
+    return "warning: no report: " + first_line(error.what());
   }
 }
 
