@@ -202,6 +202,8 @@ def main():
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     experiment = yaml.safe_load(sys.stdin)
+    if experiment["dataset"]["name"] not in FOLDERS:
+        sys.exit(f"dataset.name: {experiment['dataset']['name']}: no such pictures; accepted: {', '.join(FOLDERS)}")
     x, y, test_x, test_y = tensors(experiment["dataset"])
     torch.manual_seed(stream_seed(options.seed, MODEL))
     network = make_model(experiment["model"], x.shape[1:], 100 if experiment["dataset"]["name"] == "cifar100" else 10)

@@ -1,5 +1,6 @@
 """The study of the default, by the protocol of docs/default.md. Called from any folder as `python3 scripts/default COMMAND [OPTION…]`:
 
+    scripts/default data      writes the data of the tasks in configs/default/added/ into data/default/
     scripts/default run       trains the cells that are not in results/default.json yet; what is there already is kept
     scripts/default list      prints how many cells of each arm are recorded and missing
     scripts/default forget    takes the chosen cells out of results/default.json, so that they are run again
@@ -8,7 +9,7 @@
     scripts/default judge     writes docs/default.md below its protocol, and its picture
     scripts/default choosing  writes the tables in docs/choosing.md and docs/alternatives.md, and their pictures
 
-    --half HALF       calibration or held_out; default: both
+    --half HALF       calibration, held_out or added; default: all
     --tasks PATTERN   names of tasks as a shell matches them, some with commas between
     --arms PATTERN    names of arms, alike: '*_ours,*_decay,nadamw'
     --rules RULE      sgdm, adam, rmsprop, sgd, some with commas between; default: sgdm,adam
@@ -28,10 +29,10 @@ import sys
 if not __package__:  # a folder that is run has only itself on the path
     sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-from default import cells, choosing, page, records, runner, tasks as all_tasks
+from default import cells, choosing, data, page, records, runner, tasks as all_tasks
 from default.arms import ARMS, OF_RULE
 
-COMMANDS = ("run", "list", "forget", "tidy", "show", "judge", "choosing")
+COMMANDS = ("data", "run", "list", "forget", "tidy", "show", "judge", "choosing")
 
 
 def matching(patterns, names, what):
@@ -59,8 +60,8 @@ def numbers(text):
 
 def chosen(options):
     """(tasks, arms)"""
-    if options.half not in (None, *all_tasks.HALVES):
-        sys.exit(f"--half {options.half}: accepted: {', '.join(all_tasks.HALVES)}")
+    if options.half not in (None, *all_tasks.GROUPS):
+        sys.exit(f"--half {options.half}: accepted: {', '.join(all_tasks.GROUPS)}")
     tasks = {task.name: task for task in (all_tasks.tasks(options.half) if options.half else all_tasks.all_tasks())}
     rules = matching(options.rules, list(OF_RULE), "--rules")
     arms = {name: arm for name, arm in ARMS.items() if arm.rule is None or arm.rule in rules}
@@ -103,7 +104,7 @@ def tidy(_):
 
 def show(options):
     chosen(options)
-    for half in [options.half] if options.half else all_tasks.HALVES:
+    for half in [options.half] if options.half else all_tasks.GROUPS:
         print(page.half_section(records.read(), half))
 
 
@@ -122,7 +123,7 @@ def main():
         print(__doc__.strip())
         return
     options = parser.parse_args()
-    {"run": run, "list": list_cells, "forget": forget, "tidy": tidy, "show": show, "judge": lambda _: page.write(), "choosing": lambda _: choosing.write()}[options.command](options)
+    {"data": lambda _: data.write(), "run": run, "list": list_cells, "forget": forget, "tidy": tidy, "show": show, "judge": lambda _: page.write(), "choosing": lambda _: choosing.write()}[options.command](options)
 
 
 if __name__ == "__main__":

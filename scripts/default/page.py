@@ -9,7 +9,7 @@ from paper.tables import number, table
 
 PAGE = DOCS / "default.md"
 MARK = "<!-- What follows is written by `python3 scripts/default judge`; nothing of it is typed by hand. -->\n"
-TITLES = {"calibration": "The calibration half", "held_out": "The held-out half"}
+TITLES = {"calibration": "The calibration half", "held_out": "The held-out half", "added": "The tasks that were added"}
 
 
 def shown(value, form="{:.2f}"):
@@ -93,9 +93,9 @@ def results(records):
     return "\n".join(["## Results\n", *image,
                       "*Without its search*: the middle setting of each search, what one run of the grid gives. *Cost*: all settings of a search, "
                       f"in runs with a constant rate. †: the best rate is at the edge of its grid. Of ours {ruined} of {ours_runs} runs were "
-                      "ruined, both halves and all rules together. "
+                      "ruined, all tasks and all rules together. "
                       f"{len(records)} runs, commit {', '.join(commits)}.\n",
-                      *(half_section(records, half) for half in reversed(all_tasks.HALVES))])
+                      *(half_section(records, half) for half in (*reversed(all_tasks.HALVES), all_tasks.ADDED))])
 
 
 def protocol():

@@ -22,11 +22,14 @@ class Refused(Exception):
     """A program's own words why it does not train a cell."""
 
 
-def call(command, **how):
+def call(command, text=""):
+    """At the root, which paths of data in configurations are relative to. text: what it reads from its standard input."""
     environment = {**os.environ, "OMP_WAIT_POLICY": "passive"}
-    how.setdefault("input", "")
+    if "APO_DATA_ROOT" in environment:
+        environment["APO_DATA_ROOT"] = os.path.abspath(environment["APO_DATA_ROOT"])
+    command = [os.path.abspath(command[0]) if "/" in command[0] else command[0], *command[1:]]
     try:
-        return subprocess.run(command, capture_output=True, text=True, env=environment, **how)
+        return subprocess.run(command, input=text, capture_output=True, text=True, env=environment, cwd=ROOT)
     except FileNotFoundError:
         sys.exit(f"{command[0]}: no such program; accepted: the paths in APO_TRAIN and PEER_PYTHON")
 
@@ -79,7 +82,7 @@ class Programs:
         return outcome(summary, cell.arm.averaged) | {"commit": self.commit}
 
     def train_peer(self, cell):
-        result = call([self.peer, str(PEER), *cell.words, "--seed", str(cell.seed)], input=self.configuration(cell.task))
+        result = call([self.peer, str(PEER), *cell.words, "--seed", str(cell.seed)], text=self.configuration(cell.task))
         if result.returncode:
             raise Refused(words_of(result))
         return runs.rounded(json.loads(result.stdout.splitlines()[-1])) | {"commit": self.commit}

@@ -1,4 +1,4 @@
-"""What is learned: the configurations of configs/default/, a folder for each half."""
+"""What is learned: the configurations of configs/default/, a folder for each half and one for what was added when both had been judged."""
 
 import re
 from typing import NamedTuple
@@ -7,11 +7,13 @@ from paper import ROOT
 
 FOLDER = ROOT / "configs/default"
 HALVES = ("calibration", "held_out")
+ADDED = "added"  # the default was found before these tasks were, so they are held out, too; they stand apart
+GROUPS = (*HALVES, ADDED)
 
 
 class Task(NamedTuple):
     name: str
-    half: str
+    half: str  # or ADDED
     text: str
 
     @property
@@ -36,4 +38,4 @@ def tasks(half):
 
 
 def all_tasks():
-    return [task for half in HALVES for task in tasks(half)]
+    return [task for half in GROUPS for task in tasks(half)]
