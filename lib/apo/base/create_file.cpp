@@ -30,11 +30,12 @@ struct Temporary {
 };
 
 /// That no other process has, of whatever machine, nor another thread of this one.
-fs::path unused_name_beside(const fs::path& path) {
+fs::path unused_name(const fs::path& path, const fs::path& folder) {
   static std::atomic<int64_t> count = 0;
   std::array<char, HOST_NAME_MAX + 1> host{};
   ::gethostname(host.data(), host.size() - 1);
-  return fmt::format("{}.{}-{}-{}", path.string(), host.data(), ::getpid(), ++count);
+  return folder /
+         fmt::format("{}.{}-{}-{}", path.filename().string(), host.data(), ::getpid(), ++count);
 }
 
 /// NFS may lose the answer to a link that was made, and then say that the name is taken.
@@ -48,8 +49,8 @@ bool is_linked(const fs::path& path) {
 
 }  // namespace
 
-bool create_file(const fs::path& path, const std::string& text) {
-  const Temporary own(unused_name_beside(path));
+bool create_file(const fs::path& path, const std::string& text, const fs::path& scratch) {
+  const Temporary own(unused_name(path, scratch));
   write_file(own.path, text);
   if (::link(own.path.c_str(), path.c_str()) == 0 || is_linked(own.path)) {
     const int folder = ::open(path.parent_path().c_str(), O_RDONLY | O_CLOEXEC);

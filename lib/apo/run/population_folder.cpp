@@ -92,9 +92,10 @@ void PopulationFolder::join(const DataMark& data) {
                      {"program", program()},
                      {"config", config_},
                      {"data", json_of(data)}};
-  create_file(turns / "begun_with.json", json.dump(1) + "\n");
+  create_file(turns / "begun_with.json", json.dump(1) + "\n", turns);
   check(data);  // another may have come first
-  create_file(path() / "config.yaml", to_yaml(config_));
+  // In the folder itself others, who are about to join, know only names of ours.
+  create_file(path() / "config.yaml", to_yaml(config_), turns);
 }
 
 }  // namespace apo

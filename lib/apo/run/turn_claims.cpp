@@ -108,7 +108,7 @@ fs::path TurnClaims::file(int64_t turn, size_t member) const {
 TurnClaim TurnClaims::claim(int64_t turn, size_t member, const std::string& text) const {
   const fs::path path = file(turn, member);
   make_folder(path.parent_path());
-  create_file(path, text + "\n");
+  create_file(path, text + "\n", path.parent_path());
   return parsed(path);
 }
 
