@@ -4,7 +4,6 @@ and a Transformer with its first weights. Needs scikit-learn, PyTorch and safete
 import csv
 import os
 import pathlib
-import runpy
 import sys
 
 from paper import ROOT
@@ -42,8 +41,9 @@ def licences(file):
 def language_model(file):
     import torch
     torch.manual_seed(0)
-    made = runpy.run_path(str(ROOT / "examples/export/language_model.py"))["LanguageModel"](length=64, width=64)
-    torch.jit.script(made).save(str(file))
+    sys.path.insert(0, str(ROOT / "examples/export"))
+    from language_model import LanguageModel
+    torch.jit.script(LanguageModel(length=64, width=64)).save(str(file))
 
 
 FILES = {"diabetes.csv": diabetes, "mnist_autoencoder.safetensors": autoencoder, "licences.txt": licences, "language_model.pt": language_model}
