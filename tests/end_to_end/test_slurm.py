@@ -13,8 +13,8 @@ from apo_train import BINARY, ROOT, ApoTrainTest, deterministic, patience
 
 DAEMONS = ("munged", "slurmctld", "slurmd", "sbatch")
 MISSING = [name for name in DAEMONS if not shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin")]
-# Some seconds for each run: time to take it away in its middle.
-GRID = ("--set", "tuner.lambda=[0.1, 0.001]", "--set", "grid.seed=[0, 1]", "--set", "dataset.train_examples=5000", "--set", "train.epochs=60")
+# Some seconds for each run, also on a fast machine: time to take it away in its middle, though a call of Slurm takes a second.
+GRID = ("--set", "tuner.lambda=[0.1, 0.001]", "--set", "grid.seed=[0, 1]", "--set", "dataset.train_examples=5000", "--set", "train.epochs=200")
 LABELS = [f"seed={seed},tuner.lambda={value}" for seed in (0, 1) for value in ("0.1", "0.001")]
 
 
