@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Trains the runs of a figure or table of the APO paper, draws it, and writes what came out into results/ and docs/reproduction.md.
-# Usage: scripts/reproduce.sh list | all | FIGURE… [--scale smoke|cpu|gpu|full] [--jobs N] [--runs FOLDER]
+# Usage: scripts/reproduce.sh list | all | FIGURE… [--only PATTERN] [--scale smoke|cpu|gpu|full] [--jobs N] [--runs FOLDER]
 #   list       the figures, one a line
+#   --only     of a figure's configurations those of such names, as '*_pbt'; what results/ has of the others stays
 #   --scale    full: the paper's setting; cpu: what two cores finish in an hour or two; gpu: of some figures, what a GPU does in
 #              minutes; smoke: a few steps, to see that it works, whose results are not kept; default: cpu
 #   --jobs     runs at a time, which share the cores; default 1
@@ -37,22 +38,22 @@ study() {
 reproduce() {
   local figure=$1
   say "$figure, scale $scale"
-  if [ -e "configs/paper/$figure/study" ]; then study "$figure"; fi
+  if [ "$only" = '*' ] && [ -e "configs/paper/$figure/study" ]; then study "$figure"; fi
   export -f train train_once ended begin paper
   export runs scale threads root
-  find "configs/paper/$figure" -name '*.yaml' | sort | xargs -r -P "$jobs" -I{} bash -euo pipefail -c "train $figure {}"
+  find "configs/paper/$figure" -name "$only.yaml" | sort | xargs -r -P "$jobs" -I{} bash -euo pipefail -c "train $figure {}"
   if [ "$scale" = smoke ]; then return; fi
   if compgen -G "configs/paper/$figure/*.yaml" >/dev/null; then
     "${APO_TRAIN:-build/default/bin/apo-train}" --report "$runs/$scale/$figure/$figure.html" "$runs/$scale/$figure"/*/
   fi
-  paper collect "$runs/$scale/$figure" "$scale" "$figure"
+  paper collect "$runs/$scale/$figure" "$scale" "$figure" "$only"
   paper reproduction
 }
 
-scale=cpu jobs=1 runs=runs/paper chosen=()
+scale=cpu jobs=1 runs=runs/paper only='*' chosen=()
 while [ $# -gt 0 ]; do
   case $1 in
-    --scale | --jobs | --runs)
+    --scale | --jobs | --runs | --only)
       [ $# -gt 1 ] || die "$1 needs a value"
       declare "${1#--}=$2"
       shift
@@ -60,7 +61,7 @@ while [ $# -gt 0 ]; do
     list) figures && exit ;;
     all) mapfile -t chosen < <(figures) ;;
     -h | --help) usage && exit ;;
-    -*) die "unknown option '$1'; accepted: --scale, --jobs, --runs, --help" ;;
+    -*) die "unknown option '$1'; accepted: --only, --scale, --jobs, --runs, --help" ;;
     *) chosen+=("$1") ;;
   esac
   shift
@@ -69,6 +70,7 @@ done
 [ ${#chosen[@]} -gt 0 ] || die "name a figure, or 'all'; there are: $(figures | tr '\n' ' ')"
 for figure in "${chosen[@]}"; do
   [ -d "configs/paper/$figure" ] || die "no figure '$figure'; there are: $(figures | tr '\n' ' ')"
+  [ "$only" = '*' ] || compgen -G "configs/paper/$figure/$only.yaml" >/dev/null || die "--only $only: $figure has no such configuration; see configs/paper/$figure"
 done
 [[ $jobs =~ ^[1-9][0-9]*$ ]] || die "--jobs $jobs: accepted: 1, 2, …"
 threads=$(($(env -u OMP_NUM_THREADS nproc) / jobs))

@@ -6,7 +6,8 @@
     scripts/paper performance                    docs/performance.md, from results/
     scripts/paper ranks                          what sums over ranks cost, in docs/scaling.md, from results/
     scripts/paper claims                         the paper's claims and what became of them, from results/
-    scripts/paper collect RUNS SCALE FIGURE      runs of scripts/reproduce.sh into results/FIGURE.json, of scale gpu FIGURE_gpu.json
+    scripts/paper collect RUNS SCALE FIGURE [ONLY]   runs of scripts/reproduce.sh into results/FIGURE.json, of scale gpu FIGURE_gpu.json;
+                                                 with ONLY those of such configurations, beside what it has of others
     scripts/paper lean GRID…                     grids of scripts/benchmark.sh lean into results/lean.json
     scripts/paper average GRID…                  grids of scripts/benchmark.sh average into results/average.json and docs/average.md
     scripts/paper plots OUTPUT.svg [LABEL=]RUN…  training loss, test accuracy and learning rate, as SVG or PNG
@@ -49,7 +50,7 @@ COMMANDS = {
     "performance": (performance.write, 0, 0),
     "ranks": (ranks.write, 0, 0),
     "claims": (lambda: print(reproduction.verdicts(reproduction.judged(reproduction.results()))), 0, 0),
-    "collect": (reproduction.collect, 3, 3),
+    "collect": (reproduction.collect, 3, 4),
     "lean": (performance.collect_lean, 1, None),
     "average": (average.collect, 1, None),
     "plots": (draw, 2, None),

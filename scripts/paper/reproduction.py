@@ -1,5 +1,6 @@
 """The evidence beside the paper: results/FIGURE.json from runs; pictures and docs/reproduction.md from results/."""
 
+import fnmatch
 import json
 import pathlib
 import sys
@@ -16,8 +17,16 @@ def name_of(result):
     return result["figure"] + ("_gpu" if result["scale"] == "gpu" else "")
 
 
-def collect(folder, scale, figure):
-    """The runs below a folder; beside each RUN stands RUN.config, the hash that it was begun with."""
+def beside(result, only):
+    """A figure's result with what has been collected before of configurations that the pattern does not match."""
+    file = RESULTS / f"{name_of(result)}.json"
+    known = runs.read(file) if only != "*" and file.exists() else {"runs": {}}
+    others = {name: run for name, run in known["runs"].items() if not fnmatch.fnmatch(name.split("/")[0], only)}
+    return {**known, **result, "runs": dict(sorted({**others, **result["runs"]}.items()))}
+
+
+def collect(folder, scale, figure, only="*"):
+    """The runs below a folder; beside each RUN stands RUN.config, the hash that it was begun with. only: of those configurations; the others' stay."""
     folder = pathlib.Path(folder)
     result = {"figure": figure, "scale": scale, "processor": "", "runs": {}}
     for of_run in runs.folders(folder):
@@ -32,6 +41,7 @@ def collect(folder, scale, figure):
         result["study"]["commit"] = (folder / "study.commit").read_text().strip()
     for config, part in origin.parts(result):
         part["config"] = origin.begun(folder / config.split("/")[-1])
+    result = beside(result, only)
     for complaint in origin.complaints(result):
         sys.exit(f"{complaint}; remove its folder in {folder} to run it again")
     RESULTS.mkdir(exist_ok=True)

@@ -279,20 +279,31 @@ class Origin(Folder):
         self.assertEqual(paper("settings", "paper/fig7d/rmsprop_apo", "cpu").stdout, "train.epochs=20\ntuner.lambda=[0.1, 0.01, 0.001]\n")
         self.assertEqual(paper("settings", "paper/fig7d/rmsprop_apo", "full").stdout, "")
 
-    def collect(self, figure="fig7a"):
+    def collect(self, *only, runs="runs", figure="fig7a"):
         results = self.folder / "results"
         with mock.patch.object(reproduction, "RESULTS", results):
-            reproduction.collect(self.folder / "runs", "cpu", figure)
+            reproduction.collect(self.folder / runs, "cpu", figure, *only)
         return json.loads((results / f"{figure}.json").read_text())
 
     def test_what_is_collected_names_commit_and_configuration(self):
-        for name in ("rate", "rate_power", "rate_power_epsilon"):
-            self.run_folder(f"runs/{name}", commit="0123abc")
-            (self.folder / f"runs/{name}.config").write_text(paper("hash", f"paper/fig7a/{name}", "cpu").stdout)
+        self.begun("runs", "rate", "rate_power", "rate_power_epsilon", commit="0123abc")
         result = self.collect()
         self.assertEqual({run["commit"] for run in result["runs"].values()}, {"0123abc"})
         self.assertEqual(list(origin.complaints(result)), [])
         self.assertIn("commit 0123abc", reproduction.where(result))
+
+    def begun(self, folder, *names, commit):
+        for name in names:
+            self.run_folder(f"{folder}/{name}", commit=commit)
+            (self.folder / f"{folder}/{name}.config").write_text(paper("hash", f"paper/fig7a/{name}", "cpu").stdout)
+
+    def test_of_a_figure_some_configurations_are_collected_again_beside_the_others(self):
+        self.begun("runs", "rate", "rate_power", "rate_power_epsilon", commit="0123abc")
+        self.collect()
+        self.begun("again", "rate", commit="4567def")
+        result = self.collect("rate", runs="again")
+        self.assertEqual([(name, run["commit"]) for name, run in result["runs"].items()],
+                         [("rate", "4567def"), ("rate_power", "0123abc"), ("rate_power_epsilon", "0123abc")])
 
     def test_a_run_that_was_begun_with_another_configuration_is_not_collected(self):
         for name in ("rate", "rate_power", "rate_power_epsilon"):
