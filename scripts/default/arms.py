@@ -17,6 +17,7 @@ CANDIDATES = {
     "exact_own_linear": [*LINEAR_AUTO, "tuner={name: apo, solver: exact, descent: own}"],
     "movement_12": ["tuner={name: movement, budget: 12}"],
     "movement_48": ["tuner={name: movement, budget: 48}"],
+    "movement_5.5": ["tuner={name: movement, budget: 5.506}"],  # 24 ÷ √19: without momentum 24 meant this before momentum counted
     "movement_none": ["optimizer.schedule={name: none}", "tuner={name: movement}"],
 }
 

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cmath>
+#include <map>
 
 #include "apo/update/observe.h"
 #include "support/quadratic_problem.h"
@@ -53,14 +54,31 @@ struct Waiting {
 
 class MovementOf : public testing::TestWithParam<std::string> {};
 
+/// A sum of many steps of noise that each keep μ of the one before: its mean square ÷ what it were
+/// of independent ones. By adding up, not by the formula.
+double mean_square_of_a_sum(double momentum) {
+  double sum = 1;
+  for (int k = 1; k < 1000; ++k) sum += 2 * std::pow(momentum, k);
+  return sum;
+}
+
 /// The outputs of a point are its parameters, so that what moves is known by hand.
-TEST_P(MovementOf, IsTheShareOfTheOutputsThatTheBudgetAndTheRunsLengthGive) {
+TEST_P(MovementOf, IsTheShareOfTheOutputsThatTheBudgetTheRunsLengthAndTheMomentumGive) {
+  const std::map<std::string, double> momentum = {{"sgdm", 0.9}, {"adam", 0.9}, {"nadamw", 0.9}};
+  const double more = momentum.contains(GetParam()) ? 1 : std::sqrt(mean_square_of_a_sum(0.9));
   for (const int64_t steps : {100, 800}) {
     Waiting waiting(GetParam());
-    const auto tuner = make_movement({.budget = 5, .interval = 1});
+    const auto tuner = make_movement({.budget = 1, .interval = 1});
     waiting.take_meta_steps(*tuner, 3, steps);
-    EXPECT_NEAR(waiting.movement(), 5 / std::cbrt(steps) / std::cbrt(steps), 1e-9);
+    EXPECT_NEAR(waiting.movement(), more / std::cbrt(steps) / std::cbrt(steps), 1e-9);
   }
+}
+
+TEST(MovementTuner, StepsAsFarWithNoMomentumAsARuleThatHasNone) {
+  const auto rule = make_sgdm({.momentum = 0}, kSetting);
+  const TrainOptions train{.steps = 30, .auto_learning_rate = true};
+  EXPECT_EQ(rates(*run(*make_movement({}), *rule, train)),
+            rates(*run(*make_movement({}), *make_sgd({}, kSetting), train)));
 }
 
 TEST_P(MovementOf, IsNeverMoreThanTheOutputsSize) {

@@ -25,6 +25,15 @@ constexpr double kFirstLook = 1e-3;
 /// Of the steps T of a run: ½, were steps independent; 1, if all went the same way. See
 /// docs/default.md.
 constexpr double kHorizon = 2.0 / 3;
+/// The momentum of the rules that the budget was found with.
+constexpr double kMomentum = 0.9;
+
+/// How much further than by itself a step of momentum μ goes in the long run: one that is noise
+/// comes again, μᵏ of it after k steps, so that the mean square of a sum of many is
+/// Σₖ μ^|k| = (1 + μ) / (1 − μ) times what it were of independent ones.
+double persistence(double momentum) {
+  return std::sqrt((1 + momentum) / (1 - momentum));
+}
 
 /// √ of the mean square over positions of the outputs' norm, a scalar. Of the whole batch.
 Tensor norm(const Tensor& z, const OutputLoss& of, Group& group) {
@@ -41,12 +50,12 @@ Tensor norm(const TensorList& parameters) {
 /// The proximal term as a budget: the learning rate at which a step moves the outputs on other
 /// examples by a share of their size that depends on the length of the run alone.
 ///     k = ‖f(x̃, θ + ε d) − f(x̃, θ)‖² / ε²,  d = ∂θ′/∂η, the momentum in it; ε is small
-///     η ← C T^(−2/3) z̄ / √k̄
+///     η ← C T^(−2/3) p z̄ / √k̄,  p² = (1 − μ) / (1 + μ) ÷ the same of μ = 0.9
 /// ‖·‖ is the root mean square over examples; z̄ and k̄ are means over meta steps of ‖f(x̃, θ)‖ and
-/// k, the n-th with weight n. C T^(−2/3) counts as at most 1, of runs of few steps; ‖f‖ counts as
-/// at least 1 where there are classes, else as at least the targets' size. λ is here the multiplier
-/// of a constraint on D, as in trust regions; the loss has no part in it. Source: D of APO paper,
-/// Eq. 7; the rest is this program's own (docs/default.md).
+/// k, the n-th with weight n; μ is the rule's momentum. C T^(−2/3) p counts as at most 1, of runs
+/// of few steps; ‖f‖ counts as at least 1 where there are classes, else as at least the targets'
+/// size. λ is here the multiplier of a constraint on D, as in trust regions; the loss has no part
+/// in it. Source: D of APO paper, Eq. 7; the rest is this program's own (docs/default.md).
 class Movement : public Tuner {
  public:
   explicit Movement(const MovementOptions& options)
@@ -98,7 +107,10 @@ class Movement : public Tuner {
     move_mean(mean_size_, size, weight, finite);
     move_mean(mean_k_, k, weight, finite);
 
-    const double share = std::min(1.0, options_.budget * std::pow(context.steps, -kHorizon));
+    const double share =
+        std::min(1.0,
+                 options_.budget * std::pow(context.steps, -kHorizon) * persistence(kMomentum) /
+                     persistence(context.rule.traits().momentum));
     const Tensor wanted = share * mean_size_ / mean_k_.sqrt();
     const Tensor from = unknown ? wanted * context.first_rate_scale : eta;
     const Tensor near = wanted.maximum(from / kLargestChange).minimum(from * kLargestChange);
@@ -156,7 +168,7 @@ void MovementOptions::visit(OptionVisitor& visitor) {
   visitor.real("budget",
                budget,
                Range::above(0),
-               "C: a step moves the outputs by C T^(−2/3) of their size, of T steps");
+               "C: of T steps one of momentum 0.9 moves the outputs by C T^(−2/3) of their size");
   visitor.integer("interval", interval, Range::at_least(1), "base steps per meta step");
   visit_freeze_after(freeze_after, visitor);
   bounds.visit(visitor);

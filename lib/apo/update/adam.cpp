@@ -16,8 +16,13 @@ class Adam : public ElementwiseRule {
  public:
   Adam(const AdamOptions& options,
        const RuleSetting& setting,
-       RuleTraits traits = {.recordable = true})
-      : ElementwiseRule(2, setting, std::move(traits)), options_(options) {}
+       WeightDecay weight_decay_form = WeightDecay::coupled)
+      : ElementwiseRule(2,
+                        setting,
+                        {.recordable = true,
+                         .momentum = options.beta1,
+                         .weight_decay_form = weight_decay_form}),
+        options_(options) {}
 
   std::vector<HyperparameterSpec> hyperparameters() const override {
     return {learning_rate(), {"epsilon", Transform::log, options_.epsilon, Range::above(0)}};
@@ -56,7 +61,7 @@ class Adam : public ElementwiseRule {
 class Nadamw : public Adam {
  public:
   Nadamw(const AdamOptions& options, const RuleSetting& setting)
-      : Adam(options, setting, {.recordable = true, .weight_decay_form = WeightDecay::decoupled}) {}
+      : Adam(options, setting, WeightDecay::decoupled) {}
 
  protected:
   ElementwiseStep formula(const StepInputs& from, const HyperparameterValues& phi) const override {

@@ -35,7 +35,10 @@ namespace {
 class Kfac : public UpdateRule {
  public:
   Kfac(const KfacOptions& options, const RuleSetting& setting)
-      : UpdateRule(setting, {.needs_curvature = true, .momentum_gain = 1 / (1 - options.momentum)}),
+      : UpdateRule(setting,
+                   {.needs_curvature = true,
+                    .momentum = options.momentum,
+                    .momentum_gain = 1 / (1 - options.momentum)}),
         options_(options),
         curvature_{options.fisher, options.position_stride} {}
 

@@ -103,7 +103,10 @@ struct RuleTraits {
   /// Its weights have rates of their own, which it moves itself: a tuner beside it would not know
   /// what it does.
   bool own_rates = false;
-  /// The factor by which momentum lengthens a step in the long run: 1 / (1 − μ).
+  /// μ: a step's direction is made of gradients that count for μᵏ after k steps.
+  double momentum = 0;
+  /// The factor by which momentum lengthens a step in the long run: 1 / (1 − μ) of a sum of such
+  /// gradients, 1 of their mean.
   double momentum_gain = 1;
   /// Where no other is chosen.
   WeightDecay weight_decay_form = WeightDecay::coupled;
