@@ -35,6 +35,12 @@ double persistence(double momentum) {
   return std::sqrt((1 + momentum) / (1 - momentum));
 }
 
+/// p. Steps that curvature directs are not noise above all: with more than the budget K-FAC
+/// diverges.
+double momentum_share(const RuleTraits& rule) {
+  return rule.needs_curvature ? 1 : persistence(kMomentum) / persistence(rule.momentum);
+}
+
 /// √ of the mean square over positions of the outputs' norm, a scalar. Of the whole batch.
 Tensor norm(const Tensor& z, const OutputLoss& of, Group& group) {
   return mean(group, of.mean(z.square().sum(-1)).to(at::kDouble)).sqrt();
@@ -52,10 +58,11 @@ Tensor norm(const TensorList& parameters) {
 ///     k = ‖f(x̃, θ + ε d) − f(x̃, θ)‖² / ε²,  d = ∂θ′/∂η, the momentum in it; ε is small
 ///     η ← C T^(−2/3) p z̄ / √k̄,  p² = (1 − μ) / (1 + μ) ÷ the same of μ = 0.9
 /// ‖·‖ is the root mean square over examples; z̄ and k̄ are means over meta steps of ‖f(x̃, θ)‖ and
-/// k, the n-th with weight n; μ is the rule's momentum. C T^(−2/3) p counts as at most 1, of runs
-/// of few steps; ‖f‖ counts as at least 1 where there are classes, else as at least the targets'
-/// size. λ is here the multiplier of a constraint on D, as in trust regions; the loss has no part
-/// in it. Source: D of APO paper, Eq. 7; the rest is this program's own (docs/default.md).
+/// k, the n-th with weight n; μ is the rule's momentum, and p = 1 of K-FAC. C T^(−2/3) p counts as
+/// at most 1, of runs of few steps; ‖f‖ counts as at least 1 where there are classes, else as at
+/// least the targets' size. λ is here the multiplier of a constraint on D, as in trust regions; the
+/// loss has no part in it. Source: D of APO paper, Eq. 7; the rest is this program's own
+/// (docs/default.md).
 class Movement : public Tuner {
  public:
   explicit Movement(const MovementOptions& options)
@@ -107,10 +114,9 @@ class Movement : public Tuner {
     move_mean(mean_size_, size, weight, finite);
     move_mean(mean_k_, k, weight, finite);
 
-    const double share =
-        std::min(1.0,
-                 options_.budget * std::pow(context.steps, -kHorizon) * persistence(kMomentum) /
-                     persistence(context.rule.traits().momentum));
+    const double share = std::min(1.0,
+                                  options_.budget * std::pow(context.steps, -kHorizon) *
+                                      momentum_share(context.rule.traits()));
     const Tensor wanted = share * mean_size_ / mean_k_.sqrt();
     const Tensor from = unknown ? wanted * context.first_rate_scale : eta;
     const Tensor near = wanted.maximum(from / kLargestChange).minimum(from * kLargestChange);
