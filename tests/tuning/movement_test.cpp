@@ -153,7 +153,7 @@ TEST(MovementTuner, TrainsANetworkThatSaysNothingAtFirst) {
   test::MetaRecorder trace;
   train(problem,
         *make_sgd({}, kSetting),
-        *make_movement({.budget = 5}),
+        *make_movement({.budget = 2}),
         {.steps = 200, .auto_learning_rate = true},
         {&trace});
   EXPECT_LT(trace.steps.back().loss, 0.5);
