@@ -71,8 +71,9 @@ def rivals(records):
     """Of each arm, by every rule's reference: who has a rule of his own has that one."""
     found = {}
     for rule in RULES:
-        for arm, standing in standings(records, all_tasks.tasks("held_out"), rule):
-            if arm is not reference(rule):
+        tasks = all_tasks.tasks("held_out")
+        for arm, standing in standings(records, tasks, rule):
+            if arm is not reference(rule) and len(standing.tasks) == len(tasks):  # means over other tasks say nothing beside these
                 found.setdefault(arm.title, {})[rule] = standing
     rows = []
     for title, of_rule in found.items():
@@ -99,6 +100,7 @@ def claims(records):
     rows, own = [], {rule: judge.standing(records, tasks, ours(rule), rule) for rule in RULES}
     for name, title in CLAIMED.items():
         found = [judge.standing(records, tasks, ARMS[name.format(rule)], rule) for rule in own]
+        found = [each if each and len(each.tasks) == len(tasks) else None for each in found]
         mean = "**{:.2f}**" if name == "{}_ours" else "{:.2f}"
         cost = next(each.cost for each in found if each)
         rows.append([title, shown(cost, "{:.2f}" if name == "{}_ours" else "{:.0f}"), *(f"{shown(each.mean, mean)} ({shown(each.median)})" if each else "–" for each in found)])
