@@ -7,7 +7,7 @@
     scripts/default tidy      takes those out whose task or row of the table has changed since
     scripts/default show      prints the tables of the chosen half as they are
     scripts/default judge     writes docs/default.md below its protocol, and its picture
-    scripts/default choosing  writes the tables in docs/choosing.md and docs/alternatives.md, and their pictures
+    scripts/default choosing  writes the tables in README.md, docs/choosing.md and docs/alternatives.md, and their pictures
 
     --half HALF       calibration, held_out or added; default: all
     --tasks PATTERN   names of tasks as a shell matches them, some with commas between

@@ -67,13 +67,17 @@ def lambdas(records):
     return table(["rule", "λ", "loss ÷ reference, median task", "ruined"], rows)
 
 
+def is_over(standing, tasks):
+    """Means over some of the tasks say nothing beside means over all of them."""
+    return standing is not None and len(standing.tasks) == len(tasks)
+
+
 def rivals(records):
     """Of each arm, by every rule's reference: who has a rule of his own has that one."""
-    found = {}
+    tasks, found = all_tasks.tasks("held_out"), {}
     for rule in RULES:
-        tasks = all_tasks.tasks("held_out")
         for arm, standing in standings(records, tasks, rule):
-            if arm is not reference(rule) and len(standing.tasks) == len(tasks):  # means over other tasks say nothing beside these
+            if arm is not reference(rule) and is_over(standing, tasks):
                 found.setdefault(arm.title, {})[rule] = standing
     rows = []
     for title, of_rule in found.items():
@@ -99,15 +103,14 @@ def claims(records):
     tasks = all_tasks.tasks("held_out")
     rows, own = [], {rule: judge.standing(records, tasks, ours(rule), rule) for rule in RULES}
     for name, title in CLAIMED.items():
-        found = [judge.standing(records, tasks, ARMS[name.format(rule)], rule) for rule in own]
-        found = [each if each and len(each.tasks) == len(tasks) else None for each in found]
-        mean = "**{:.2f}**" if name == "{}_ours" else "{:.2f}"
-        cost = next(each.cost for each in found if each)
-        rows.append([title, shown(cost, "{:.2f}" if name == "{}_ours" else "{:.0f}"), *(f"{shown(each.mean, mean)} ({shown(each.median)})" if each else "–" for each in found)])
+        found = [judge.standing(records, tasks, ARMS[name.format(rule)], rule) for rule in RULES]
+        cost_form, mean_form = ("{:.2f}", "**{:.2f}**") if name == "{}_ours" else ("{:.0f}", "{:.2f}")
+        cost = next(each.cost for each in found if is_over(each, tasks))
+        rows.append([title, shown(cost, cost_form), *(f"{shown(each.mean, mean_form)} ({shown(each.median)})" if is_over(each, tasks) else "–" for each in found)])
     ruined, runs = (sum(getattr(standing, what) for standing in own.values()) for what in ("ruined", "runs"))
     worst = {rule: standing.worst[1] for rule, standing in own.items()}
     others = {rule: judge.standing(records, all_tasks.tasks(all_tasks.ADDED), ours(rule), rule).mean for rule in RULES}
-    return "\n".join([table(["", "runs", *(NAMES[rule] for rule in own)], rows), "",
+    return "\n".join([table(["", "runs", *NAMES.values()], rows), "",
                       "(The rivals that are no SGD stand in all columns against each reference.) Test accuracy less that of the calibrated NadamW, in points: "
                       f"{listed({rule: 100 * standing.accuracy for rule, standing in own.items()}, '{:+.1f}')}. **Where it is not the best**: on its worst task it ends at so many times the",
                       f"search's loss: {listed(worst, '{:.2f}')}; and {ruined} of {runs} runs end above twice its loss.",

@@ -15,11 +15,11 @@ AUTOENCODER_EXAMPLES = (6144, 2000)
 
 def diabetes(file):
     from sklearn.datasets import load_diabetes
-    inputs, targets = load_diabetes(return_X_y=True, scaled=False)
+    table = load_diabetes(scaled=False)
     with file.open("w", newline="") as stream:
         writer = csv.writer(stream)
-        writer.writerow([*load_diabetes().feature_names, "progression"])
-        writer.writerows([*map(float, row), float(target)] for row, target in zip(inputs, targets))
+        writer.writerow([*table.feature_names, "progression"])
+        writer.writerows([*map(float, row), float(target)] for row, target in zip(table.data, table.target))
 
 
 def autoencoder(file):
@@ -28,7 +28,7 @@ def autoencoder(file):
     from safetensors.numpy import save_file
     sys.path.insert(0, str(ROOT / "benchmarks"))
     from rivals_peer import splits
-    parts = zip(("train", "test"), splits("mnist", pathlib.Path(os.environ.get("APO_DATA_ROOT", ROOT / "data"))), AUTOENCODER_EXAMPLES)
+    parts = zip(("train", "test"), splits("mnist", pathlib.Path(os.environ.get("APO_DATA_ROOT") or ROOT / "data")), AUTOENCODER_EXAMPLES)
     pictures = {part: (pixels[:count].reshape(count, -1) / 255).astype(numpy.float32) for part, (pixels, _), count in parts}
     save_file({f"{part}_{role}": pixels for part, pixels in pictures.items() for role in ("inputs", "targets")}, file)
 

@@ -25,7 +25,7 @@ class Refused(Exception):
 def call(command, text=""):
     """At the root, which paths of data in configurations are relative to. text: what it reads from its standard input."""
     environment = {**os.environ, "OMP_WAIT_POLICY": "passive"}
-    if "APO_DATA_ROOT" in environment:
+    if environment.get("APO_DATA_ROOT"):
         environment["APO_DATA_ROOT"] = os.path.abspath(environment["APO_DATA_ROOT"])
     command = [os.path.abspath(command[0]) if "/" in command[0] else command[0], *command[1:]]
     try:

@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import os
 import re
 import shutil
 import signal
@@ -32,8 +31,7 @@ def init():
 
 class Sweep(ApoTrainTest):
     def call(self, script, *words):
-        environment = {**self.environment(), "APO_TRAIN": str(BINARY)}
-        environment["PYTHONPATH"] = os.pathsep.join([str(self.folder), *filter(None, [environment.get("PYTHONPATH")])])
+        environment = {**self.python_environment(), "APO_TRAIN": str(BINARY)}
         result = subprocess.run([sys.executable, str(ROOT / "examples" / script), *words], cwd=self.folder, timeout=patience(120), env=environment,
                                 capture_output=True, text=True)
         self.assertEqual(result.returncode, 0, result.stderr)

@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import os
 import re
 import subprocess
 import sys
@@ -30,12 +29,12 @@ class Recipe(ApoTrainTest):
         """Runs the block of Python that imports the package, and then what it follows, whose trace is given back."""
         page = (ROOT / "docs/trace.md").read_text()
         block, = (block for block in re.findall(r"^```python\n(.*?)^```$", page, flags=re.M | re.S) if re.search(rf"^import .*\b{package}\b", block))
-        path = os.pathsep.join([str(self.folder), *filter(None, [os.environ.get("PYTHONPATH")])])
-        recipe = subprocess.Popen([sys.executable, "-c", block], cwd=self.folder, env={**self.environment(), "PYTHONPATH": path, **variables},
+        recipe = subprocess.Popen([sys.executable, "-c", block], cwd=self.folder, env={**self.python_environment(), **variables},
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(recipe.kill)
         self.run_ok("--set", "name=my", "--progress", "off")
-        self.assertEqual(recipe.wait(timeout=patience(60)), 0, recipe.communicate()[1])
-        recipe.communicate()
+        said = recipe.communicate(timeout=patience(60))[1]
+        self.assertEqual(recipe.returncode, 0, said)
         return self.json("my", "trace.json")
 
     @unittest.skipUnless(importlib.util.find_spec("mlflow"), "no Python package mlflow: pip install -r tests/requirements.txt")
