@@ -29,9 +29,9 @@ def seeds_of(records, task, arm):
 
 
 def reference_loss(records, task, rule):
-    """None where the reference has not been trained."""
-    found = seeds_of(records, task, reference(rule))
-    return geometric_mean(map(cells.loss_of, found.values())) if found else None
+    """Over the seeds that did not diverge, or nothing would end above it. None where there is none."""
+    finished = [loss for loss in map(cells.loss_of, seeds_of(records, task, reference(rule)).values()) if loss < math.inf]
+    return geometric_mean(finished) if finished else None
 
 
 def ratios(records, task, arm, rule):

@@ -12,7 +12,7 @@ from unittest import mock
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from default import cells, choosing, judge, page, records, runner, tasks
+from default import cells, choosing, easy, judge, page, records, runner, tasks
 from default.arms import ARMS, FREE, OF_RULE, OURS, RATES, Arm, ours, reference
 
 TASKS = [tasks.Task(name, "calibration", f"dataset: {{batch_size: 32, train_examples: 100}}\ntrain: {{epochs: {epochs}}}\n")
@@ -101,6 +101,16 @@ class Arithmetic(unittest.TestCase):
         self.assertAlmostEqual(judge.geometric_mean([1, 4, 16]), 4)
         self.assertEqual(judge.geometric_mean([1, math.inf]), math.inf)
         self.assertAlmostEqual(judge.reference_loss(KNOWN, TASKS[0], RULE), 0.4)
+
+    def test_a_seed_of_the_reference_that_diverged_is_left_out_of_its_mean(self):
+        known = KNOWN | record(TASKS[0], REFERENCE, "1e-2", 2, None, status="diverged")
+        self.assertAlmostEqual(judge.reference_loss(known, TASKS[0], RULE), 0.4)
+        alone = record(TASKS[0], REFERENCE, "1e-2", 0, None, status="diverged")
+        self.assertIsNone(judge.reference_loss(alone, TASKS[0], RULE))
+
+    def test_an_easy_problem_is_ruined_where_it_ends_far_above_its_best(self):
+        for losses, is_ruined in (([1, 0.1, 0.3], True), ([1, 0.2, 0.39], False), ([1, 1e-6, 0.09], False), ([1, 0.1, None], True)):
+            self.assertEqual(easy.is_ruined({"epochs": {"train_loss": losses}}), is_ruined)
 
     def test_ratios_are_those_of_the_searches_winner(self):
         found = judge.ratios(KNOWN, TASKS[0], REFERENCE, RULE)
