@@ -5,9 +5,10 @@ import csv
 import json
 import pathlib
 import random
+import sys
 import tempfile
 
-from default.runner import Programs, call
+from default.runner import Programs, call, words_of
 from paper.tables import table
 
 BASE = """
@@ -42,8 +43,8 @@ def write_table(path):
 
 
 def is_ruined(trace):
-    losses = [loss for loss in trace["epochs"]["train_loss"] if loss is not None]
-    return losses[-1] > max(2 * min(losses), LEARNED) or trace["epochs"]["train_loss"][-1] is None
+    losses = trace["epochs"]["train_loss"]
+    return losses[-1] is None or losses[-1] > max(2 * min(loss for loss in losses if loss is not None), LEARNED)
 
 
 def train(program, folder, problem, rule, seed):
@@ -51,7 +52,9 @@ def train(program, folder, problem, rule, seed):
     name = f"{problem}_{rule}_{seed}".replace(" ", "_").replace(",", "")
     words = [f"--set={word.replace('table.csv', f'{folder}/table.csv')}" for word in [f"name={name}", f"optimizer.name={rule}", *PROBLEMS[problem]]]
     result = call([program, "--config", f"{folder}/easy.yaml", *words, "--seed", str(seed), "--output", folder, "--progress", "off", "--log-level", "error"])
-    return result.returncode != 0 or is_ruined(json.loads((pathlib.Path(folder) / name / "trace.json").read_text()))
+    if result.returncode not in (0, 4):  # 4: diverged
+        sys.exit(words_of(result))
+    return result.returncode == 4 or is_ruined(json.loads((pathlib.Path(folder) / name / "trace.json").read_text()))
 
 
 def ruined(program, rules, seeds, jobs=2):
