@@ -9,7 +9,8 @@ from paper.tables import number, table
 
 PAGE = DOCS / "default.md"
 MARK = "<!-- What follows is written by `python3 scripts/default judge`; nothing of it is typed by hand. -->\n"
-TITLES = {"calibration": "The calibration half", "held_out": "The held-out half", "added": "The tasks that were added"}
+TITLES = {"held_out": "The held-out half", "confirmation": "The tasks of the confirmation", "added": "The tasks that were added", "calibration": "The calibration half",
+          "calibration_more": "More tasks to choose by"}
 
 
 def shown(value, form="{:.2f}"):
@@ -95,7 +96,7 @@ def results(records):
                       f"in runs with a constant rate. †: the best rate is at the edge of its grid. Of ours {ruined} of {ours_runs} runs were "
                       "ruined, all tasks and all rules together. "
                       f"{len(records)} runs, commit {', '.join(commits)}.\n",
-                      *(half_section(records, half) for half in (*reversed(all_tasks.HALVES), all_tasks.ADDED))])
+                      *(half_section(records, half) for half in TITLES)])
 
 
 def protocol():

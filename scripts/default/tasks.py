@@ -1,4 +1,4 @@
-"""What is learned: the configurations of configs/default/, a folder for each half and one for what was added when both had been judged."""
+"""What is learned: the configurations of configs/default/, a folder for each half and for each group of what was added when both had been judged."""
 
 import re
 from typing import NamedTuple
@@ -7,13 +7,15 @@ from paper import ROOT
 
 FOLDER = ROOT / "configs/default"
 HALVES = ("calibration", "held_out")
+MORE = "calibration_more"  # what the second form of the default was chosen by, too
+CONFIRMATION = "confirmation"  # written down when that form stood, before anything was trained on it
 ADDED = "added"  # the default was found before these tasks were, so they are held out, too; they stand apart
-GROUPS = (*HALVES, ADDED)
+GROUPS = (*HALVES, CONFIRMATION, ADDED, MORE)
 
 
 class Task(NamedTuple):
     name: str
-    half: str  # or ADDED
+    half: str  # or another group
     text: str
 
     @property
