@@ -1,6 +1,8 @@
 // The movement tuner: a budget for how far steps move the outputs.
 #include <ATen/ops/equal.h>
+#include <ATen/ops/eye.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
 #include <array>
@@ -22,14 +24,17 @@ using test::run;
 /// A step that waits at a point, of which any number of meta steps can be taken.
 struct Waiting {
   explicit Waiting(const std::string& name, double scale = 1)
-      : problem(scale * at::tensor({3.0, 1.0, 1.0, 2.0}, at::kDouble).view({2, 2}),
-                at::tensor({1.0, -2.0}, at::kDouble)),
-        rule(UpdateRuleChoice(update_rules(), name).make(kSetting)) {
+      : Waiting(name,
+                {scale * at::tensor({3.0, 1.0, 1.0, 2.0}, at::kDouble).view({2, 2}),
+                 at::tensor({1.0, -2.0}, at::kDouble)}) {}
+
+  Waiting(const std::string& name, test::QuadraticProblem at)
+      : problem(std::move(at)), rule(UpdateRuleChoice(update_rules(), name).make(kSetting)) {
     g = observe(*rule, problem, x, loss, xi);
   }
 
-  void take_meta_steps(Tuner& tuner, int64_t count, int64_t of) {
-    for (int64_t step = 0; step < count; ++step) {
+  void take_meta_steps(Tuner& tuner, int64_t count, int64_t of, int64_t from = 0) {
+    for (int64_t step = from; step < from + count; ++step) {
       StepContext context{step, problem, *rule, g, xi, x, loss};
       context.auto_learning_rate = true;
       context.steps = of;
@@ -37,10 +42,14 @@ struct Waiting {
     }
   }
 
+  /// Of the step, as a share of the outputs' size; in the outputs' own unit.
   double movement() const {
+    return distance() / detached(problem.network->parameters())[0].norm().item<double>();
+  }
+  double distance() const {
     const TensorList theta = detached(problem.network->parameters());
     const TensorList next = rule->propose({theta, g, xi, Momentum::apply}, phi.values());
-    return ((next[0] - theta[0]).norm() / theta[0].norm()).item<double>();
+    return (next[0] - theta[0]).norm().item<double>();
   }
 
   test::QuadraticProblem problem;
@@ -69,7 +78,7 @@ TEST_P(MovementOf, IsTheShareOfTheOutputsThatTheBudgetTheRunsLengthAndTheMomentu
   for (const int64_t steps : {100, 800}) {
     Waiting waiting(GetParam());
     const auto tuner = make_movement({.budget = 1, .interval = 1});
-    waiting.take_meta_steps(*tuner, 3, steps);
+    waiting.take_meta_steps(*tuner, 5, steps);
     EXPECT_NEAR(waiting.movement(), more / std::cbrt(steps) / std::cbrt(steps), 1e-9);
   }
 }
@@ -83,15 +92,66 @@ TEST(MovementTuner, StepsAsFarWithNoMomentumAsARuleThatHasNone) {
 
 TEST_P(MovementOf, IsNeverMoreThanTheOutputsSize) {
   Waiting waiting(GetParam());
-  waiting.take_meta_steps(*make_movement({.budget = 5, .interval = 1}), 3, 2);
+  waiting.take_meta_steps(*make_movement({.budget = 5, .interval = 1}), 5, 2);
   EXPECT_NEAR(waiting.movement(), 1, 1e-9);
+}
+
+TEST_P(MovementOf, IsAFifthOfTheShareAtFirst) {
+  Waiting waiting(GetParam());
+  waiting.take_meta_steps(*make_movement({.budget = 1, .interval = 1}), 5, 100);
+  const double share = waiting.movement();
+  Waiting first(GetParam());
+  first.take_meta_steps(*make_movement({.budget = 1, .interval = 1}), 1, 100);
+  EXPECT_NEAR(
+      first.movement() / share, 0.2, 1e-3);  // seen at a step of a thousandth of the weights
+}
+
+TEST(MovementTuner, HoldsBackOneBatchThatWouldMoveTheOutputsFarBeyondTheirSize) {
+  Waiting waiting("sgd");
+  const auto tuner = make_movement({.budget = 1e3, .interval = 1});
+  waiting.take_meta_steps(*tuner, 9, 100);
+  EXPECT_NEAR(waiting.movement(), 1, 1e-9);
+  for (Tensor& g : waiting.g) g = 1e3 * g;
+  waiting.take_meta_steps(*tuner, 1, 100, 9);
+  EXPECT_NEAR(waiting.movement(), 2, 1e-9);
+}
+
+/// At θ, with another loss than the quadratic one.
+test::QuadraticProblem with(std::unique_ptr<Loss> loss,
+                            const Tensor& theta,
+                            const Tensor& targets) {
+  test::QuadraticProblem problem(at::eye(theta.size(0), at::kDouble), theta);
+  problem.loss = std::move(loss);
+  const Draw draw = [=](at::Generator&) { return Batch{at::zeros({1, 1}, at::kDouble), targets}; };
+  problem.batches = make_drawn(0, RandomStream::training_batches, draw, 10);
+  problem.discrepancy_batches = make_drawn(0, RandomStream::discrepancy_batches, draw, 10);
+  return problem;
+}
+
+TEST_P(MovementOf, CountsLogitsAsFiveOnAverageAtMostForSoftmaxHasDecidedThen) {
+  for (const double size : {3.0, 30.0, 300.0}) {  // of each logit; the right class is another
+    const Tensor theta = at::tensor({size, -size, size, -size}, at::kDouble);
+    Waiting waiting(GetParam(), with(make_cross_entropy(), theta, at::tensor({1}, at::kLong)));
+    waiting.take_meta_steps(*make_movement({.budget = 1e3, .interval = 1}), 5, 100);
+    EXPECT_NEAR(waiting.distance(), 2 * std::min(size, 5.0), 1e-9) << size;
+  }
+}
+
+TEST_P(MovementOf, IsAShareOfTheTargetsSizeInARegression) {
+  const Tensor targets = at::tensor({{3.0, 4.0}}, at::kDouble);
+  for (const double size : {0.1, 100.0}) {
+    const Tensor theta = at::tensor({size, -size}, at::kDouble);
+    Waiting waiting(GetParam(), with(make_squared_error(), theta, targets));
+    waiting.take_meta_steps(*make_movement({.budget = 1e3, .interval = 1}), 12, 100);
+    EXPECT_NEAR(waiting.distance(), 5, 1e-9) << size;
+  }
 }
 
 TEST_P(MovementOf, KnowsNoScaleOfTheLoss) {
   Waiting one(GetParam());
   Waiting other(GetParam(), 1e4);
   for (Waiting* each : {&one, &other}) {
-    each->take_meta_steps(*make_movement({.budget = 5, .interval = 1}), 3, 100);
+    each->take_meta_steps(*make_movement({.budget = 5, .interval = 1}), 5, 100);
   }
   EXPECT_NEAR(one.movement() / other.movement(), 1, 1e-9);
 }
@@ -140,11 +200,12 @@ TEST(MovementTuner, ChangesARateThatIsGivenByAFactorOfTwoAtMost) {
   for (size_t t = 0; t < eta.size(); ++t) EXPECT_NEAR(eta[t], 2e-6 * std::pow(2, t), 1e-12);
 }
 
-TEST(MovementTuner, FirstStepsHaveAMetaStepEachAndThenEveryIntervalsStep) {
-  const auto found = run(*make_movement({.interval = 7}), *make_sgd({}, kSetting), {.steps = 30});
+TEST(MovementTuner, MetaStepsAreAFifthOfTheRunSoFarApartUntilThatIsTheInterval) {
+  const auto found = run(*make_movement({.interval = 4}), *make_sgd({}, kSetting), {.steps = 30});
   std::vector<int64_t> at;
   for (const MetaRecord& meta : found->trace.metas) at.push_back(meta.step);
-  EXPECT_EQ(at, (std::vector<int64_t>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 14, 21, 28}));
+  EXPECT_EQ(at,
+            (std::vector<int64_t>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 15, 18, 20, 24, 28}));
 }
 
 TEST(MovementTuner, TrainsANetworkThatSaysNothingAtFirst) {

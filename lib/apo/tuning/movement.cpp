@@ -16,8 +16,23 @@ namespace {
 
 /// A meta step multiplies or divides the rate by this much at most.
 constexpr double kLargestChange = 2;
-/// So many steps have a meta step each: the velocity is not there yet, and outputs grow fast.
-constexpr int kFirstSteps = 10;
+/// Meta steps are as far apart as a run of so many times the distance is long, `interval` at most:
+/// while the velocity is not there yet and outputs grow fast, every step has one.
+constexpr int64_t kEarlier = 5;
+/// A step moves the outputs by their size at most, one of momentum 0.9 by less, for it goes on; by
+/// twice their size where the means allow it and its own batch is one that moves them far.
+constexpr double kLargestShare = 1;
+constexpr double kLargestOfMomentum = 0.7;
+constexpr double kBound = 2;
+/// As a root mean square of logits; at that softmax has decided, and larger ones decide no more.
+/// Were the budget a share of logits of any size, what has been learned would run away: weights
+/// that a step can no longer teach grow by it, the outputs with them, and so the next step.
+constexpr double kLargestLogit = 5;
+/// The means begin as those of the last so many meta steps. Of ten the rates of a Transformer rose
+/// until SGD diverged.
+constexpr int64_t kFirstMean = 20;
+/// A network that says nothing yet answers to its first steps hundreds of times as fast afterwards.
+constexpr double kFirstShare = 0.2;
 /// How outputs move is seen at a step that moves them by this share of their size: short enough to
 /// be linear, long enough for bfloat16. Before that is known it is this share of ‖θ‖ that moves.
 constexpr double kLook = 0.02;
@@ -35,10 +50,15 @@ double persistence(double momentum) {
   return std::sqrt((1 + momentum) / (1 - momentum));
 }
 
-/// p. Steps that curvature directs are not noise above all: with more than the budget K-FAC
-/// diverges.
+/// Steps that curvature directs are not noise above all: with more than the budget K-FAC diverges.
 double momentum_share(const RuleTraits& rule) {
   return rule.needs_curvature ? 1 : persistence(kMomentum) / persistence(rule.momentum);
+}
+
+/// How far a step of a run of T steps moves the outputs, as a share of their size.
+double share_of(const RuleTraits& rule, double budget, int64_t steps) {
+  const double p = momentum_share(rule);
+  return std::min({kLargestShare, kLargestOfMomentum * p, budget * std::pow(steps, -kHorizon) * p});
 }
 
 /// √ of the mean square over positions of the outputs' norm, a scalar. Of the whole batch.
@@ -57,11 +77,13 @@ Tensor norm(const TensorList& parameters) {
 /// examples by a share of their size that depends on the length of the run alone.
 ///     k = ‖f(x̃, θ + ε d) − f(x̃, θ)‖² / ε²,  d = ∂θ′/∂η, the momentum in it; ε is small
 ///     η ← C T^(−2/3) p z̄ / √k̄,  p² = (1 − μ) / (1 + μ) ÷ the same of μ = 0.9
-/// ‖·‖ is the root mean square over examples; z̄ and k̄ are means over meta steps of ‖f(x̃, θ)‖ and
-/// k, the n-th with weight n; μ is the rule's momentum, and p = 1 of K-FAC. C T^(−2/3) p counts as
-/// at most 1, of runs of few steps; ‖f‖ counts as at least 1 where there are classes, else as at
-/// least the targets' size. λ is here the multiplier of a constraint on D, as in trust regions; the
-/// loss has no part in it. Source: D of APO paper, Eq. 7; the rest is this program's own
+/// ‖·‖ is the root mean square over examples; z̄ and k̄ are means over the run so far of
+/// z = ‖f(x̃, θ)‖ and k; μ is the rule's momentum, and p = 1 of K-FAC. Of n
+/// classes z counts as 1 at least and 5 √n at most; of a regression it is the targets' size. In
+/// runs of few steps C T^(−2/3) p counts as at most 1, and as at most 0.7 with a momentum of 0.9; η
+/// is at most 2 z / √k of the meta step itself. The first rate is a fifth of that, and a meta step
+/// multiplies it by 2 at most. λ is here the multiplier of a constraint on D, as in trust regions;
+/// the loss has no part in it. Source: D of APO paper, Eq. 7; the rest is this program's own
 /// (docs/default.md).
 class Movement : public Tuner {
  public:
@@ -77,31 +99,47 @@ class Movement : public Tuner {
         options_(options) {}
 
   TunerReport before_step(const StepContext& context, Hyperparameters& phi) override {
-    if (!is_due(context.step, kFirstSteps, options_.interval)) return {};
+    const int64_t apart = std::clamp<int64_t>(context.step / kEarlier, 1, options_.interval);
+    if (context.step % apart != 0) return {};
     if (!mean_size_.defined()) begin(phi);
-    return {.meta =
-                meta_step_(context.recorder, next_inputs(context), [&](const MetaInputs& inputs) {
-                  return take_meta_step(context, inputs, phi);
-                })};
+    const Inputs inputs{next_inputs(context),
+                        at::full({}, weight(context.step), mean_size_.options())};
+    return {.meta = meta_step_(context.recorder, inputs, [&](const Inputs& now) {
+              return take_meta_step(context, now, phi);
+            })};
   }
 
   void visit_state(StateVisitor& visitor) override {
-    visitor.tensor("count", count_);
     visitor.tensor("size", mean_size_);
     visitor.tensor("movement", mean_k_);
     if (visitor.restores()) meta_step_.forget();
   }
 
  private:
+  struct Inputs : MetaInputs {
+    Tensor weight;  ///< of this meta step in the means
+
+    template <class Visit>
+    void visit_tensors(const Visit& visit) const {
+      MetaInputs::visit_tensors(visit);
+      visit(weight);
+    }
+  };
+
+  /// With which a mean is one over all intervals so far, alike; in the first few, over meta steps.
+  double weight(int64_t step) const {
+    const double intervals = 1 + static_cast<double>(step) / static_cast<double>(options_.interval);
+    return 1 / std::max(intervals, static_cast<double>(std::min(step + 1, kFirstMean)));
+  }
+
   void begin(const Hyperparameters& phi) {
     const Tensor& eta = phi.value(phi.index("learning_rate"));
-    count_ = at::zeros({}, eta.options());
     mean_size_ = at::zeros({}, eta.options());
     mean_k_ = at::zeros({}, eta.options());
   }
 
   Packed<MetaTerms> take_meta_step(const StepContext& context,
-                                   const MetaInputs& inputs,
+                                   const Inputs& inputs,
                                    Hyperparameters& phi) {
     const at::NoGradGuard no_grad;
     const size_t index = phi.index("learning_rate");
@@ -109,18 +147,17 @@ class Movement : public Tuner {
     const bool unknown = context.step == 0 && context.auto_learning_rate;
     const auto [size, k] = seen(context, inputs, phi);
     const Tensor finite = is_finite(size + k).bitwise_and(k.gt(0));
-    count_.add_(finite);
-    const Tensor weight = 2 / (count_ + 1).clamp_min(2);
+    const Tensor weight = at::where(mean_k_.gt(0), inputs.weight, 1.0);
     move_mean(mean_size_, size, weight, finite);
     move_mean(mean_k_, k, weight, finite);
 
-    const double share = std::min(1.0,
-                                  options_.budget * std::pow(context.steps, -kHorizon) *
-                                      momentum_share(context.rule.traits()));
+    const double share = share_of(context.rule.traits(), options_.budget, context.steps);
     const Tensor wanted = share * mean_size_ / mean_k_.sqrt();
-    const Tensor from = unknown ? wanted * context.first_rate_scale : eta;
-    const Tensor near = wanted.maximum(from / kLargestChange).minimum(from * kLargestChange);
-    phi.move(index, at::where(is_finite(wanted), near, eta).log().view({1}));
+    const Tensor from = unknown ? wanted * (kFirstShare * context.first_rate_scale) : eta;
+    const Tensor next =
+        unknown ? from : wanted.maximum(from / kLargestChange).minimum(from * kLargestChange);
+    const Tensor bounded = at::where(finite, next.minimum(kBound * size / k.sqrt()), next);
+    phi.move(index, at::where(is_finite(wanted), bounded, eta).log().view({1}));
     const Tensor away = (from / wanted).log();
     return Packed<MetaTerms>({.objective = away.square() / 2,
                               .loss_term = inputs.loss.to(at::kDouble),
@@ -129,7 +166,7 @@ class Movement : public Tuner {
                               .gradient = {away.view({1})}});
   }
 
-  /// ‖f(x̃, θ)‖ and k.
+  /// z and k.
   std::pair<Tensor, Tensor> seen(const StepContext& context,
                                  const MetaInputs& inputs,
                                  const Hyperparameters& phi) const {
@@ -149,23 +186,21 @@ class Movement : public Tuner {
     const SwapGuard parameters(network.parameters(), next);
     const Tensor moved = network.forward(inputs.x_tilde.inputs) - z;
     Group& group = *context.problem.group;
-    return {norm(z, loss, group).maximum(smallest_size(z, loss, group)),
-            (norm(moved, loss, group) / epsilon).square()};
+    return {size_of(z, loss, group), (norm(moved, loss, group) / epsilon).square()};
   }
 
   /// A network that says nothing yet would never move.
-  static Tensor smallest_size(const Tensor& z, const OutputLoss& loss, Group& group) {
+  static Tensor size_of(const Tensor& z, const OutputLoss& loss, Group& group) {
+    if (loss.loss.has_classes())
+      return norm(z, loss, group).clamp(1, kLargestLogit * std::sqrt(z.size(-1)));
     const Tensor& y = loss.x.targets;
-    if (!loss.loss.has_classes() && y.defined() && y.sizes() == z.sizes())
-      return norm(y, loss, group);
-    return at::full({}, loss.loss.has_classes() ? 1.0 : 0.0, z.options().dtype(at::kDouble));
+    return norm(y.defined() && y.sizes() == z.sizes() ? y : z, loss, group);
   }
 
   MovementOptions options_;
-  Tensor count_;      ///< meta steps averaged
   Tensor mean_size_;  ///< z̄
   Tensor mean_k_;     ///< k̄
-  Replayed<MetaInputs, Packed<MetaTerms>> meta_step_;
+  Replayed<Inputs, Packed<MetaTerms>> meta_step_;
 };
 
 }  // namespace
