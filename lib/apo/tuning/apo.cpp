@@ -93,7 +93,7 @@ class Apo : public Tuner {
     const Batch x_tilde = enough_examples(problem, problem.discrepancy_batches->next());
     const PendingStep pending = pending_step(context, context.g, x, x_tilde);
     ProximalObjective objective(pending, *discrepancy_, objective_);
-    const double gain = context.rule.traits().momentum_gain;
+    const double gain = context.rule.traits().momentum_gain();
     const Tensor effective = phi.value(phi.index("learning_rate")) * gain;
     if (given && is_near_minimum(objective, phi, effective)) return std::nullopt;
     const int64_t steps = std::min(options_.interval, kLongestTrial);
@@ -181,7 +181,7 @@ class Apo : public Tuner {
     const PendingStep pending = pending_step(context, context.g, x_seen, x_tilde_seen);
     ProximalObjective objective(pending, *discrepancy_, objective_);
     const size_t eta = phi.index("learning_rate");
-    const double gain = context.rule.traits().momentum_gain;
+    const double gain = context.rule.traits().momentum_gain();
     const Tensor rates = search_multiples(objective, phi, phi.value(eta) * gain);
     phi.move(eta, (rates / gain).log());
   }

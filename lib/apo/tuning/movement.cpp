@@ -19,10 +19,13 @@ constexpr double kLargestChange = 2;
 /// Meta steps are as far apart as a run of so many times the distance is long, `interval` at most:
 /// while the velocity is not there yet and outputs grow fast, every step has one.
 constexpr int64_t kEarlier = 5;
-/// A step moves the outputs by their size at most, one of momentum 0.9 by less, for it goes on; by
-/// twice their size where the means allow it and its own batch is one that moves them far.
-constexpr double kLargestShare = 1;
-constexpr double kLargestOfMomentum = 0.7;
+/// The budget rises from nothing for so much of the run.
+constexpr double kWarmup = 0.05;
+/// A step moves logits by so much of their size at most, those of momentum 0.9 by their size, for
+/// it goes on, and so the outputs of a regression, which softmax does not bound. Where its own
+/// batch is one that moves them far it is twice their size at most.
+constexpr double kLargestShare = 1.5;
+constexpr double kLargestOfRegression = 1;
 constexpr double kBound = 2;
 /// As a root mean square of logits; at that softmax has decided, and larger ones decide no more.
 /// Were the budget a share of logits of any size, what has been learned would run away: weights
@@ -31,8 +34,6 @@ constexpr double kLargestLogit = 5;
 /// The means begin as those of the last so many meta steps. Of ten the rates of a Transformer rose
 /// until SGD diverged.
 constexpr int64_t kFirstMean = 20;
-/// A network that says nothing yet answers to its first steps hundreds of times as fast afterwards.
-constexpr double kFirstShare = 0.2;
 /// How outputs move is seen at a step that moves them by this share of their size: short enough to
 /// be linear, long enough for bfloat16. Before that is known it is this share of ‖θ‖ that moves.
 constexpr double kLook = 0.02;
@@ -42,6 +43,9 @@ constexpr double kFirstLook = 1e-3;
 constexpr double kHorizon = 2.0 / 3;
 /// The momentum of the rules that the budget was found with.
 constexpr double kMomentum = 0.9;
+/// What steps that are sums of gradients have of the budget, of those divided by the gradients'
+/// size, which enlarge what is mere noise as much as the rest: found, not derived.
+constexpr double kOfSums = 4.0 / 3;
 
 /// How much further than by itself a step of momentum μ goes in the long run: one that is noise
 /// comes again, μᵏ of it after k steps, so that the mean square of a sum of many is
@@ -50,15 +54,18 @@ double persistence(double momentum) {
   return std::sqrt((1 + momentum) / (1 - momentum));
 }
 
-/// Steps that curvature directs are not noise above all: with more than the budget K-FAC diverges.
-double momentum_share(const RuleTraits& rule) {
-  return rule.needs_curvature ? 1 : persistence(kMomentum) / persistence(rule.momentum);
-}
-
-/// How far a step of a run of T steps moves the outputs, as a share of their size.
-double share_of(const RuleTraits& rule, double budget, int64_t steps) {
-  const double p = momentum_share(rule);
-  return std::min({kLargestShare, kLargestOfMomentum * p, budget * std::pow(steps, -kHorizon) * p});
+/// How far this step moves the outputs, as a share of their size. Steps that curvature directs are
+/// not noise above all: with more than the budget K-FAC diverges.
+double share_of(const StepContext& context, double budget) {
+  const RuleTraits& rule = context.rule.traits();
+  const auto steps = static_cast<double>(context.steps);
+  const bool classes = context.problem.loss->has_classes();
+  const double p = rule.needs_curvature ? 1 : persistence(kMomentum) / persistence(rule.momentum);
+  const double q = rule.needs_curvature || !rule.sums_gradients ? 1 : kOfSums;
+  const double rising = static_cast<double>(context.step + 1) / (1 + kWarmup * steps);
+  return std::min(1.0, rising) * std::min({classes ? kLargestShare : kLargestOfRegression,
+                                           p,
+                                           budget * std::pow(steps, -kHorizon) * p * q});
 }
 
 /// √ of the mean square over positions of the outputs' norm, a scalar. Of the whole batch.
@@ -76,15 +83,15 @@ Tensor norm(const TensorList& parameters) {
 /// The proximal term as a budget: the learning rate at which a step moves the outputs on other
 /// examples by a share of their size that depends on the length of the run alone.
 ///     k = ‖f(x̃, θ + ε d) − f(x̃, θ)‖² / ε²,  d = ∂θ′/∂η, the momentum in it; ε is small
-///     η ← C T^(−2/3) p z̄ / √k̄,  p² = (1 − μ) / (1 + μ) ÷ the same of μ = 0.9
+///     η ← min(1, (t + 1) / (1 + T / 20)) C T^(−2/3) p q z̄ / √k̄
+///     p² = (1 − μ) / (1 + μ) ÷ the same of μ = 0.9,  q = 4/3 of SGD's and SGDm's steps, else 1
 /// ‖·‖ is the root mean square over examples; z̄ and k̄ are means over the run so far of
-/// z = ‖f(x̃, θ)‖ and k; μ is the rule's momentum, and p = 1 of K-FAC. Of n
-/// classes z counts as 1 at least and 5 √n at most; of a regression it is the targets' size. In
-/// runs of few steps C T^(−2/3) p counts as at most 1, and as at most 0.7 with a momentum of 0.9; η
-/// is at most 2 z / √k of the meta step itself. The first rate is a fifth of that, and a meta step
-/// multiplies it by 2 at most. λ is here the multiplier of a constraint on D, as in trust regions;
-/// the loss has no part in it. Source: D of APO paper, Eq. 7; the rest is this program's own
-/// (docs/default.md).
+/// z = ‖f(x̃, θ)‖ and k; μ is the rule's momentum; p = q = 1 of K-FAC. Of n classes z counts as 1 at
+/// least and 5 √n at most; of a regression it is the targets' size. In runs of few steps
+/// C T^(−2/3) p q counts as at most p and at most 1.5, of a regression 1. η is at most 2 z / √k of
+/// the meta step itself, and a meta step multiplies it by 2 at most. λ is here the multiplier of a
+/// constraint on D, as in trust regions; the loss has no part in it. Source: D of APO paper, Eq. 7;
+/// the rest is this program's own (docs/default.md).
 class Movement : public Tuner {
  public:
   explicit Movement(const MovementOptions& options)
@@ -102,8 +109,10 @@ class Movement : public Tuner {
     const int64_t apart = std::clamp<int64_t>(context.step / kEarlier, 1, options_.interval);
     if (context.step % apart != 0) return {};
     if (!mean_size_.defined()) begin(phi);
+    const auto scalar = [&](double value) { return at::full({}, value, mean_size_.options()); };
     const Inputs inputs{next_inputs(context),
-                        at::full({}, weight(context.step), mean_size_.options())};
+                        scalar(weight(context.step)),
+                        scalar(share_of(context, options_.budget))};
     return {.meta = meta_step_(context.recorder, inputs, [&](const Inputs& now) {
               return take_meta_step(context, now, phi);
             })};
@@ -118,11 +127,13 @@ class Movement : public Tuner {
  private:
   struct Inputs : MetaInputs {
     Tensor weight;  ///< of this meta step in the means
+    Tensor share;
 
     template <class Visit>
     void visit_tensors(const Visit& visit) const {
       MetaInputs::visit_tensors(visit);
       visit(weight);
+      visit(share);
     }
   };
 
@@ -151,9 +162,8 @@ class Movement : public Tuner {
     move_mean(mean_size_, size, weight, finite);
     move_mean(mean_k_, k, weight, finite);
 
-    const double share = share_of(context.rule.traits(), options_.budget, context.steps);
-    const Tensor wanted = share * mean_size_ / mean_k_.sqrt();
-    const Tensor from = unknown ? wanted * (kFirstShare * context.first_rate_scale) : eta;
+    const Tensor wanted = inputs.share * mean_size_ / mean_k_.sqrt();
+    const Tensor from = unknown ? wanted * context.first_rate_scale : eta;
     const Tensor next =
         unknown ? from : wanted.maximum(from / kLargestChange).minimum(from * kLargestChange);
     const Tensor bounded = at::where(finite, next.minimum(kBound * size / k.sqrt()), next);
@@ -189,7 +199,7 @@ class Movement : public Tuner {
     return {size_of(z, loss, group), (norm(moved, loss, group) / epsilon).square()};
   }
 
-  /// A network that says nothing yet would never move.
+  /// Never 0, or a network that says nothing yet would never move.
   static Tensor size_of(const Tensor& z, const OutputLoss& loss, Group& group) {
     if (loss.loss.has_classes())
       return norm(z, loss, group).clamp(1, kLargestLogit * std::sqrt(z.size(-1)));
@@ -209,7 +219,7 @@ void MovementOptions::visit(OptionVisitor& visitor) {
   visitor.real("budget",
                budget,
                Range::above(0),
-               "C: of T steps one of momentum 0.9 moves the outputs by C T^(−2/3) of their size");
+               "C: of T steps one of Adam moves the outputs by C T^(−2/3) of their size");
   visitor.integer("interval", interval, Range::at_least(1), "base steps per meta step");
   visit_freeze_after(freeze_after, visitor);
   bounds.visit(visitor);

@@ -36,9 +36,7 @@ class Kfac : public UpdateRule {
  public:
   Kfac(const KfacOptions& options, const RuleSetting& setting)
       : UpdateRule(setting,
-                   {.needs_curvature = true,
-                    .momentum = options.momentum,
-                    .momentum_gain = 1 / (1 - options.momentum)}),
+                   {.needs_curvature = true, .momentum = options.momentum, .sums_gradients = true}),
         options_(options),
         curvature_{options.fisher, options.position_stride} {}
 

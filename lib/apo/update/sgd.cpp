@@ -8,7 +8,8 @@ namespace {
 /// φ: η learning_rate.
 class Sgd : public ElementwiseRule {
  public:
-  explicit Sgd(const RuleSetting& setting) : ElementwiseRule(0, setting) {}
+  explicit Sgd(const RuleSetting& setting)
+      : ElementwiseRule(0, setting, {.recordable = true, .sums_gradients = true}) {}
 
   std::vector<HyperparameterSpec> hyperparameters() const override { return {learning_rate()}; }
 

@@ -10,11 +10,8 @@ namespace {
 class Sgdm : public ElementwiseRule {
  public:
   Sgdm(const SgdmOptions& options, const RuleSetting& setting)
-      : ElementwiseRule(1,
-                        setting,
-                        {.recordable = true,
-                         .momentum = options.momentum,
-                         .momentum_gain = 1 / (1 - options.momentum)}),
+      : ElementwiseRule(
+            1, setting, {.recordable = true, .momentum = options.momentum, .sums_gradients = true}),
         momentum_(options.momentum) {}
 
   std::vector<HyperparameterSpec> hyperparameters() const override { return {learning_rate()}; }

@@ -105,13 +105,15 @@ struct RuleTraits {
   bool own_rates = false;
   /// μ: a step's direction is made of gradients that count for μᵏ after k steps.
   double momentum = 0;
-  /// The factor by which momentum lengthens a step in the long run: 1 / (1 − μ) of a sum of such
-  /// gradients, 1 of their mean.
-  double momentum_gain = 1;
+  /// Whether the direction is their sum; else it is their mean, or they are divided by their size.
+  bool sums_gradients = false;
   /// Where no other is chosen.
   WeightDecay weight_decay_form = WeightDecay::coupled;
   /// What of its own keys to change, and how, where a run diverged; "": they did not matter.
   std::string remedy = {};
+
+  /// The factor by which momentum lengthens a step in the long run.
+  double momentum_gain() const { return sums_gradients ? 1 / (1 - momentum) : 1; }
 };
 
 /// A rule is immutable: all that changes is in θ, ξ and φ, which are passed in.
