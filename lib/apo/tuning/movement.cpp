@@ -25,6 +25,7 @@ constexpr double kWarmup = 0.05;
 /// it goes on, and so the outputs of a regression, which softmax does not bound. Where its own
 /// batch is one that moves them far it is twice their size at most.
 constexpr double kLargestShare = 1.5;
+constexpr double kLargestOfSums = 1.25;
 constexpr double kLargestOfRegression = 1;
 constexpr double kBound = 2;
 /// As a root mean square of logits; at that softmax has decided, and larger ones decide no more.
@@ -62,10 +63,12 @@ double share_of(const StepContext& context, double budget) {
   const bool classes = context.problem.loss->has_classes();
   const double p = rule.needs_curvature ? 1 : persistence(kMomentum) / persistence(rule.momentum);
   const double q = rule.needs_curvature || !rule.sums_gradients ? 1 : kOfSums;
+  const double largest = !classes              ? kLargestOfRegression
+                         : rule.sums_gradients ? kLargestOfSums
+                                               : kLargestShare;
   const double rising = static_cast<double>(context.step + 1) / (1 + kWarmup * steps);
-  return std::min(1.0, rising) * std::min({classes ? kLargestShare : kLargestOfRegression,
-                                           p,
-                                           budget * std::pow(steps, -kHorizon) * p * q});
+  return std::min(1.0, rising) *
+         std::min({largest, p, budget * std::pow(steps, -kHorizon) * p * q});
 }
 
 /// √ of the mean square over positions of the outputs' norm, a scalar. Of the whole batch.
@@ -88,10 +91,10 @@ Tensor norm(const TensorList& parameters) {
 /// ‖·‖ is the root mean square over examples; z̄ and k̄ are means over the run so far of
 /// z = ‖f(x̃, θ)‖ and k; μ is the rule's momentum; p = q = 1 of K-FAC. Of n classes z counts as 1 at
 /// least and 5 √n at most; of a regression it is the targets' size. In runs of few steps
-/// C T^(−2/3) p q counts as at most p and at most 1.5, of a regression 1. η is at most 2 z / √k of
-/// the meta step itself, and a meta step multiplies it by 2 at most. λ is here the multiplier of a
-/// constraint on D, as in trust regions; the loss has no part in it. Source: D of APO paper, Eq. 7;
-/// the rest is this program's own (docs/default.md).
+/// C T^(−2/3) p q counts as at most p and at most 1.5, of SGD 1.25, of a regression 1. η is at most
+/// 2 z / √k of the meta step itself, and a meta step multiplies it by 2 at most. λ is here the
+/// multiplier of a constraint on D, as in trust regions; the loss has no part in it. Source: D of
+/// APO paper, Eq. 7; the rest is this program's own (docs/default.md).
 class Movement : public Tuner {
  public:
   explicit Movement(const MovementOptions& options)
