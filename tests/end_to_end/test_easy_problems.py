@@ -13,5 +13,5 @@ from default.arms import OF_RULE  # noqa: E402
 
 class EasyProblems(unittest.TestCase):
     def test_the_default_ruins_none_that_it_has_learned(self):
-        found = easy.ruined(BINARY, list(OF_RULE), [0])
+        found = easy.ruined(str(BINARY), list(OF_RULE), [0])
         self.assertEqual({of: count for of, count in found.items() if count}, {})
