@@ -1,6 +1,7 @@
 // The movement tuner: a budget for how far steps move the outputs.
 #include <ATen/ops/equal.h>
 #include <ATen/ops/eye.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
@@ -136,7 +137,7 @@ test::QuadraticProblem with(std::unique_ptr<Loss> loss,
 TEST_P(MovementOf, CountsLogitsAsFiveOnAverageAtMostAndIsMoreThanThatWithoutMomentum) {
   for (const double size : {3.0, 30.0, 300.0}) {  // of each logit; the right class is another
     const Tensor theta = at::tensor({size, -size, size, -size}, at::kDouble);
-    Waiting waiting(GetParam(), with(make_cross_entropy(), theta, at::tensor({1}, at::kLong)));
+    Waiting waiting(GetParam(), with(make_cross_entropy(), theta, at::ones({1}, at::kLong)));
     waiting.take_meta_steps(*make_movement({.budget = 1e3, .interval = 1}), 9, 100);
     const double free = kSums.contains(GetParam()) ? 1.25 : 1.5;
     const double share = kOfMomentum.contains(GetParam()) ? 1 : free;
@@ -145,7 +146,7 @@ TEST_P(MovementOf, CountsLogitsAsFiveOnAverageAtMostAndIsMoreThanThatWithoutMome
 }
 
 TEST_P(MovementOf, IsAShareOfTheTargetsSizeInARegression) {
-  const Tensor targets = at::tensor({{3.0, 4.0}}, at::kDouble);
+  const Tensor targets = at::tensor({3.0, 4.0}, at::kDouble).view({1, 2});
   for (const double size : {0.1, 100.0}) {
     const Tensor theta = at::tensor({size, -size}, at::kDouble);
     Waiting waiting(GetParam(), with(make_squared_error(), theta, targets));

@@ -21,9 +21,9 @@ constexpr double kLargestChange = 2;
 constexpr int64_t kEarlier = 5;
 /// The budget rises from nothing for so much of the run.
 constexpr double kWarmup = 0.05;
-/// A step moves logits by so much of their size at most, those of momentum 0.9 by their size, for
-/// it goes on, and so the outputs of a regression, which softmax does not bound. Where its own
-/// batch is one that moves them far it is twice their size at most.
+/// A step moves logits by so much of their size at most, SGD's by less, one of momentum 0.9 by
+/// their size, for it goes on, and so the outputs of a regression, which no softmax bounds. Where
+/// its own batch is one that moves them far it is twice their size at most.
 constexpr double kLargestShare = 1.5;
 constexpr double kLargestOfSums = 1.25;
 constexpr double kLargestOfRegression = 1;
