@@ -8,7 +8,7 @@ from paper import ROOT
 FOLDER = ROOT / "configs/default"
 HALVES = ("calibration", "held_out")
 CONFIRMATION = "confirmation"  # for the second form of the default: nothing was trained on them while it was chosen
-ADDED = "added"  # the default was found before these tasks were, so they are held out, too; they stand apart
+ADDED = "added"  # of other kinds; they stand apart
 GROUPS = (*HALVES, CONFIRMATION, ADDED)
 
 
