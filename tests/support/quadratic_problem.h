@@ -32,8 +32,8 @@ struct QuadraticLoss : Loss {
 /// g = H θ, the same for every batch. Epochs of 10 steps.
 struct QuadraticProblem : Problem {
   /// hessian: [n, n], symmetric; start: [n]; both float64.
-  QuadraticProblem(const Tensor& hessian, const Tensor& start) {
-    const Draw draw = [](at::Generator&) { return Batch{}; };
+  QuadraticProblem(const Tensor& hessian, const Tensor& start, const Batch& batch = {}) {
+    const Draw draw = [batch](at::Generator&) { return batch; };
     network = std::make_unique<PointWithBuffer>(start);
     loss = std::make_unique<QuadraticLoss>(hessian);
     batches = make_drawn(0, RandomStream::training_batches, draw, 10);

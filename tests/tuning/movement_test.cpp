@@ -126,11 +126,9 @@ TEST(MovementTuner, HoldsBackOneBatchThatWouldMoveTheOutputsFarBeyondTheirSize) 
 test::QuadraticProblem with(std::unique_ptr<Loss> loss,
                             const Tensor& theta,
                             const Tensor& targets) {
-  test::QuadraticProblem problem(at::eye(theta.size(0), at::kDouble), theta);
+  const Batch batch{at::zeros({1, 1}, at::kDouble), targets};
+  test::QuadraticProblem problem(at::eye(theta.size(0), at::kDouble), theta, batch);
   problem.loss = std::move(loss);
-  const Draw draw = [=](at::Generator&) { return Batch{at::zeros({1, 1}, at::kDouble), targets}; };
-  problem.batches = make_drawn(0, RandomStream::training_batches, draw, 10);
-  problem.discrepancy_batches = make_drawn(0, RandomStream::discrepancy_batches, draw, 10);
   return problem;
 }
 

@@ -27,11 +27,6 @@ struct MetaInputs {
 /// With the next x̃, which is drawn.
 MetaInputs next_inputs(const StepContext& context);
 
-/// Whether there is a meta step: before each of the first steps, then before every interval-th.
-inline bool is_due(int64_t step, int64_t first_steps, int64_t interval) {
-  return step < first_steps || step % interval == 0;
-}
-
 /// Truth values, of x's shape.
 Tensor is_finite(const Tensor& x);
 

@@ -48,7 +48,7 @@ class ExactApo : public Tuner {
   void check(const Problem& problem) const override { check_discrepancy(options_, problem); }
 
   TunerReport before_step(const StepContext& context, Hyperparameters& phi) override {
-    if (!is_due(context.step, kFirstSteps, options_.interval)) return {};
+    if (context.step >= kFirstSteps && context.step % options_.interval != 0) return {};
     if (!steps_.defined()) begin(phi);
     return {.meta =
                 meta_step_(context.recorder, next_inputs(context), [&](const MetaInputs& inputs) {

@@ -55,17 +55,19 @@ double persistence(double momentum) {
   return std::sqrt((1 + momentum) / (1 - momentum));
 }
 
+double largest_share(const RuleTraits& rule, bool classes) {
+  if (!classes) return kLargestOfRegression;
+  return rule.sums_gradients ? kLargestOfSums : kLargestShare;
+}
+
 /// How far this step moves the outputs, as a share of their size. Steps that curvature directs are
 /// not noise above all: with more than the budget K-FAC diverges.
 double share_of(const StepContext& context, double budget) {
   const RuleTraits& rule = context.rule.traits();
   const auto steps = static_cast<double>(context.steps);
-  const bool classes = context.problem.loss->has_classes();
   const double p = rule.needs_curvature ? 1 : persistence(kMomentum) / persistence(rule.momentum);
   const double q = rule.needs_curvature || !rule.sums_gradients ? 1 : kOfSums;
-  const double largest = !classes              ? kLargestOfRegression
-                         : rule.sums_gradients ? kLargestOfSums
-                                               : kLargestShare;
+  const double largest = largest_share(rule, context.problem.loss->has_classes());
   const double rising = static_cast<double>(context.step + 1) / (1 + kWarmup * steps);
   return std::min(1.0, rising) *
          std::min({largest, p, budget * std::pow(steps, -kHorizon) * p * q});
