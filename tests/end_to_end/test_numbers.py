@@ -92,6 +92,12 @@ class Settings(ApoTrainTest):
                 self.assert_fails(2, *resnet, *(word for setting in settings for word in ("--set", setting)), says=["BatchNorm", *words])
         self.assertFalse((self.folder / "runs").exists())
 
+    def test_a_share_of_a_batch_leaves_batch_normalisation_more_than_one_value(self):
+        """The default tuner looks at half a batch: of 61 examples in halves of 20 one would be alone, in halves of 2 each."""
+        model = ("--set", "model={name: sequential, layers: [flatten, {name: linear, outputs: 8}, batch_norm, relu, linear]}", "--set", "tuner={name: movement}", "--overwrite")
+        for batch, examples in ((40, 61), (2, 20)):
+            self.run_ok(*model, "--set", f"dataset.batch_size={batch}", "--set", f"dataset.train_examples={examples}")
+
     def test_full_training_metrics_are_of_one_kind_whenever_the_test_set_is_looked_at(self):
         losses = []
         for every in (1, 2):

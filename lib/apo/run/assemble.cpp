@@ -33,17 +33,28 @@ std::unique_ptr<Loss> make_loss(const ChoiceOf<Loss>& choice, const Dataset& dat
                           classes ? "cross_entropy" : "squared_error"));
 }
 
-/// Examples in x̃.
-int64_t discrepancy_batch_size(const Experiment& experiment, const TunerTraits& traits) {
-  if (traits.discrepancy_batch_size > 0) return traits.discrepancy_batch_size;
-  return (experiment.dataset.batch_size - 1) / traits.discrepancy_share + 1;
+/// Where x̃ is a share of x it has so many more examples that BatchNorm never has but one.
+BatchSizes batch_sizes(const Experiment& experiment,
+                       const TunerTraits& tuner,
+                       int64_t examples,
+                       const Group& group) {
+  const int64_t own = experiment.dataset.batch_size;
+  const int64_t parts = experiment.model.batch_norm_sync ? 1 : group.size();
+  int64_t seen = tuner.discrepancy_batch_size;
+  if (seen == 0) {
+    seen = (own - 1) / tuner.discrepancy_share + 1;
+    while (seen < own && smallest_batch(examples, seen) < 2 * parts) ++seen;
+  }
+  return {.examples = examples, .own = own, .discrepancy = seen, .parts = parts};
 }
 
 SupervisedOptions problem_options(const Experiment& experiment,
                                   const Assembly& assembly,
+                                  int64_t examples,
                                   Group& group) {
-  return {.batch_size = experiment.dataset.batch_size,
-          .discrepancy_batch_size = discrepancy_batch_size(experiment, assembly.tuner->traits()),
+  const BatchSizes sizes = batch_sizes(experiment, assembly.tuner->traits(), examples, group);
+  return {.batch_size = sizes.own,
+          .discrepancy_batch_size = sizes.discrepancy,
           .augmentation = experiment.dataset.augmentation,
           .seed = static_cast<uint64_t>(experiment.seed),
           .precision = experiment.precision,
@@ -108,10 +119,11 @@ std::unique_ptr<Problem> make_problem(const Experiment& experiment,
          InitialNetwork initial =
              make_network(experiment, shape_of(*dataset), assembly.device, group);
          assembly.data.model_checksum = initial.file_checksum;
-         return make_supervised(std::move(initial.network),
-                                make_loss(experiment.loss, *dataset),
-                                *dataset,
-                                problem_options(experiment, assembly, group));
+         return make_supervised(
+             std::move(initial.network),
+             make_loss(experiment.loss, *dataset),
+             *dataset,
+             problem_options(experiment, assembly, dataset->train.size(), group));
        }});
 }
 
@@ -188,10 +200,7 @@ Assembly assemble_on(const Data& data,
   }
   if (dataset != nullptr) {
     const TunerTraits& tuner = assembly.tuner->traits();
-    const BatchSizes sizes{.examples = dataset->train.size(),
-                           .own = experiment.dataset.batch_size,
-                           .discrepancy = discrepancy_batch_size(experiment, tuner),
-                           .parts = experiment.model.batch_norm_sync ? 1 : group.size()};
+    const BatchSizes sizes = batch_sizes(experiment, tuner, dataset->train.size(), group);
     require_examples_for_all(group.size(), sizes);
     require_batch_statistics(*assembly.problem, sizes, tuner);
   }

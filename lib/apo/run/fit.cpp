@@ -75,12 +75,6 @@ Tensor outputs_of(Network& network, const std::string& model, const Tensor& exam
       });
 }
 
-/// Examples in the smallest batch of a stream.
-int64_t smallest_batch(int64_t examples, int64_t batch_size) {
-  const int64_t rest = examples % batch_size;
-  return rest > 0 ? rest : batch_size;
-}
-
 /// Whether BatchNorm has something to normalise by where a batch is one example.
 bool takes_one_example(const Problem& problem) {
   const at::NoGradGuard no_grad;
@@ -142,6 +136,11 @@ void require_trainable(Problem& problem, const std::string& model) {
   fail(model,
        "its forward changes its input in place, which others read; accepted: one that leaves it as "
        "it is");
+}
+
+int64_t smallest_batch(int64_t examples, int64_t batch_size) {
+  const int64_t rest = examples % batch_size;
+  return rest > 0 ? rest : batch_size;
 }
 
 void require_examples_for_all(int64_t ranks, const BatchSizes& sizes) {

@@ -27,6 +27,9 @@ struct BatchSizes {
   int64_t parts = 1;
 };
 
+/// Examples in the smallest batch of a pass.
+int64_t smallest_batch(int64_t examples, int64_t batch_size);
+
 /// Throws Error(config) where a batch has fewer examples than there are ranks.
 void require_examples_for_all(int64_t ranks, const BatchSizes& sizes);
 
