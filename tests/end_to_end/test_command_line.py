@@ -52,6 +52,13 @@ class CommandLine(ApoTrainTest):
             self.assertIn(word, said)
         self.assertEqual(sorted(self.folder.rglob("*")), before)
 
+    def test_dry_run_counts_the_meta_steps_that_a_run_takes(self):
+        for tuner in ("{name: movement}", "{name: movement, interval: 7, freeze_after: 0.6}", "{name: apo, interval: 4}", "{name: apo, solver: exact}"):
+            settings = ("--set", f"tuner={tuner}", "--set", "train={steps: 230}", "--overwrite")
+            said = self.run_ok("--dry-run", *settings[:-1]).stdout
+            self.run_ok(*settings)
+            self.assertEqual(int(re.search(r"meta step .*, (\d+) times", said)[1]), len(self.json("smoke", "trace.json")["meta"]["step"]), tuner)
+
     def test_dry_run_estimates_the_time_of_training(self):
         for interval in (2, 1000):
             settings = ("--set", "optimizer.learning_rate=auto", "--set", f"tuner.interval={interval}",

@@ -126,6 +126,22 @@ TEST(Experiment, PrintingOptionsThatAProgramHasFilledChangesNone) {
   EXPECT_EQ(options_to_json(options), printed);
 }
 
+TEST(Experiment, KeysThatTheSolverDoesNotReadAreRefused) {
+  const std::string exact = "tuner={name: apo, solver: exact}";
+  const std::string gradient = "tuner={name: apo}";
+  for (const std::string& key : {std::string("memory=0.5"), std::string("descent=own")}) {
+    EXPECT_THAT(error({gradient, "tuner." + key}), HasSubstr("is of the exact solver")) << key;
+    EXPECT_EQ(error({exact, "tuner." + key}), "") << key;
+  }
+  for (const std::string& key : {std::string("learning_rate=0.5"), std::string("name=adam")}) {
+    EXPECT_THAT(error({exact, "tuner.meta_optimizer." + key}),
+                HasSubstr("the exact solver has none"))
+        << key;
+    EXPECT_EQ(error({gradient, "tuner.meta_optimizer." + key}), "") << key;
+  }
+  EXPECT_EQ(error({"tuner={name: apo, solver: exact, scope: per_layer}"}), "");
+}
+
 /// The fuzzer's seeds and what it found.
 TEST(Experiment, IsReadOrRefusedByAnErrorInOneLine) {
   for (const auto& entry : std::filesystem::directory_iterator(APO_CONFIG_CORPUS)) {

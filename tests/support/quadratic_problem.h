@@ -2,6 +2,7 @@
 #pragma once
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/zeros.h>
 
@@ -9,15 +10,25 @@
 
 namespace apo::test {
 
-/// z = θ, [1, n]. Moves its buffer at every forward pass, as BatchNorm does.
+/// z = θ, [1, n], all parts of θ in a row. Moves its buffer at every forward pass, as BatchNorm
+/// does.
 class PointWithBuffer : public Network {
  public:
-  explicit PointWithBuffer(const Tensor& start)
-      : Network({{start.clone().requires_grad_()}, {"theta"}},
-                {{at::zeros({1}, at::kDouble)}, {"buffer"}}) {}
+  explicit PointWithBuffer(const TensorList& parts)
+      : Network(leaves(parts), {{at::zeros({1}, at::kDouble)}, {"buffer"}}) {}
   Tensor forward(const Tensor&) override {
     buffers()[0].detach().add_(1);
-    return parameters()[0].unsqueeze(0);
+    return at::cat(parameters()).unsqueeze(0);
+  }
+
+ private:
+  static NamedTensors leaves(const TensorList& parts) {
+    NamedTensors all;
+    for (const Tensor& part : parts) {
+      all.names.push_back("theta" + std::to_string(all.names.size()));
+      all.tensors.push_back(part.clone().requires_grad_());
+    }
+    return all;
   }
 };
 
@@ -32,9 +43,12 @@ struct QuadraticLoss : Loss {
 /// g = H θ, the same for every batch. Epochs of 10 steps.
 struct QuadraticProblem : Problem {
   /// hessian: [n, n], symmetric; start: [n]; both float64.
-  QuadraticProblem(const Tensor& hessian, const Tensor& start, const Batch& batch = {}) {
+  QuadraticProblem(const Tensor& hessian, const Tensor& start, const Batch& batch = {})
+      : QuadraticProblem(hessian, TensorList{start}, batch) {}
+  /// With a parameter for each part.
+  QuadraticProblem(const Tensor& hessian, const TensorList& parts, const Batch& batch = {}) {
     const Draw draw = [batch](at::Generator&) { return batch; };
-    network = std::make_unique<PointWithBuffer>(start);
+    network = std::make_unique<PointWithBuffer>(parts);
     loss = std::make_unique<QuadraticLoss>(hessian);
     batches = make_drawn(0, RandomStream::training_batches, draw, 10);
     discrepancy_batches = make_drawn(0, RandomStream::discrepancy_batches, draw, 10);

@@ -1,10 +1,12 @@
 // The exact solver: J's minimiser along the step, without a meta-optimizer.
 #include <ATen/ops/full.h>
+#include <ATen/ops/linalg_inv.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 
 #include "apo/objective/quadratic.h"
@@ -26,7 +28,7 @@ ApoOptions exact() {
 double minimum_of(const std::function<double(double rate)>& f) {
   double below = std::log(1e-6);
   double above = std::log(1e4);
-  for (int i = 0; i < 200; ++i) {
+  for (int i = 0; i < 80; ++i) {
     const double third = (above - below) / 3;
     (f(std::exp(below + third)) < f(std::exp(above - third)) ? above : below) +=
         f(std::exp(below + third)) < f(std::exp(above - third)) ? -third : third;
@@ -81,6 +83,46 @@ INSTANTIATE_TEST_SUITE_P(All,
                          [](const auto& info) {
                            return std::get<0>(info.param) + "_" + word(std::get<1>(info.param));
                          });
+
+/// Of ½ θᵀ H θ with two parameters that hang together: in turns along each of their rates.
+TEST(Exact, RatesOfLayersAreTheMinimiserOfJ) {
+  for (const std::string& name : test::rules_of_points()) {
+    const auto rule = UpdateRuleChoice(update_rules(), name).make(test::kSetting);
+    test::QuadraticProblem problem(
+        at::tensor({3.0, 0.5, 0.2, 0.5, 2.0, 0.1, 0.2, 0.1, 1.0}, at::kDouble).view({3, 3}),
+        {at::tensor({1.0, -2.0}, at::kDouble), at::tensor({1.5}, at::kDouble)});
+    ApoOptions options = exact();
+    options.lambda = 0.1;
+    options.descent = ApoOptions::Descent::own;
+    options.scope = ApoOptions::Scope::per_layer;
+    options.memory = 0;
+    const auto tuner = make_apo(options);
+    Hyperparameters phi(rule->hyperparameters(), {"learning_rate"}, {0, 1}, 2, at::kCPU);
+    Statistics xi = rule->initial_statistics(problem.network->parameters());
+    const Batch x = problem.batches->next();
+    const Tensor loss = loss_on(problem, x);
+    const TensorList g = observe(*rule, problem, x, loss, xi);
+    for (int64_t step = 0; step < 25; ++step) {
+      tuner->before_step({step, problem, *rule, g, xi, x, loss}, phi);
+    }
+    const auto squared = make_squared_euclidean({});
+    const PendingStep step{problem, *rule, g, xi, x, x};
+    ProximalObjective objective(step, *squared, {.lambda = 0.1, .momentum = Momentum::apply});
+    std::array<double, 2> best = {0.1, 0.1};
+    for (int turn = 0; turn < 8; ++turn) {
+      for (double& rate : best) {
+        rate = minimum_of([&](double at) {
+          rate = at;
+          return objective.value(
+              phi.values_with({0}, {at::tensor({best[0], best[1]}, at::kDouble)}));
+        });
+      }
+    }
+    for (int64_t l = 0; l < 2; ++l) {
+      EXPECT_NEAR(phi.value(0)[l].item<double>() / best[l], 1, 1e-5) << name << ", layer " << l;
+    }
+  }
+}
 
 /// The conditions of Karush, Kuhn and Tucker say so without another solver.
 TEST(Exact, RatesOfLayersAreTheMinimiserAmongThoseThatAreNotNegative) {
@@ -153,6 +195,30 @@ TEST(Exact, TunesEachLayerOfEveryRule) {
     EXPECT_LT(run->summary.final_train->loss, 0.7 * run->trace.steps.front().loss) << name;
     EXPECT_EQ(run->trace.metas.front().gradient.front().size(), 2) << name;
   }
+}
+
+/// The first layer's step does the second one's work, too, so that the second one's best rate is 0.
+TEST(Exact, ALayerThatIsBetterLeftAloneKeepsARateToComeBackFrom) {
+  const Tensor hessian = at::tensor({1.0, 0.9, 0.9, 1.0}, at::kDouble).view({2, 2});
+  const Tensor g = at::tensor({1.0, 0.1}, at::kDouble);
+  const Tensor start = at::matmul(at::linalg_inv(hessian), g);
+  test::QuadraticProblem problem(hessian, {start.slice(0, 0, 1), start.slice(0, 1, 2)});
+  ApoOptions options = exact();
+  options.lambda = 0;
+  options.scope = ApoOptions::Scope::per_layer;
+  const auto tuner = make_apo(options);
+  const auto rule = make_sgd({}, test::kSetting);
+  Hyperparameters phi(rule->hyperparameters(), {"learning_rate"}, {0, 1}, 2, at::kCPU);
+  Statistics xi = rule->initial_statistics(problem.network->parameters());
+  const Batch x = problem.batches->next();
+  const Tensor loss = loss_on(problem, x);
+  const TensorList gradients = observe(*rule, problem, x, loss, xi);
+  for (int64_t step = 0; step < 25; ++step) {
+    tuner->before_step({step, problem, *rule, gradients, xi, x, loss}, phi);
+  }
+  const double of_all = 1.01 / (1 + 2 * 0.09 + 0.01);  // Σ a / Σ M
+  EXPECT_NEAR(phi.value(0)[0].item<double>(), 1, 1e-3);
+  EXPECT_NEAR(phi.value(0)[1].item<double>(), of_all / 1000, 1e-6);
 }
 
 TEST(Exact, AMetaStepThatIsNotFiniteChangesNothing) {

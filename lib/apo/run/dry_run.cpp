@@ -32,6 +32,10 @@ std::string duration(double seconds) {
   return fmt::format("{:.1f} h", seconds / 3600);
 }
 
+int64_t ceiling(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
+
 /// A tuner whose meta steps come when they are wanted, not at its interval, and whose first is
 /// timed, with the search for the first rate.
 class TimedTuner : public Tuner {
@@ -48,7 +52,7 @@ class TimedTuner : public Tuner {
     if (interval == 0) return tuner_.before_step(context, phi);
     if (!takes_meta_steps_) return {};
     StepContext due = context;
-    if (context.step > 0) due.step = interval;
+    if (context.step > 0) due.step = (ceiling(traits().early_steps, interval) + 1) * interval;
     if (context.step == 0) first_.start();
     TunerReport report = tuner_.before_step(due, phi);
     if (context.step == 0) first_.stop();
@@ -176,10 +180,6 @@ double seconds_of_pass(Problem& problem, Part part, int64_t examples) {
   return clock.seconds() * all / static_cast<double>(std::max<int64_t>(batches, 1));
 }
 
-int64_t ceiling(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
-
 /// What happens how often in a run.
 struct Counts {
   int64_t steps = 0;
@@ -188,16 +188,25 @@ struct Counts {
   int64_t training_evaluations = 0;
 };
 
+/// Of base steps before `end`.
+int64_t meta_steps_before(int64_t end, const Tuner& tuner) {
+  const TunerTraits& traits = tuner.traits();
+  if (traits.interval == 0) return 0;
+  const int64_t early = std::min(end, traits.early_steps);
+  int64_t count = 0;
+  for (int64_t step = 0; step < early; ++step) count += tuner.is_due(step) ? 1 : 0;
+  return count + ceiling(end, traits.interval) - ceiling(early, traits.interval);
+}
+
 Counts counts_of(const Assembly& assembly) {
   const TrainOptions& options = assembly.options;
   const int64_t epochs = ceiling(options.steps, assembly.problem->batches->steps_per_pass());
   const int64_t every = options.evaluate_every;
-  const int64_t interval = assembly.tuner->traits().interval;
   const auto moved = static_cast<int64_t>(
       std::ceil(assembly.tuner->traits().freeze_after * static_cast<double>(options.steps)));
   const bool full = every > 0 && options.train_metrics == TrainMetrics::full;
   return {.steps = options.steps,
-          .meta_steps = interval > 0 ? ceiling(moved, interval) : 0,
+          .meta_steps = meta_steps_before(moved, *assembly.tuner),
           .evaluations = every > 0 ? ceiling(epochs, every) : 0,  // the last epoch always
           .training_evaluations = full ? epochs : 0};
 }
@@ -294,10 +303,12 @@ std::string dry_run(const Experiment& experiment, const Sharing& sharing) {
   add("base step", fmt::format("{:.2f} ms", 1e3 * costs.base_step));
   if (counts.meta_steps > 0) {
     add("meta step",
-        fmt::format("{}, every {} steps",
+        fmt::format("{}, {} times: every {} steps{}",
                     costs.meta_step > 0 ? fmt::format("{:.2f} ms", 1e3 * costs.meta_step)
                                         : "too short to be told from a base step",
-                    first.tuner->traits().interval));
+                    counts.meta_steps,
+                    first.tuner->traits().interval,
+                    first.tuner->traits().early_steps > 0 ? ", more often at the start" : ""));
   }
   if (experiment.is_population()) {
     add("population", fmt::format("{} runs, {} at a time", number, members_at_a_time));

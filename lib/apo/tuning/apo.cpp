@@ -46,7 +46,7 @@ class Apo : public Tuner {
 
   TunerReport before_step(const StepContext& context, Hyperparameters& phi) override {
     TunerReport report;
-    if (context.step % options_.interval != 0) return report;
+    if (!is_due(context.step)) return report;
     if (context.step == 0) {
       const std::optional<double> found = first_rate(context, phi);
       if (context.interrupted()) return report;

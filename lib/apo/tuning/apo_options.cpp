@@ -99,6 +99,13 @@ void ApoOptions::visit(OptionVisitor& visitor) {
                memory,
                Range::half_open(0, 1),
                "of the exact solver: decay of its running means, per meta step");
+  const ApoOptions defaults = with_defaults();
+  visitor.require(solver == Solver::exact || descent == defaults.descent,
+                  "descent",
+                  "is of the exact solver, which tuner.solver does not say");
+  visitor.require(solver == Solver::exact || memory == defaults.memory,
+                  "memory",
+                  "is of the exact solver, which tuner.solver does not say");
   visit_freeze_after(freeze_after, visitor);
   visitor.section("meta_optimizer", "what moves the hyperparameters", [this](OptionVisitor& meta) {
     meta.choice(meta_optimizer, "an update rule");
@@ -107,6 +114,20 @@ void ApoOptions::visit(OptionVisitor& visitor) {
               Range::at_least(0),
               "of the meta-optimizer; per layer: 0.03, in the paper's form 0.001");
   });
+  visitor.require(
+      solver == Solver::gradient || (meta_optimizer.name() == defaults.meta_optimizer.name() &&
+                                     meta_learning_rate == defaults.meta_learning_rate),
+      "meta_optimizer",
+      "the exact solver has none; accepted with it: tuner.solver: gradient");
+}
+
+ApoOptions ApoOptions::with_defaults() const {
+  ApoOptions options;
+  options.form = form;
+  options.scope = scope;
+  options.solver = solver;
+  options.take_defaults();
+  return options;
 }
 
 /// Many values are a harder problem: smaller and more frequent meta steps. The paper's 0.001

@@ -23,8 +23,16 @@ constexpr int kFirstSteps = 25;
 /// The descent on x̃ is taken for at least this share of the own one: where a few batches say that
 /// there is none the rates must not die.
 constexpr double kLeastShare = 0.1;
+/// Of the minimiser of one rate for all: BatchNorm's first layers often have one of 0 at the start.
+constexpr double kLeastOfAll = 1e-3;
 /// Of a meta step, over the rates of all layers: they go on from where the last one has come.
 constexpr int kSweeps = 4;
+
+TunerTraits traits_with_early_steps(const ApoOptions& options) {
+  TunerTraits traits = traits_of(options);
+  traits.early_steps = kFirstSteps;
+  return traits;
+}
 
 /// Amortized Proximal Optimization without a meta-optimizer: J's minimiser along the step, in
 /// closed form.
@@ -36,19 +44,22 @@ constexpr int kSweeps = 4;
 /// rewards, and b alone is greedy (Wu et al. 2018). Source: the minimiser of APO paper, Eq. 11, to
 /// second order (objective/quadratic.h). Differs: rates begin at a thousandth of the first
 /// minimiser, rise by 1.4 at most and fall by 2; the first 25 steps have a meta step each; b̄ counts
-/// as ā / 10 at least; terms that are not finite change nothing.
+/// as ā / 10 at least; a layer's rate is a thousandth of the minimiser of one rate for all at
+/// least; terms that are not finite change nothing.
 class ExactApo : public Tuner {
  public:
   explicit ExactApo(const ApoOptions& options)
-      : Tuner(traits_of(options)),
+      : Tuner(traits_with_early_steps(options)),
         options_(options),
         discrepancy_(ChoiceOf<Discrepancy>(discrepancies(), options.discrepancy).make()),
         objective_(objective_of(options)) {}
 
   void check(const Problem& problem) const override { check_discrepancy(options_, problem); }
 
+  bool is_due(int64_t step) const override { return step < kFirstSteps || Tuner::is_due(step); }
+
   TunerReport before_step(const StepContext& context, Hyperparameters& phi) override {
-    if (context.step >= kFirstSteps && context.step % options_.interval != 0) return {};
+    if (!is_due(context.step)) return {};
     if (!steps_.defined()) begin(phi);
     return {.meta =
                 meta_step_(context.recorder, next_inputs(context), [&](const MetaInputs& inputs) {
@@ -129,12 +140,15 @@ class ExactApo : public Tuner {
   }
 
   /// Within a factor of the rates that there are: along a step that makes nothing better they
-  /// halve.
+  /// halve, but no layer's to where it could not come back from.
   Tensor minimiser(const Tensor& eta) const {
     const Tensor a = descent();
     const Tensor m = mean_.curvature + mean_.proximal;
     Tensor best = eta.numel() == 1 ? a / m.view({1}) : nonnegative_minimiser(a, m, eta, kSweeps);
-    best = at::where(is_finite(best), best, eta).clamp_min(kSmallest);
+    best = at::where(is_finite(best), best, eta);
+    const Tensor of_all = a.sum() / m.sum();
+    const Tensor least = at::where(is_finite(of_all), kLeastOfAll * of_all, 0.0);
+    best = best.maximum(least).clamp_min(kSmallest);
     const Tensor near = best.maximum(eta / kLargestFall).minimum(eta * kLargestRise);
     return at::where(steps_.le(1), best * kFirstShare, near);
   }

@@ -17,6 +17,7 @@ class FrozenAfter : public Tuner {
   void check(const Problem& problem) const override { tuner_->check(problem); }
   void prepare(const TunedRun& run) override { tuner_->prepare(run); }
   void rate_scaled(double factor) override { tuner_->rate_scaled(factor); }
+  bool is_due(int64_t step) const override { return tuner_->is_due(step); }
 
   TunerReport before_step(const StepContext& context, Hyperparameters& phi) override {
     if (frozen_) return {};

@@ -103,6 +103,7 @@ class Movement : public Tuner {
       : Tuner({.tuned = {"learning_rate"},
                .bounds = options.bounds.by_name(),
                .interval = options.interval,
+               .early_steps = kEarlier * options.interval,
                .discrepancy_share = 2,
                .finds_first_rate = true,
                .by_length = true,
@@ -110,9 +111,12 @@ class Movement : public Tuner {
                .remedy = "a smaller tuner.budget"}),
         options_(options) {}
 
+  bool is_due(int64_t step) const override {
+    return step % std::clamp<int64_t>(step / kEarlier, 1, options_.interval) == 0;
+  }
+
   TunerReport before_step(const StepContext& context, Hyperparameters& phi) override {
-    const int64_t apart = std::clamp<int64_t>(context.step / kEarlier, 1, options_.interval);
-    if (context.step % apart != 0) return {};
+    if (!is_due(context.step)) return {};
     if (!mean_size_.defined()) begin(phi);
     const auto scalar = [&](double value) { return at::full({}, value, mean_size_.options()); };
     const Inputs inputs{next_inputs(context),
@@ -225,7 +229,7 @@ void MovementOptions::visit(OptionVisitor& visitor) {
                budget,
                Range::above(0),
                "C: of T steps one of Adam moves the outputs by C T^(−2/3) of their size");
-  visitor.integer("interval", interval, Range::at_least(1), "base steps per meta step");
+  visitor.integer("interval", interval, Range::between(1, 1e9), "base steps per meta step");
   visit_freeze_after(freeze_after, visitor);
   bounds.visit(visitor);
 }

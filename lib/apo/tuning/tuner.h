@@ -24,6 +24,7 @@ struct TunerTraits {
   std::map<std::string, Range> bounds = {};  ///< where tuned ones stay, for those that have bounds
   bool per_layer = false;                    ///< one value per layer instead of one for all
   int64_t interval = 0;                      ///< base steps per meta step; 0: there are none
+  int64_t early_steps = 0;                   ///< at the start, which have more of them
   int64_t discrepancy_batch_size = 0;        ///< examples in x̃; 0: of x
   int64_t discrepancy_share = 1;             ///< then one in so many of x's
   int64_t share = 1;                         ///< meta steps look at one example in so many
@@ -114,6 +115,10 @@ class Tuner {
   virtual void prepare(const TunedRun&) {}
   /// CRC-32 of that file.
   virtual std::optional<int64_t> file_checksum() const { return std::nullopt; }
+  /// Whether a meta step comes before base step t, as long as φ is moved at all.
+  virtual bool is_due(int64_t step) const {
+    return traits_.interval > 0 && step % traits_.interval == 0;
+  }
   /// Sets φ for the coming base step; at step 0, where it can, after a search for the first rate.
   virtual TunerReport before_step(const StepContext& context, Hyperparameters& phi) = 0;
   /// η was multiplied from outside, as a rollback does.
@@ -180,6 +185,10 @@ struct ApoOptions {
   /// Sets what depends on form, scope and solver: the meta-optimizer, its rate, the interval and
   /// what is looked through. Reading another of them does so, before those keys are read.
   void take_defaults();
+
+ private:
+  /// Those of the same form, scope and solver.
+  ApoOptions with_defaults() const;
 };
 
 struct MovementOptions {
