@@ -19,6 +19,9 @@ CANDIDATES = {
     "movement_48": ["tuner={name: movement, budget: 48}"],
     "movement_5.5": ["tuner={name: movement, budget: 5.506}"],  # 24 ÷ √19: without momentum 24 meant this before momentum counted
     "movement_none": ["optimizer.schedule={name: none}", "tuner={name: movement}"],
+    # Judged by the average: what it adds to the default, and to the default without its decay.
+    "average": ["train.average={half_life: 0.1}"],
+    "average_none": ["train.average={half_life: 0.1}", "optimizer.schedule={name: none}", "tuner={name: movement}"],
 }
 
 # Six fixed rates of each rule, half a decade apart.

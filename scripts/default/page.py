@@ -74,7 +74,9 @@ def half_section(records, half):
             sections += [f"### {TITLES[half]}: {rule}\n", standings_table(found) + "\n", tasks_table(records, tasks, rule, found) + "\n"]
     if not sections:
         return f"## {TITLES[half]}\n\nNot run yet.\n"
-    return "\n".join([f"## {TITLES[half]}\n", goals_table(records, tasks) + "\n", *sections])
+    lost, runs = judge.ruined_references(records, tasks)
+    chance = [f"Of the references' best rates, once they are found, {lost} of {runs} runs are ruined, counted alike.\n"] if runs else []
+    return "\n".join([f"## {TITLES[half]}\n", goals_table(records, tasks) + "\n", *chance, *sections])
 
 
 def half_to_show(records):

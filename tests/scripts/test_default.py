@@ -119,6 +119,11 @@ class Arithmetic(unittest.TestCase):
         self.assertAlmostEqual(found[1], 2)
         self.assertEqual(judge.ratios({}, TASKS[0], REFERENCE, RULE), {})
 
+    def test_of_the_references_best_rates_ruined_runs_are_counted_where_there_are_several_seeds(self):
+        self.assertEqual(judge.ruined_references(KNOWN, TASKS), (0, 2))  # 0.2 and 0.8 of 0.4
+        known = KNOWN | record(TASKS[0], REFERENCE, "1e-2", 1, 1.0) | record(TASKS[0], REFERENCE, "1e-2", 2, 0.2)
+        self.assertEqual(judge.ruined_references(known, TASKS), (1, 3))  # 1 of 0.342
+
     def test_a_best_rate_at_its_grids_edge_is_seen(self):
         self.assertEqual([judge.at_the_edge(task, REFERENCE, KNOWN) for task in TASKS], [False, True])
 
