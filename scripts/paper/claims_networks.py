@@ -65,7 +65,7 @@ def against_rivals(losses, method, optimizer):
 
     best = min((value for value in ours if value is None or value in PAPERS_GRIDS[optimizer]), key=ours.get)
     widest = min(ours, key=ours.get)
-    numbers, word = f"{optimizer}-APO {ours[best]:.3g}" + (f" (λ = {best:g})" if best is not None else ""), held(best)
+    numbers, word = f"{optimizer}-APO {ours[best]:.3g}" + (f" (λ = {best:g})" if best is not None else " (one λ was tried)"), held(best)
     if widest != best:
         numbers += f", with λ = {widest:g}, which the paper does not name, {ours[widest]:.3g}"
         word += f" (with λ = {widest:g}, which the paper does not name: {held(widest)})"
