@@ -33,19 +33,22 @@ std::unique_ptr<Loss> make_loss(const ChoiceOf<Loss>& choice, const Dataset& dat
                           classes ? "cross_entropy" : "squared_error"));
 }
 
-/// Where x̃ is a share of x it has so many more examples that BatchNorm never has but one.
+/// Where x̃ is a share of x it has so many more examples that BatchNorm never has but one. How many
+/// ranks there are is no part of it: they train as one does.
 BatchSizes batch_sizes(const Experiment& experiment,
                        const TunerTraits& tuner,
                        int64_t examples,
                        const Group& group) {
   const int64_t own = experiment.dataset.batch_size;
-  const int64_t parts = experiment.model.batch_norm_sync ? 1 : group.size();
   int64_t seen = tuner.discrepancy_batch_size;
   if (seen == 0) {
     seen = (own - 1) / tuner.discrepancy_share + 1;
-    while (seen < own && smallest_batch(examples, seen) < 2 * parts) ++seen;
+    while (seen < own && smallest_batch(examples, seen) == 1) ++seen;
   }
-  return {.examples = examples, .own = own, .discrepancy = seen, .parts = parts};
+  return {.examples = examples,
+          .own = own,
+          .discrepancy = seen,
+          .parts = experiment.model.batch_norm_sync ? 1 : group.size()};
 }
 
 SupervisedOptions problem_options(const Experiment& experiment,

@@ -171,10 +171,13 @@ void require_batch_statistics(Problem& problem, const BatchSizes& sizes, const T
                       sizes.examples,
                       whose);
   } else if (tuner.interval > 0 && seen == 1) {
-    key = fmt::format("tuner.discrepancy_batch_size = {}: of {} training examples {} has but one",
-                      sizes.discrepancy,
-                      sizes.examples,
-                      whose);
+    const std::string size =
+        tuner.discrepancy_batch_size > 0 || tuner.discrepancy_share == 1
+            ? fmt::format("tuner.discrepancy_batch_size = {}", sizes.discrepancy)
+            : fmt::format("dataset.batch_size = {}, of which the tuner looks at {}",
+                          sizes.own,
+                          sizes.discrepancy);
+    key = fmt::format("{}: of {} training examples {} has but one", size, sizes.examples, whose);
   } else if (tuner.share > 1 && std::min(batch, seen) <= tuner.share) {
     key = fmt::format("tuner.lean = true: a quarter of a batch of {} is one example",
                       std::min(batch, seen));
