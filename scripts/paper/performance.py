@@ -147,7 +147,8 @@ def page(numbers, lean, scaling, mapped=None, gpu_check=""):
     parts = ["# Performance\n",
              "Written by `scripts/benchmark.sh` from `results/performance.json`. apo-train and PyTorch (`benchmarks/pytorch_peer.py`: the same "
              "models, batches and meta steps; eager, or compiled with `mode=\"max-autotune\"`) ran in turns on the same machine with the same number of threads, which wait as each program has them wait by "
-             "default; times are of warm steps. Ratios are medians of ratios within a round. In brackets what we want at most; what is **bold** misses it.\n"]
+             "default; times are of warm steps. Ratios are medians of ratios within a round. In brackets what we want at most; what is **bold** misses it. "
+             "The second form of the default has been measured with the MLP on the CPU; elsewhere its rows are of the first form, whose meta steps made the same two passes.\n"]
     for machine, entry in numbers.items():
         parts += [f"## {machine}\n", goals_table(entry["models"], entry["device"]) + "\n"]
         if entry["machine"]:
