@@ -92,11 +92,8 @@ def rivals(records):
 CLAIMED = {"{}_ours": "**nothing chosen**", "schedule_free": "Schedule-Free AdamW as calibrated by its authors", "prodigy": "Prodigy", "nadamw": "NadamW as others have calibrated it",
            "{}_pbt": "a population of four", "nadamw_searched": "NadamW, its rate searched"}
 NAMES = dict(zip(RULES, ("Adam", "SGD with momentum", "RMSprop", "SGD")))
-
-
-def seeds_everywhere(records, arm):
-    """On each held-out task it has been trained with so many."""
-    return min(len(judge.seeds_of(records, task, arm)) for task in all_tasks.tasks("held_out"))
+GROUPS = {"held_out": "eight, held out", all_tasks.CONFIRMATION: "five, written down to confirm the choice",
+          all_tasks.ADDED: "three of other kinds: two regressions, a Transformer"}
 
 
 def standing_of_ours(records, group):
@@ -107,13 +104,13 @@ def standing_of_ours(records, group):
 def claims(records):
     """What the README says of the default: beside its rivals on the held-out half, and on every group of tasks."""
     tasks = all_tasks.tasks("held_out")
-    rows, own = [], standing_of_ours(records, "held_out")
+    rows, few, own = [], [], standing_of_ours(records, "held_out")
     for name, title in CLAIMED.items():
         found = [own[rule] if name == "{}_ours" else judge.standing(records, tasks, ARMS[name.format(rule)], rule) for rule in RULES]
         cost_form, mean_form = ("{:.2f}", "**{:.2f}**") if name == "{}_ours" else ("{:.0f}", "{:.2f}")
         cost = next(each.cost for each in found if is_over(each, tasks))
         rows.append([title, shown(cost, cost_form), *(f"{shown(each.mean, mean_form)} ({shown(each.median)})" if is_over(each, tasks) else "–" for each in found)])
-    few = [title for name, title in CLAIMED.items() if seeds_everywhere(records, ARMS[name.format(RULES[0])]) < HELD_OUT_SEEDS]
+        few += [title] if len(found[0].by_seed) < HELD_OUT_SEEDS else []
     lost, lots = judge.ruined_references(records, tasks)
     return "\n".join([table(["", "runs", *NAMES.values()], rows), "",
                       "(The rivals that are no SGD stand in all columns against each reference" + (f"; with fewer seeds: {', '.join(few)}" if few else "") + ".) Test accuracy less "
@@ -125,15 +122,12 @@ def claims(records):
                       f"(Of the held-out half's searches, too, {lost} of {lots} runs of the best rates that they found end there: so much is chance.)"])
 
 
-GROUPS = {"held_out": "eight, held out", "confirmation": "five, written down to confirm the choice", "added": "three of other kinds: two regressions, a Transformer"}
-
-
 def everywhere(records):
     """Of ours, on every group of tasks; of the held-out half, too, without the task that lowers its mean most."""
     rows = []
     for group, title in GROUPS.items():
         own = standing_of_ours(records, group).values()
-        ruined = f"{sum(standing.ruined for standing in own)} of {sum(standing.runs for standing in own)}"
+        ruined = "{} of {}".format(*judge.ruined_of_ours(records, all_tasks.tasks(group)))
         rows.append([title, *(f"{standing.mean:.2f} ({standing.median:.2f}, **{standing.worst[1]:.2f}**)" for standing in own), ruined])
         if group == "held_out":
             rows.append(["the same without the one on which it gains most", *(f"{judge.geometric_mean(sorted(standing.ratios.values())[1:]):.2f}" for standing in own), ""])

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cmath>
+#include <numeric>
 
 #include "apo/objective/quadratic.h"
 #include "apo/update/observe.h"
@@ -41,6 +42,43 @@ std::string word(ApoOptions::Descent descent) {
   return descent == ApoOptions::Descent::held_out ? "held_out" : "geometric";
 }
 
+/// A step's gradient with all that a tuner is told beside it. The i-th parameter has a rate of its
+/// own or, of one group, all share it.
+struct OneStep {
+  OneStep(Problem& of, const UpdateRule& by, int64_t groups)
+      : problem(of),
+        rule(by),
+        phi(by.hyperparameters(), {"learning_rate"}, groups_of(of, groups), groups, at::kCPU),
+        xi(by.initial_statistics(of.network->parameters())),
+        x(of.batches->next()),
+        loss(loss_on(of, x)),
+        g(observe(by, of, x, loss, xi)) {}
+
+  TunerReport tune(Tuner& tuner, int64_t step, const TensorList& by) {
+    return tuner.before_step({step, problem, rule, by, xi, x, loss}, phi);
+  }
+  /// In the early steps, in which the rate comes from a thousandth of where it is to be.
+  void tune(Tuner& tuner) {
+    for (int64_t step = 0; step < 25; ++step) tune(tuner, step, g);
+  }
+  PendingStep pending() { return {problem, rule, g, xi, x, x}; }
+  double rate(int64_t group = 0) const { return phi.value(0)[group].item<double>(); }
+
+  static std::vector<int64_t> groups_of(Problem& of, int64_t groups) {
+    std::vector<int64_t> found(of.network->parameters().size());
+    if (groups > 1) std::iota(found.begin(), found.end(), 0);
+    return found;
+  }
+
+  Problem& problem;
+  const UpdateRule& rule;
+  Hyperparameters phi;
+  Statistics xi;
+  Batch x;
+  Tensor loss;
+  TensorList g;
+};
+
 using Case = std::tuple<std::string, ApoOptions::Descent>;
 
 class ExactSolver : public testing::TestWithParam<Case> {};
@@ -56,21 +94,15 @@ TEST_P(ExactSolver, FindsTheMinimiserOfJ) {
     options.descent = std::get<1>(GetParam());
     options.memory = 0;
     const auto tuner = make_apo(options);
-    Hyperparameters phi(rule->hyperparameters(), {"learning_rate"}, {0}, 1, at::kCPU);
-    Statistics xi = rule->initial_statistics(problem.network->parameters());
-    const Batch x = problem.batches->next();
-    const Tensor loss = loss_on(problem, x);
-    const TensorList g = observe(*rule, problem, x, loss, xi);
-    for (int64_t step = 0; step < 25; ++step) {  // in which it comes from a thousandth of it
-      tuner->before_step({step, problem, *rule, g, xi, x, loss}, phi);
-    }
+    OneStep step(problem, *rule, 1);
+    step.tune(*tuner);
     const auto squared = make_squared_euclidean({});
-    const PendingStep step{problem, *rule, g, xi, x, x};
-    ProximalObjective objective(step, *squared, {.lambda = lambda, .momentum = Momentum::apply});
+    const PendingStep pending = step.pending();
+    ProximalObjective objective(pending, *squared, {.lambda = lambda, .momentum = Momentum::apply});
     const double expected = minimum_of([&](double rate) {
-      return objective.value(phi.values_with({0}, {at::full({1}, rate, at::kDouble)}));
+      return objective.value(step.phi.values_with({0}, {at::full({1}, rate, at::kDouble)}));
     });
-    EXPECT_NEAR(phi.value(0).item<double>() / expected, 1, 1e-6) << "at λ = " << lambda;
+    EXPECT_NEAR(step.rate() / expected, 1, 1e-6) << "at λ = " << lambda;
   }
 }
 
@@ -97,29 +129,23 @@ TEST(Exact, RatesOfLayersAreTheMinimiserOfJ) {
     options.scope = ApoOptions::Scope::per_layer;
     options.memory = 0;
     const auto tuner = make_apo(options);
-    Hyperparameters phi(rule->hyperparameters(), {"learning_rate"}, {0, 1}, 2, at::kCPU);
-    Statistics xi = rule->initial_statistics(problem.network->parameters());
-    const Batch x = problem.batches->next();
-    const Tensor loss = loss_on(problem, x);
-    const TensorList g = observe(*rule, problem, x, loss, xi);
-    for (int64_t step = 0; step < 25; ++step) {
-      tuner->before_step({step, problem, *rule, g, xi, x, loss}, phi);
-    }
+    OneStep step(problem, *rule, 2);
+    step.tune(*tuner);
     const auto squared = make_squared_euclidean({});
-    const PendingStep step{problem, *rule, g, xi, x, x};
-    ProximalObjective objective(step, *squared, {.lambda = 0.1, .momentum = Momentum::apply});
+    const PendingStep pending = step.pending();
+    ProximalObjective objective(pending, *squared, {.lambda = 0.1, .momentum = Momentum::apply});
     std::array<double, 2> best = {0.1, 0.1};
     for (int turn = 0; turn < 8; ++turn) {
       for (double& rate : best) {
         rate = minimum_of([&](double at) {
           rate = at;
           return objective.value(
-              phi.values_with({0}, {at::tensor({best[0], best[1]}, at::kDouble)}));
+              step.phi.values_with({0}, {at::tensor({best[0], best[1]}, at::kDouble)}));
         });
       }
     }
     for (int64_t l = 0; l < 2; ++l) {
-      EXPECT_NEAR(phi.value(0)[l].item<double>() / best[l], 1, 1e-5) << name << ", layer " << l;
+      EXPECT_NEAR(step.rate(l) / best[l], 1, 1e-5) << name << ", layer " << l;
     }
   }
 }
@@ -208,17 +234,11 @@ TEST(Exact, ALayerThatIsBetterLeftAloneKeepsARateToComeBackFrom) {
   options.scope = ApoOptions::Scope::per_layer;
   const auto tuner = make_apo(options);
   const auto rule = make_sgd({}, test::kSetting);
-  Hyperparameters phi(rule->hyperparameters(), {"learning_rate"}, {0, 1}, 2, at::kCPU);
-  Statistics xi = rule->initial_statistics(problem.network->parameters());
-  const Batch x = problem.batches->next();
-  const Tensor loss = loss_on(problem, x);
-  const TensorList gradients = observe(*rule, problem, x, loss, xi);
-  for (int64_t step = 0; step < 25; ++step) {
-    tuner->before_step({step, problem, *rule, gradients, xi, x, loss}, phi);
-  }
+  OneStep step(problem, *rule, 2);
+  step.tune(*tuner);
   const double of_all = 1.01 / (1 + 2 * 0.09 + 0.01);  // Σ a / Σ M
-  EXPECT_NEAR(phi.value(0)[0].item<double>(), 1, 1e-3);
-  EXPECT_NEAR(phi.value(0)[1].item<double>(), of_all / 1000, 1e-6);
+  EXPECT_NEAR(step.rate(0), 1, 1e-3);
+  EXPECT_NEAR(step.rate(1), of_all / 1000, 1e-6);
 }
 
 TEST(Exact, AMetaStepThatIsNotFiniteChangesNothing) {
@@ -226,21 +246,17 @@ TEST(Exact, AMetaStepThatIsNotFiniteChangesNothing) {
                                  at::tensor({1.0}, at::kDouble));
   const auto rule = make_sgd({}, test::kSetting);
   const auto tuner = make_apo(exact());
-  Hyperparameters phi(rule->hyperparameters(), {"learning_rate"}, {0}, 1, at::kCPU);
-  Statistics xi = rule->initial_statistics(problem.network->parameters());
-  const Batch x = problem.batches->next();
-  const Tensor loss = loss_on(problem, x);
-  const TensorList g = observe(*rule, problem, x, loss, xi);
-  tuner->before_step({0, problem, *rule, g, xi, x, loss}, phi);
-  const auto before = phi.value(0).item<double>();
-  const TensorList broken = {g[0] * std::nan("")};
-  const TunerReport report = tuner->before_step({1, problem, *rule, broken, xi, x, loss}, phi);
-  EXPECT_EQ(phi.value(0).item<double>(), before);
+  OneStep step(problem, *rule, 1);
+  step.tune(*tuner, 0, step.g);
+  const double before = step.rate();
+  const TensorList broken = {step.g[0] * std::nan("")};
+  const TunerReport report = step.tune(*tuner, 1, broken);
+  EXPECT_EQ(step.rate(), before);
   std::vector<double> numbers = to_doubles(report.meta->tensors());
   const double* next = numbers.data();
   EXPECT_EQ(report.meta->read(next).skipped.front(), 1);
-  tuner->before_step({2, problem, *rule, g, xi, x, loss}, phi);
-  EXPECT_NEAR(phi.value(0).item<double>() / before, 1.4, 1e-12);  // as if it had not been
+  step.tune(*tuner, 2, step.g);
+  EXPECT_NEAR(step.rate() / before, 1.4, 1e-12);  // as if it had not been
 }
 
 }  // namespace

@@ -13,6 +13,8 @@ namespace {
 constexpr int64_t kLeanShare = 4;
 /// Of the exact solver, whose running means see many of them: x̃ has half of the batch's examples.
 constexpr int64_t kExactShare = 2;
+/// Of the exact solver, whose rate rises in them: each has a meta step.
+constexpr int64_t kExactEarlySteps = 25;
 
 }  // namespace
 
@@ -30,17 +32,18 @@ void move_mean(Tensor& mean, const Tensor& now, const Tensor& weight, const Tens
 }
 
 TunerTraits traits_of(const ApoOptions& options) {
-  TunerTraits traits{
-      .tuned = options.tune,
-      .per_layer = options.scope == ApoOptions::Scope::per_layer,
-      .interval = options.interval,
-      .discrepancy_batch_size = options.discrepancy_batch_size,
-      .discrepancy_share = options.solver == ApoOptions::Solver::exact ? kExactShare : 1,
-      .share = options.lean ? kLeanShare : 1,
-      .finds_first_rate = true,
-      .proximal = true,
-      .freeze_after = options.freeze_after,
-      .remedy = "a larger tuner.lambda"};
+  const bool exact = options.solver == ApoOptions::Solver::exact;
+  TunerTraits traits{.tuned = options.tune,
+                     .per_layer = options.scope == ApoOptions::Scope::per_layer,
+                     .interval = options.interval,
+                     .early_steps = exact ? kExactEarlySteps : 0,
+                     .discrepancy_batch_size = options.discrepancy_batch_size,
+                     .discrepancy_share = exact ? kExactShare : 1,
+                     .share = options.lean ? kLeanShare : 1,
+                     .finds_first_rate = true,
+                     .proximal = true,
+                     .freeze_after = options.freeze_after,
+                     .remedy = "a larger tuner.lambda"};
   for (const auto& [name, range] : options.bounds) {
     if (range) traits.bounds[name] = *range;
   }

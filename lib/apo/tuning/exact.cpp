@@ -16,10 +16,9 @@ namespace {
 constexpr double kLargestRise = 1.4;
 constexpr double kLargestFall = 2;
 /// What an untrained network says of long steps is not true, and the velocity that will be there is
-/// not yet: the first rate is this share of the first minimiser, and so many steps, in which it
-/// rises to it, have a meta step each.
+/// not yet: the first rate is this share of the first minimiser, to which it rises in the early
+/// steps.
 constexpr double kFirstShare = 1e-3;
-constexpr int kFirstSteps = 25;
 /// The descent on x̃ is taken for at least this share of the own one: where a few batches say that
 /// there is none the rates must not die.
 constexpr double kLeastShare = 0.1;
@@ -27,12 +26,6 @@ constexpr double kLeastShare = 0.1;
 constexpr double kLeastOfAll = 1e-3;
 /// Of a meta step, over the rates of all layers: they go on from where the last one has come.
 constexpr int kSweeps = 4;
-
-TunerTraits traits_with_early_steps(const ApoOptions& options) {
-  TunerTraits traits = traits_of(options);
-  traits.early_steps = kFirstSteps;
-  return traits;
-}
 
 /// Amortized Proximal Optimization without a meta-optimizer: J's minimiser along the step, in
 /// closed form.
@@ -49,14 +42,16 @@ TunerTraits traits_with_early_steps(const ApoOptions& options) {
 class ExactApo : public Tuner {
  public:
   explicit ExactApo(const ApoOptions& options)
-      : Tuner(traits_with_early_steps(options)),
+      : Tuner(traits_of(options)),
         options_(options),
         discrepancy_(ChoiceOf<Discrepancy>(discrepancies(), options.discrepancy).make()),
         objective_(objective_of(options)) {}
 
   void check(const Problem& problem) const override { check_discrepancy(options_, problem); }
 
-  bool is_due(int64_t step) const override { return step < kFirstSteps || Tuner::is_due(step); }
+  bool is_due(int64_t step) const override {
+    return step < traits().early_steps || Tuner::is_due(step);
+  }
 
   TunerReport before_step(const StepContext& context, Hyperparameters& phi) override {
     if (!is_due(context.step)) return {};
