@@ -53,9 +53,8 @@ BatchSizes batch_sizes(const Experiment& experiment,
 
 SupervisedOptions problem_options(const Experiment& experiment,
                                   const Assembly& assembly,
-                                  int64_t examples,
+                                  const BatchSizes& sizes,
                                   Group& group) {
-  const BatchSizes sizes = batch_sizes(experiment, assembly.tuner->traits(), examples, group);
   return {.batch_size = sizes.own,
           .discrepancy_batch_size = sizes.discrepancy,
           .augmentation = experiment.dataset.augmentation,
@@ -110,6 +109,7 @@ void require_pictures(const Experiment& experiment, const Dataset& dataset) {
 /// Supervised where `dataset` is given, else a toy. Notes the model's file.
 std::unique_ptr<Problem> make_problem(const Experiment& experiment,
                                       const Dataset* dataset,
+                                      const BatchSizes& sizes,
                                       int64_t task_seed,
                                       Group& group,
                                       Assembly& assembly) {
@@ -122,11 +122,10 @@ std::unique_ptr<Problem> make_problem(const Experiment& experiment,
          InitialNetwork initial =
              make_network(experiment, shape_of(*dataset), assembly.device, group);
          assembly.data.model_checksum = initial.file_checksum;
-         return make_supervised(
-             std::move(initial.network),
-             make_loss(experiment.loss, *dataset),
-             *dataset,
-             problem_options(experiment, assembly, dataset->train.size(), group));
+         return make_supervised(std::move(initial.network),
+                                make_loss(experiment.loss, *dataset),
+                                *dataset,
+                                problem_options(experiment, assembly, sizes, group));
        }});
 }
 
@@ -174,7 +173,11 @@ Assembly assemble_on(const Data& data,
        .weight_decay_form = experiment.optimizer.weight_decay_form,
        .clip_norm = experiment.optimizer.clip_norm});
   assembly.tuner = experiment.tuner.make();
-  assembly.problem = make_problem(experiment, dataset, task_seed, group, assembly);
+  BatchSizes sizes;
+  if (dataset != nullptr) {
+    sizes = batch_sizes(experiment, assembly.tuner->traits(), dataset->train.size(), group);
+  }
+  assembly.problem = make_problem(experiment, dataset, sizes, task_seed, group, assembly);
   if (dataset != nullptr) {
     const std::string place = place_of_model(experiment.model);
     require_fit(*assembly.problem, place, dataset->outputs(), dataset->classes);
@@ -202,10 +205,8 @@ Assembly assemble_on(const Data& data,
                     assembly.options.patience));
   }
   if (dataset != nullptr) {
-    const TunerTraits& tuner = assembly.tuner->traits();
-    const BatchSizes sizes = batch_sizes(experiment, tuner, dataset->train.size(), group);
     require_examples_for_all(group.size(), sizes);
-    require_batch_statistics(*assembly.problem, sizes, tuner);
+    require_batch_statistics(*assembly.problem, sizes, assembly.tuner->traits());
   }
   return assembly;
 }
