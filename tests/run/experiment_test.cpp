@@ -142,6 +142,16 @@ TEST(Experiment, KeysThatTheSolverDoesNotReadAreRefused) {
   EXPECT_EQ(error({"tuner={name: apo, solver: exact, scope: per_layer}"}), "");
 }
 
+TEST(Experiment, WhatTheTunerFindsIsNotGivenByDefaultWhicheverFormOfItIsChosen) {
+  EXPECT_EQ(read({})["optimizer"]["learning_rate"], "auto");
+  EXPECT_EQ(read({"tuner={name: apo}"})["optimizer"]["learning_rate"], 0.1);
+  const auto exact = read({"tuner={name: apo, solver: exact}"});
+  EXPECT_EQ(exact["optimizer"]["learning_rate"], "auto");
+  EXPECT_EQ(exact["optimizer"]["schedule"]["name"], "none");
+  const auto given = read({"tuner={name: apo, solver: exact}", "optimizer.learning_rate=0.3"});
+  EXPECT_EQ(given["optimizer"]["learning_rate"], 0.3);
+}
+
 /// The fuzzer's seeds and what it found.
 TEST(Experiment, IsReadOrRefusedByAnErrorInOneLine) {
   for (const auto& entry : std::filesystem::directory_iterator(APO_CONFIG_CORPUS)) {

@@ -54,8 +54,10 @@ struct OneStep {
         loss(loss_on(of, x)),
         g(observe(by, of, x, loss, xi)) {}
 
-  TunerReport tune(Tuner& tuner, int64_t step, const TensorList& by) {
-    return tuner.before_step({step, problem, rule, by, xi, x, loss}, phi);
+  TunerReport tune(Tuner& tuner, int64_t step, const TensorList& by, bool is_auto = true) {
+    StepContext context{step, problem, rule, by, xi, x, loss};
+    context.auto_learning_rate = is_auto;
+    return tuner.before_step(context, phi);
   }
   /// In the early steps, in which the rate comes from a thousandth of where it is to be.
   void tune(Tuner& tuner) {
@@ -175,12 +177,26 @@ TEST(Exact, NeedsNoFirstRate) {
   std::vector<double> finals;
   for (const double first : {1e-6, 1e-2, 100.0}) {
     const auto tuner = make_apo(exact());
-    const auto run = test::run(*tuner, *make_sgdm({}, {.learning_rate = first}), {.steps = 100});
+    const auto run = test::run(*tuner,
+                               *make_sgdm({}, {.learning_rate = first}),
+                               {.steps = 100, .auto_learning_rate = true});
     finals.push_back(run->summary.final_learning_rate);
     EXPECT_LT(run->summary.final_train->loss, 0.5 * run->trace.steps.front().loss);
   }
   EXPECT_EQ(finals[0], finals[1]);
   EXPECT_EQ(finals[0], finals[2]);
+}
+
+TEST(Exact, BeginsAtARateThatIsGiven) {
+  for (const double given : {1e-6, 100.0}) {
+    test::QuadraticProblem problem(at::tensor({1.0}, at::kDouble).view({1, 1}),
+                                   at::tensor({1.0}, at::kDouble));
+    const auto rule = make_sgd({}, {.learning_rate = given});
+    const auto tuner = make_apo(exact());
+    OneStep step(problem, *rule, 1);
+    step.tune(*tuner, 0, step.g, false);
+    EXPECT_NEAR(step.rate() / given, given < 1 ? 1.4 : 0.5, 1e-12);  // towards the minimiser, 1
+  }
 }
 
 TEST(Exact, TakesAMetaStepInEachOfTheFirstStepsAndThenInEveryKth) {
@@ -216,7 +232,10 @@ TEST(Exact, TunesEachLayerOfEveryRule) {
     options.take_defaults();
     const auto tuner = make_apo(options);
     const auto rule = UpdateRuleChoice(update_rules(), name).make(test::kSetting);
-    const auto run = test::run(*tuner, *rule, {.steps = 200, .schedule = make_linear_schedule({})});
+    const auto run =
+        test::run(*tuner,
+                  *rule,
+                  {.steps = 200, .auto_learning_rate = true, .schedule = make_linear_schedule({})});
     EXPECT_EQ(run->summary.status, RunStatus::finished) << name;
     EXPECT_LT(run->summary.final_train->loss, 0.7 * run->trace.steps.front().loss) << name;
     EXPECT_EQ(run->trace.metas.front().gradient.front().size(), 2) << name;

@@ -125,11 +125,15 @@ void Experiment::visit(OptionVisitor& visitor) {
       v.choice(loss, "loss");
     });
   }
-  const std::string before = tuner.name();
+  const auto defaults = [this] {
+    const TunerTraits traits = tuner.make()->traits();
+    return std::pair(traits.auto_by_default, traits.by_length);
+  };
+  const auto before = defaults();
   visitor.section("tuner", "what decides the hyperparameters", [this](OptionVisitor& v) {
     v.choice(tuner, "tuner");
   });
-  if (tuner.name() != before) optimizer.take_defaults(tuner.make()->traits());
+  if (defaults() != before) optimizer.take_defaults(tuner.make()->traits());
   visitor.section("optimizer", "the base steps", [this](OptionVisitor& v) { optimizer.visit(v); });
   visitor.require(optimizer.learning_rate || tuner.make()->traits().finds_first_rate,
                   "optimizer.learning_rate",

@@ -74,8 +74,9 @@ void OptimizerSection::visit(OptionVisitor& visitor) {
   visitor.real_or_auto("learning_rate",
                        learning_rate,
                        Range::above(0),
-                       "η, to begin with; auto, the default of tuner.name: movement and replay: "
-                       "found at the start, or the trace's; of the other tuners: 0.1");
+                       "η, to begin with; auto: found at the start, or the trace's; the default "
+                       "of tuner.name: movement and replay and of tuner.solver: exact; of the "
+                       "others: 0.1");
   visitor.real("weight_decay", weight_decay, Range::at_least(0), "w, in the form below");
   visitor.one_of("weight_decay_form",
                  weight_decay_form,
@@ -100,8 +101,7 @@ void OptimizerSection::visit(OptionVisitor& visitor) {
 }
 
 void OptimizerSection::take_defaults(const TunerTraits& tuner) {
-  const bool none_needed = tuner.by_length || tuner.replays;
-  learning_rate = none_needed ? std::nullopt : std::optional(0.1);
+  learning_rate = tuner.auto_by_default ? std::nullopt : std::optional(0.1);
   schedule.select(tuner.by_length ? "linear" : schedules().front().name);
 }
 

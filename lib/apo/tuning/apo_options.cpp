@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 #include "apo/objective/discrepancy.h"
 #include "apo/tuning/meta_optimizer.h"
@@ -25,6 +26,16 @@ std::vector<std::string> names_of(const std::vector<HyperparameterSpec>& specs) 
   names.reserve(specs.size());
   for (const HyperparameterSpec& spec : specs) names.push_back(spec.name);
   return names;
+}
+
+/// Those of the same form, scope and solver.
+ApoOptions defaults_beside(const ApoOptions& said) {
+  ApoOptions options;
+  options.form = said.form;
+  options.scope = said.scope;
+  options.solver = said.solver;
+  options.take_defaults();
+  return options;
 }
 
 }  // namespace
@@ -99,13 +110,13 @@ void ApoOptions::visit(OptionVisitor& visitor) {
                memory,
                Range::half_open(0, 1),
                "of the exact solver: decay of its running means, per meta step");
-  const ApoOptions defaults = with_defaults();
-  visitor.require(solver == Solver::exact || descent == defaults.descent,
-                  "descent",
-                  "is of the exact solver, which tuner.solver does not say");
-  visitor.require(solver == Solver::exact || memory == defaults.memory,
-                  "memory",
-                  "is of the exact solver, which tuner.solver does not say");
+  const ApoOptions defaults = defaults_beside(*this);
+  for (const auto& [key, unsaid] : {std::pair("descent", descent == defaults.descent),
+                                    std::pair("memory", memory == defaults.memory)}) {
+    visitor.require(solver == Solver::exact || unsaid,
+                    key,
+                    "is of the exact solver, which tuner.solver does not say");
+  }
   visit_freeze_after(freeze_after, visitor);
   visitor.section("meta_optimizer", "what moves the hyperparameters", [this](OptionVisitor& meta) {
     meta.choice(meta_optimizer, "an update rule");
@@ -119,15 +130,6 @@ void ApoOptions::visit(OptionVisitor& visitor) {
                                      meta_learning_rate == defaults.meta_learning_rate),
       "meta_optimizer",
       "the exact solver has none; accepted with it: tuner.solver: gradient");
-}
-
-ApoOptions ApoOptions::with_defaults() const {
-  ApoOptions options;
-  options.form = form;
-  options.scope = scope;
-  options.solver = solver;
-  options.take_defaults();
-  return options;
 }
 
 /// Many values are a harder problem: smaller and more frequent meta steps. The paper's 0.001

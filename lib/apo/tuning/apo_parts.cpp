@@ -41,6 +41,7 @@ TunerTraits traits_of(const ApoOptions& options) {
                      .discrepancy_share = exact ? kExactShare : 1,
                      .share = options.lean ? kLeanShare : 1,
                      .finds_first_rate = true,
+                     .auto_by_default = exact,
                      .proximal = true,
                      .freeze_after = options.freeze_after,
                      .remedy = "a larger tuner.lambda"};

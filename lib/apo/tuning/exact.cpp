@@ -35,10 +35,10 @@ constexpr int kSweeps = 4;
 /// means is the one for all of them. a_* is a, the descent of the batch that made the step; b, that
 /// of x̃; or, geometric, √(ā b̄): a holds the batch's own noise, tr Σ / B, which no other batch
 /// rewards, and b alone is greedy (Wu et al. 2018). Source: the minimiser of APO paper, Eq. 11, to
-/// second order (objective/quadratic.h). Differs: rates begin at a thousandth of the first
-/// minimiser, rise by 1.4 at most and fall by 2; the first 25 steps have a meta step each; b̄ counts
-/// as ā / 10 at least; a layer's rate is a thousandth of the minimiser of one rate for all at
-/// least; terms that are not finite change nothing.
+/// second order (objective/quadratic.h). Differs: rates, where none is given, begin at a thousandth
+/// of the first minimiser, rise by 1.4 at most and fall by 2; the first 25 steps have a meta step
+/// each; b̄ counts as ā / 10 at least; a layer's rate is a thousandth of the minimiser of one rate
+/// for all at least; terms that are not finite change nothing.
 class ExactApo : public Tuner {
  public:
   explicit ExactApo(const ApoOptions& options)
@@ -48,10 +48,6 @@ class ExactApo : public Tuner {
         objective_(objective_of(options)) {}
 
   void check(const Problem& problem) const override { check_discrepancy(options_, problem); }
-
-  bool is_due(int64_t step) const override {
-    return step < traits().early_steps || Tuner::is_due(step);
-  }
 
   TunerReport before_step(const StepContext& context, Hyperparameters& phi) override {
     if (!is_due(context.step)) return {};
@@ -98,7 +94,7 @@ class ExactApo : public Tuner {
     Packed<MetaTerms> told(seen_at(terms, phi, inputs.loss, finite));
     average(terms, finite);
     const size_t eta = phi.index("learning_rate");
-    const Tensor rate = minimiser(phi.value(eta));
+    const Tensor rate = next_rate(context, phi.value(eta));
     phi.move(eta, at::where(finite, rate.log(), phi.stored(eta)));
     return told;
   }
@@ -134,8 +130,7 @@ class ExactApo : public Tuner {
     return (own * held_out).sqrt();
   }
 
-  /// Within a factor of the rates that there are: along a step that makes nothing better they
-  /// halve, but no layer's to where it could not come back from.
+  /// No layer's so small that it could not come back from there. `eta` where the terms have none.
   Tensor minimiser(const Tensor& eta) const {
     const Tensor a = descent();
     const Tensor m = mean_.curvature + mean_.proximal;
@@ -143,9 +138,16 @@ class ExactApo : public Tuner {
     best = at::where(is_finite(best), best, eta);
     const Tensor of_all = a.sum() / m.sum();
     const Tensor least = at::where(is_finite(of_all), kLeastOfAll * of_all, 0.0);
-    best = best.maximum(least).clamp_min(kSmallest);
+    return best.maximum(least).clamp_min(kSmallest);
+  }
+
+  /// Within a factor of the rates that there are: along a step that makes nothing better they
+  /// halve. Where there are none, a share of the first minimiser.
+  Tensor next_rate(const StepContext& context, const Tensor& eta) const {
+    const Tensor best = minimiser(eta);
     const Tensor near = best.maximum(eta / kLargestFall).minimum(eta * kLargestRise);
-    return at::where(steps_.le(1), best * kFirstShare, near);
+    if (!context.auto_learning_rate) return near;
+    return at::where(steps_.le(1), best * kFirstShare * context.first_rate_scale, near);
   }
 
   /// The model of this batch alone, at the rates that there were.

@@ -106,6 +106,7 @@ class Movement : public Tuner {
                .early_steps = kEarlier * options.interval,
                .discrepancy_share = 2,
                .finds_first_rate = true,
+               .auto_by_default = true,
                .by_length = true,
                .freeze_after = options.freeze_after,
                .remedy = "a smaller tuner.budget"}),

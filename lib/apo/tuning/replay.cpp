@@ -26,7 +26,10 @@ std::vector<std::string> names_of(const std::vector<HyperparameterSpec>& specs) 
 class Replay : public Tuner {
  public:
   explicit Replay(const ReplayOptions& options)
-      : Tuner({.bounds = options.bounds.by_name(), .finds_first_rate = true, .replays = true}),
+      : Tuner({.bounds = options.bounds.by_name(),
+               .finds_first_rate = true,
+               .auto_by_default = true,
+               .replays = true}),
         options_(options) {}
 
   void prepare(const TunedRun& run) override {

@@ -24,14 +24,13 @@ struct TunerTraits {
   std::map<std::string, Range> bounds = {};  ///< where tuned ones stay, for those that have bounds
   bool per_layer = false;                    ///< one value per layer instead of one for all
   int64_t interval = 0;                      ///< base steps per meta step; 0: there are none
-  int64_t early_steps = 0;                   ///< at the start, which have more of them
+  int64_t early_steps = 0;                   ///< at the start, which have one each, or some more
   int64_t discrepancy_batch_size = 0;        ///< examples in x̃; 0: of x
   int64_t discrepancy_share = 1;             ///< then one in so many of x's
   int64_t share = 1;                         ///< meta steps look at one example in so many
   bool finds_first_rate = false;             ///< `learning_rate: auto` is enough for it
-  /// It goes by the run's length: where nothing is said its first rate is auto, its schedule
-  /// linear.
-  bool by_length = false;
+  bool auto_by_default = false;              ///< and what is meant where nothing is said
+  bool by_length = false;  ///< it goes by the run's length: the default schedule is linear
   /// Its values are given: it learns none, and takes neither a first rate nor a schedule.
   bool replays = false;
   bool proximal = false;    ///< meta steps tell J itself: λ D and its like are J − h
@@ -117,7 +116,7 @@ class Tuner {
   virtual std::optional<int64_t> file_checksum() const { return std::nullopt; }
   /// Whether a meta step comes before base step t, as long as φ is moved at all.
   virtual bool is_due(int64_t step) const {
-    return traits_.interval > 0 && step % traits_.interval == 0;
+    return traits_.interval > 0 && (step < traits_.early_steps || step % traits_.interval == 0);
   }
   /// Sets φ for the coming base step; at step 0, where it can, after a search for the first rate.
   virtual TunerReport before_step(const StepContext& context, Hyperparameters& phi) = 0;
@@ -185,10 +184,6 @@ struct ApoOptions {
   /// Sets what depends on form, scope and solver: the meta-optimizer, its rate, the interval and
   /// what is looked through. Reading another of them does so, before those keys are read.
   void take_defaults();
-
- private:
-  /// Those of the same form, scope and solver.
-  ApoOptions with_defaults() const;
 };
 
 struct MovementOptions {
