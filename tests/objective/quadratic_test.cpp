@@ -1,14 +1,19 @@
 // The second-order model of J, against J itself and against differences of the outputs.
 #include "apo/objective/quadratic.h"
 
+#include <ATen/Context.h>
 #include <ATen/ops/equal.h>
+#include <ATen/ops/linear.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/zeros_like.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 
+#include "apo/model/model.h"
+#include "apo/model/module_network.h"
 #include "apo/update/observe.h"
+#include "support/layers.h"
 #include "support/registry_names.h"
 #include "support/tuned_run.h"
 
@@ -163,6 +168,57 @@ TEST_P(QuadraticTermsOf, NothingIsLeftBehind) {
     const Tensor& parameter = problem_.network->parameters()[i];
     EXPECT_TRUE(at::equal(parameter, theta_[i]));
     EXPECT_FALSE(parameter._fw_grad(0).defined());
+  }
+}
+
+/// A network with BatchNorm, and its outputs written out: as a function of θ on a batch, by which
+/// it normalises.
+struct NormalisedProblem : test::TinyProblem {
+  NormalisedProblem() {
+    at::manual_seed(0);
+    SequentialOptions options;
+    options.layers = test::layers_of("{name: linear, outputs: 5}, batch_norm, tanh, linear");
+    network = network_of(std::shared_ptr<Model>(make_sequential(options, {{4}, 3})),
+                         {.precision = Precision::float64});
+  }
+  static Tensor outputs_at(const TensorList& theta, const Tensor& x) {
+    const Tensor h = at::linear(x, theta[0], theta[1]);
+    const Tensor deviation = (h - h.mean(0)).square().mean(0).add(1e-5).sqrt();
+    const Tensor y = (h - h.mean(0)) / deviation * theta[2] + theta[3];
+    return at::linear(y.tanh(), theta[4], theta[5]);
+  }
+};
+
+TEST(QuadraticTermsWithBatchNorm, OutputsMoveAsTheyDoByTheStatisticsOfTheirOwnBatch) {
+  NormalisedProblem problem;
+  const TensorList& theta = problem.network->parameters();
+  const auto rule = make_sgd({}, {.learning_rate = 0.1});
+  const Hyperparameters phi(
+      rule->hyperparameters(), {"learning_rate"}, std::vector<int64_t>(6), 1, at::kCPU);
+  const Statistics xi = rule->initial_statistics(theta);
+  const Batch x = problem.batches->next();
+  const Batch x_tilde = problem.discrepancy_batches->next();
+  const TensorList g = gradient(loss_on(problem, x), theta);
+  const TensorList buffers = clone(problem.network->buffers());
+  const QuadraticTerms terms =
+      quadratic_terms({problem, *rule, g, xi, x, x_tilde}, *make_squared_euclidean({}), {}, phi);
+
+  const auto at_rate = [&](double rate) {
+    TensorList moved;
+    for (size_t i = 0; i < g.size(); ++i) moved.push_back(theta[i].detach() - rate * g[i]);
+    return NormalisedProblem::outputs_at(moved, x_tilde.inputs);
+  };
+  constexpr double kDelta = 1e-5;
+  const Tensor u = (at_rate(kDelta) - at_rate(-kDelta)) / (2 * kDelta);
+  const double distance = 2 * u.square().sum(-1).mean().item<double>();
+  EXPECT_NEAR(terms.discrepancy.item<double>() / distance, 1, 1e-8);
+  const auto loss_at = [&](double rate) {
+    return problem.loss->value(at_rate(rate), x_tilde).item<double>();
+  };
+  const double descent = (loss_at(-kDelta) - loss_at(kDelta)) / (2 * kDelta);
+  EXPECT_NEAR(terms.held_out.item<double>() / descent, 1, 1e-8);
+  for (size_t i = 0; i < buffers.size(); ++i) {
+    EXPECT_TRUE(at::equal(problem.network->buffers()[i], buffers[i]));
   }
 }
 
