@@ -4,7 +4,7 @@ import math
 import re
 import statistics
 
-from default import cells, judge, records as recorded, tasks as all_tasks
+from default import cells, judge, knobs, records as recorded, tasks as all_tasks
 from default.arms import ARMS, ours, reference
 from default.page import shown, standings
 from paper import DOCS, ROOT, average
@@ -12,7 +12,6 @@ from paper.plots import COLOURS, pyplot, save
 from paper.tables import number, table
 
 RULES = ("adam", "sgdm", "rmsprop", "sgd")
-BUDGETS = {12: "{}_try_movement_12", 24: "{}_ours", 48: "{}_try_movement_48"}
 HELD_OUT_SEEDS = 5
 MOST = 10  # of a ratio in a picture; what is above stands at the edge
 
@@ -32,40 +31,6 @@ def optimizers(records):
             row += [f"{statistics.fmean(found):.1f} ± {statistics.stdev(found):.1f}", number(judge.geometric_mean(losses))]
         rows.append(row)
     return table(["task", *(f"{rule}: {what}" for rule in RULES for what in ("test accuracy, %", "training loss"))], rows)
-
-
-def budget_ratios(records, rule, budget):
-    """{task's name: training loss ÷ the reference's}, of seed 0: others were not trained."""
-    arm = ARMS[BUDGETS[budget].format(rule)]
-    found = {task.name: judge.ratios(records, task, arm, rule) for task in all_tasks.tasks("calibration")}
-    return {name: of_task[0] for name, of_task in found.items() if 0 in of_task}
-
-
-def budgets(records):
-    rows = []
-    for rule in RULES:
-        for budget in BUDGETS:
-            found = budget_ratios(records, rule, budget)
-            name, worst = max(found.items(), key=lambda item: item[1])
-            rows.append([rule, str(budget), f"{judge.geometric_mean(found.values()):.2f}", f"{statistics.median(found.values()):.2f}", f"{worst:.2f} ({name})"])
-    return table(["rule", "`tuner.budget`", "loss ÷ reference, geometric mean", "median task", "worst task"], rows)
-
-
-def lambda_ratios(records, rule):
-    """{λ, as it is written: [training loss ÷ the reference's of each held-out task]} of APO as in the paper; what diverged is infinite."""
-    arm = ARMS[f"{rule}_paper"]
-    found = {}
-    for task in all_tasks.tasks("held_out"):
-        against = judge.reference_loss(records, task, rule)
-        for setting, record in cells.searched(records, task, arm).items():
-            found.setdefault(setting.removeprefix("λ "), []).append(cells.loss_of(record) / against)
-    return dict(sorted(found.items(), key=lambda item: float(item[0])))
-
-
-def lambdas(records):
-    rows = [[rule, value, shown(statistics.median(ratios)), f"{sum(ratio > judge.RUINED for ratio in ratios)} of {len(ratios)}"]
-            for rule in RULES for value, ratios in lambda_ratios(records, rule).items()]
-    return table(["rule", "λ", "loss ÷ reference, median task", "ruined"], rows)
 
 
 def is_over(standing, tasks):
@@ -134,7 +99,13 @@ def everywhere(records):
     return table(["tasks", *NAMES.values(), "ruined runs"], rows)
 
 
-PAGES = {ROOT / "README.md": {"default": claims}, DOCS / "choosing.md": {"optimizers": optimizers, "budgets": budgets, "lambdas": lambdas}, DOCS / "alternatives.md": {"rivals": rivals}}
+PAGES = {ROOT / "README.md": {"default": claims},
+         DOCS / "choosing.md": {"optimizers": optimizers,
+                                "budgets": lambda records: knobs.values(records, knobs.BUDGET, RULES),
+                                "lambdas": lambda records: knobs.values(records, knobs.LAMBDA, RULES),
+                                "constants": lambda records: knobs.constants(records, RULES),
+                                "surface": lambda records: knobs.surface(records, RULES)},
+         DOCS / "alternatives.md": {"rivals": rivals}}
 
 
 def page(path, records):
@@ -204,7 +175,7 @@ def write():
         path.write_text(page(path, records))
     images = DOCS / "images"
     draw_optimizers(images / "choosing_optimizers.svg", records)
-    draw_ratios(images / "choosing_budgets.svg", {rule: {budget: list(budget_ratios(records, rule, budget).values()) for budget in BUDGETS} for rule in RULES},
-                "tuner.budget")
-    draw_ratios(images / "choosing_lambdas.svg", {rule: lambda_ratios(records, rule) for rule in RULES}, "λ")
+    for name, knob in (("budgets", knobs.BUDGET), ("lambdas", knobs.LAMBDA)):
+        draw_ratios(images / f"choosing_{name}.svg", {rule: {value: list(of_task.values()) for value, of_task in knobs.ratios(records, knob, rule).items()} for rule in RULES},
+                    knob.title.strip("`"))
     draw_average(images / "choosing_average.svg")

@@ -12,7 +12,7 @@ from unittest import mock
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from default import cells, choosing, easy, judge, page, records, runner, tasks
+from default import cells, choosing, easy, judge, knobs, page, records, runner, tasks
 from default.arms import ARMS, FREE, OF_RULE, OURS, RATES, Arm, ours, reference
 
 TASKS = [tasks.Task(name, "calibration", f"dataset: {{batch_size: 32, train_examples: 100}}\ntrain: {{epochs: {epochs}}}\n")
@@ -126,6 +126,20 @@ class Arithmetic(unittest.TestCase):
 
     def test_a_best_rate_at_its_grids_edge_is_seen(self):
         self.assertEqual([judge.at_the_edge(task, REFERENCE, KNOWN) for task in TASKS], [False, True])
+
+    def test_one_value_for_all_tasks_is_held_against_each_tasks_own_best(self):
+        here = tasks.tasks("calibration")[:2]
+        losses = {"1": (1.0, 4.0), "1e-1": (1.05, 1.0), "1e-2": (math.inf, 1.3)}
+        known = {}
+        for value, of_task in losses.items():
+            for task, loss in zip(here, of_task):
+                known.update(record(task, ARMS["sgdm_paper"], f"λ {value}", 0, None if loss == math.inf else loss, status="diverged" if loss == math.inf else "finished"))
+        knob = knobs.LAMBDA._replace(places={value: knobs.LAMBDA.places[value] for value in losses})
+        found = knobs.regrets(known, knob, "sgdm")
+        self.assertEqual(found, {"1": dict(zip((task.name for task in here), (1.0, 4.0))), "1e-1": dict(zip((task.name for task in here), (1.05, 1.0))),
+                                 "1e-2": dict(zip((task.name for task in here), (math.inf, 1.3)))})
+        self.assertEqual(knobs.of_one_value(known, knob, "sgdm"), ("1e-1", [1.05, 1.0]))
+        self.assertEqual([knobs.near({value: found[value][task.name] for value in found}) for task in here], ["1 to 1e-1", "1e-1"])
 
     def test_a_standing_counted_by_hand(self):
         known = {**KNOWN, **record(TASKS[0], OWN, "", 0, 0.4, meta_share=0.1), **record(TASKS[0], OWN, "", 1, 0.9, meta_share=0.1),
