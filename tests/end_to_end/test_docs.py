@@ -155,7 +155,7 @@ class CommandBlocks(ApoTrainTest):
         for page in (page for page in PAGES if page != FOLLOWED):
             for block in shell_blocks(page):
                 found += 1
-                if any(re.search(rf"^ *{name} ", block, re.M) and not shutil.which(name) for name in OF_THE_READER):
+                if any(re.search(rf"(^|\|) *{name} ", block, re.M) and not shutil.which(name) for name in OF_THE_READER):
                     continue
                 with self.subTest(page=page.name, block=block.splitlines()[0]):
                     if "runs/rmsprop" in block and "name=rmsprop" not in block and not (self.folder / "runs/rmsprop").exists():
@@ -179,7 +179,8 @@ class CommandBlocks(ApoTrainTest):
                 with self.subTest(page=page.name, block=block.splitlines()[0]):
                     compile(block, str(page), "exec")
                     result = subprocess.run([sys.executable, "-c", block], cwd=self.folder, capture_output=True, text=True, timeout=patience(60))
-                    if "ModuleNotFoundError" in result.stderr:  # a library of the reader's; what the block opens must be there all the same
+                    # A library of the reader's, or one that it wants; what the block opens must be there all the same.
+                    if re.search(r"^(ModuleNotFoundError:|ImportError: .* is required )", result.stderr, re.M):
                         for path in re.findall(r'"(runs/[^"]+)"', block):
                             self.assertTrue((self.folder / path).exists(), path)
                         continue
