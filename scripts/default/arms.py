@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 # Ours: what is set beside data set, model and the optimizer's name.
 OURS = []
-BUDGETS = ("6", "12", "24", "48", "96")  # 24: the program's own
+OWN_BUDGET = "24"  # the program's
+BUDGETS = ("6", "12", OWN_BUDGET, "48", "96")
 # What else ours might have been, by the calibration half alone: {name: what is set instead}. They stand in its tables, so that it is seen
 # how many there were.
 LINEAR_AUTO = ["optimizer.learning_rate=auto", "optimizer.schedule={name: linear}"]
@@ -16,7 +17,7 @@ CANDIDATES = {
     "gradient_linear": [*LINEAR_AUTO, "tuner={name: apo, solver: gradient}"],
     "exact_linear": [*LINEAR_AUTO, "tuner={name: apo, solver: exact}"],
     "exact_own_linear": [*LINEAR_AUTO, "tuner={name: apo, solver: exact, descent: own}"],
-    **{f"movement_{budget}": [f"tuner={{name: movement, budget: {budget}}}"] for budget in BUDGETS if budget != "24"},
+    **{f"movement_{budget}": [f"tuner={{name: movement, budget: {budget}}}"] for budget in BUDGETS if budget != OWN_BUDGET},
     "movement_5.5": ["tuner={name: movement, budget: 5.506}"],  # 24 ÷ √19: without momentum 24 meant this before momentum counted
     "movement_none": ["optimizer.schedule={name: none}", "tuner={name: movement}"],
     # Judged by the average: what it adds to the default, and to the default without its decay.

@@ -1,6 +1,5 @@
 """README.md, docs/choosing.md and docs/alternatives.md: pictures, and tables between marks, from results/. What stands around them is written by hand."""
 
-import math
 import re
 import statistics
 

@@ -97,12 +97,16 @@ def ruined_of_ours(records, tasks):
     return tuple(sum(counts) for counts in zip((0, 0), *((of_rule.ruined, of_rule.runs) for of_rule in found if of_rule)))
 
 
+def ruined_among(ratios):
+    """(ruined, all) of runs, by their ratios."""
+    return sum(not ratio <= RUINED for ratio in ratios), len(ratios)
+
+
 def ruined_references(records, tasks):
     """(ruined, all) runs of the rates that won the references' searches, of all rules, where they have several seeds: what is left to chance when the best
     rate is known."""
     of_task = [list(ratios(records, task, reference(rule), rule).values()) for rule in OF_RULE for task in tasks]
-    found = [ratio for seeds in of_task if len(seeds) > 1 for ratio in seeds]
-    return sum(not ratio <= RUINED for ratio in found), len(found)
+    return ruined_among([ratio for seeds in of_task if len(seeds) > 1 for ratio in seeds])
 
 
 def cost(records, tasks, arm):

@@ -7,7 +7,7 @@ import statistics
 from typing import NamedTuple
 
 from default import cells, judge, tasks as all_tasks
-from default.arms import ARMS, BUDGETS, LAMBDAS
+from default.arms import ARMS, BUDGETS, LAMBDAS, OWN_BUDGET
 from default.page import shown
 from paper.tables import table
 
@@ -20,7 +20,7 @@ class Knob(NamedTuple):
     places: dict  # {value: (name of an arm for each rule, its setting)}, from the smallest
 
 
-BUDGET = Knob("`tuner.budget`", "24", {value: (f"{{}}_try_movement_{value}" if value != "24" else "{}_ours", "") for value in BUDGETS})
+BUDGET = Knob("`tuner.budget`", OWN_BUDGET, {value: ("{}_ours" if value == OWN_BUDGET else f"{{}}_try_movement_{value}", "") for value in BUDGETS})
 LAMBDA = Knob("λ", None, {value: ("{}_paper", f"λ {value}") for value in reversed(LAMBDAS)})
 
 
@@ -34,16 +34,18 @@ def losses(records, knob, rule):
     return found
 
 
+def quotients(records, knob, rule, against):
+    """{value: {task's name: training loss ÷ against(task, the losses there)}}"""
+    found = {task: (of_value, max(against(task, of_value.values()), judge.SMALLEST)) for task, of_value in losses(records, knob, rule).items()}
+    return {value: {task.name: of_value[value] / base for task, (of_value, base) in found.items()} for value in knob.places}
+
+
 def ratios(records, knob, rule):
-    """{value: {task's name: training loss ÷ the reference's}}"""
-    found = losses(records, knob, rule)
-    return {value: {task.name: of_task[value] / judge.reference_loss(records, task, rule) for task, of_task in found.items()} for value in knob.places}
+    return quotients(records, knob, rule, lambda task, _: judge.reference_loss(records, task, rule))
 
 
 def regrets(records, knob, rule):
-    """{value: {task's name: regret}}"""
-    found = losses(records, knob, rule)
-    return {value: {task.name: of_task[value] / max(min(of_task.values()), judge.SMALLEST) for task, of_task in found.items()} for value in knob.places}
+    return quotients(records, knob, rule, lambda _, tried: min(tried))
 
 
 def near(of_value):
@@ -54,16 +56,16 @@ def near(of_value):
 
 def surface(records, rules):
     """As one would search: the best value of each task, and the range of those that are as good."""
-    rows = []
+    names, rows = [task.name for task in all_tasks.tasks("calibration")], []
     for rule in rules:
         for knob in (LAMBDA, BUDGET):
             found = regrets(records, knob, rule)
             row = []
-            for task in next(iter(found.values())):
-                of_value = {value: found[value][task] for value in found}
-                row.append(f"{min(of_value, key=of_value.get)} [{near(of_value)}]")
+            for task in names:
+                of_value = {value: of_task[task] for value, of_task in found.items() if task in of_task}
+                row.append(f"{min(of_value, key=of_value.get)} [{near(of_value)}]" if of_value else "–")
             rows.append([rule, knob.title, *row])
-    return table(["", "", *(task.name for task in all_tasks.tasks("calibration"))], rows)
+    return table(["", "", *names], rows)
 
 
 def of_one_value(records, knob, rule):
@@ -88,6 +90,6 @@ def values(records, knob, rules):
     for rule in rules:
         for value, found in ratios(records, knob, rule).items():
             name, worst = max(found.items(), key=lambda item: item[1])
-            ruined = sum(not ratio <= judge.RUINED for ratio in found.values())
-            rows.append([rule, value, shown(judge.geometric_mean(found.values())), shown(statistics.median(found.values())), f"{shown(worst)} ({name})", f"{ruined} of {len(found)}"])
+            rows.append([rule, value, shown(judge.geometric_mean(found.values())), shown(statistics.median(found.values())), f"{shown(worst)} ({name})",
+                         "{} of {}".format(*judge.ruined_among(found.values()))])
     return table(["rule", knob.title, "loss ÷ reference, geometric mean", "median task", "worst task", "above twice the reference"], rows)
