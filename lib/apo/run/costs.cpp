@@ -193,7 +193,7 @@ Counts counts_of(const Assembly& assembly) {
           .training_evaluations = full ? epochs : 0};
 }
 
-Costs measure(std::vector<Assembly>& members, const Experiment& experiment) {
+Costs measure(std::vector<Assembly>& members, const Experiment& experiment, const Counts& counts) {
   std::vector<std::unique_ptr<Trial>> trials;
   for (Assembly& member : members) {
     trials.push_back(std::make_unique<Trial>(
@@ -202,7 +202,6 @@ Costs measure(std::vector<Assembly>& members, const Experiment& experiment) {
   }
   Costs costs = trials.front()->measure();
   Assembly& first = members.front();
-  const Counts counts = counts_of(first);
   if (counts.evaluations > 0) {
     costs.evaluation = seconds_of_pass(*first.problem, Part::test, first.data.test_examples);
   }

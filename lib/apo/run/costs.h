@@ -28,8 +28,8 @@ struct Counts {
 /// By the options of the run and its tuner.
 Counts counts_of(const Assembly& assembly);
 
-/// Of the first member, with every one in memory, each of which has taken a step. They are of no
-/// use for training after it. Takes some seconds.
-Costs measure(std::vector<Assembly>& members, const Experiment& experiment);
+/// Of the first member, of what `counts` has any, with every one in memory, each of which has taken
+/// a step. They are of no use for training after it. Takes some seconds.
+Costs measure(std::vector<Assembly>& members, const Experiment& experiment, const Counts& counts);
 
 }  // namespace apo

@@ -51,9 +51,9 @@ std::string dry_run(const Experiment& experiment, const Sharing& sharing) {
   const int64_t parallel = at_a_time(experiment, sharing);
   const int64_t members_at_a_time = sharing.runs > 1 ? 1 : parallel;
   std::vector<Assembly> members = assemble(experiment);
-  const Costs costs = measure(members, experiment);
   const Assembly& first = members.front();
   const Counts counts = counts_of(first);
+  const Costs costs = measure(members, experiment, counts);
   const auto number = static_cast<int64_t>(members.size());
   const int64_t in_turns = at::ceil_div(number, members_at_a_time);
   const double training = seconds_of_training(costs, counts) * static_cast<double>(in_turns);

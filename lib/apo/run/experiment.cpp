@@ -125,25 +125,23 @@ void Experiment::visit(OptionVisitor& visitor) {
       v.choice(loss, "loss");
     });
   }
-  const auto defaults = [this] {
-    const TunerTraits traits = tuner.make()->traits();
-    return std::pair(traits.auto_by_default, traits.by_length);
-  };
-  const auto before = defaults();
+  const TunerTraits before = tuner.make()->traits();
   visitor.section("tuner", "what decides the hyperparameters", [this](OptionVisitor& v) {
     v.choice(tuner, "tuner");
   });
-  if (defaults() != before) optimizer.take_defaults(tuner.make()->traits());
+  const TunerTraits traits = tuner.make()->traits();
+  if (traits.auto_by_default != before.auto_by_default || traits.by_length != before.by_length) {
+    optimizer.take_defaults(traits);
+  }
   visitor.section("optimizer", "the base steps", [this](OptionVisitor& v) { optimizer.visit(v); });
-  visitor.require(optimizer.learning_rate || tuner.make()->traits().finds_first_rate,
+  visitor.require(optimizer.learning_rate || traits.finds_first_rate,
                   "optimizer.learning_rate",
                   "auto needs tuner.name: movement or apo, which find the rate, or replay, which "
                   "is given it; give a number");
-  const bool replays = tuner.make()->traits().replays;
-  visitor.require(!replays || !optimizer.learning_rate,
+  visitor.require(!traits.replays || !optimizer.learning_rate,
                   "optimizer.learning_rate",
                   "a replay has its rates from the trace; accepted: auto, or none said");
-  visitor.require(!replays || optimizer.schedule.name() == schedules().front().name,
+  visitor.require(!traits.replays || optimizer.schedule.name() == schedules().front().name,
                   "optimizer.schedule.name",
                   fmt::format("a replay has its rates as the steps of the trace used them, their "
                               "schedule included; accepted: {}",
@@ -177,13 +175,13 @@ void Experiment::visit(OptionVisitor& visitor) {
                   "train.population.members",
                   fmt::format("must be 1 with {}, whose rates are no single one to copy",
                               optimizer.choice.name()));
-  visitor.require(!is_population() || !replays,
+  visitor.require(!is_population() || !traits.replays,
                   "train.population.members",
                   "must be 1 with tuner.name: replay, whose rates are the trace's");
   visitor.require(!is_population() || train.patience == 0,
                   "train.patience",
                   "must be 0 in a population, whose members end together");
-  visitor.require(!is_population() || replays || optimizer.learning_rate,
+  visitor.require(!is_population() || traits.replays || optimizer.learning_rate,
                   "optimizer.learning_rate",
                   "auto is not for a population, whose members begin with rates of their own; give "
                   "a number");

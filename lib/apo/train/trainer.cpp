@@ -1,6 +1,7 @@
 #include "apo/train/trainer.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ceil_div.h>
 #include <ATen/ops/ones.h>
 #include <fmt/format.h>
 
@@ -179,7 +180,7 @@ void Trainer::end_epoch() {
   average_buffers(problem_);
   const int64_t per_epoch = problem_.batches->steps_per_pass();
   if (t_ % per_epoch != 0) options_.on_cut_epoch();
-  const int64_t epoch = (t_ + per_epoch - 1) / per_epoch;
+  const int64_t epoch = at::ceil_div(t_, per_epoch);
   const int64_t every = options_.evaluate_every;
   const bool evaluated = every > 0 && (epoch % every == 0 || t_ == options_.steps);
   const bool full = options_.train_metrics == TrainMetrics::full && every > 0;

@@ -3,6 +3,7 @@
 #include <ATen/Dispatch.h>
 #include <ATen/TensorIterator.h>
 #include <ATen/TensorOperators.h>
+#include <ATen/ceil_div.h>
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
@@ -124,7 +125,7 @@ void dispatch(const ElementwiseStep& step, size_t i, Body body) {
 constexpr int64_t kBlock = 1 << 14;
 
 int64_t blocks_of(int64_t n) {
-  return (n + kBlock - 1) / kBlock;
+  return at::ceil_div(n, kBlock);
 }
 
 /// Calls loop(block, begin, end) for the blocks of [0, n), on LibTorch's threads. Its iterator is
