@@ -8,8 +8,9 @@ from paper import ROOT
 FOLDER = ROOT / "configs/default"
 HALVES = ("calibration", "held_out")
 CONFIRMATION = "confirmation"  # for the second form of the default: nothing was trained on them while it was chosen
+SECOND = "second"  # a second held-out half, for the third form: nothing was trained on them while it was chosen
 ADDED = "added"  # of other kinds; they stand apart
-GROUPS = (*HALVES, CONFIRMATION, ADDED)
+GROUPS = (*HALVES, SECOND, CONFIRMATION, ADDED)
 
 
 class Task(NamedTuple):
