@@ -11,11 +11,11 @@
 namespace apo::test {
 
 /// z = θ, [1, n], all parts of θ in a row. Moves its buffer at every forward pass, as BatchNorm
-/// does.
+/// does; the name says whether it is one.
 class PointWithBuffer : public Network {
  public:
-  explicit PointWithBuffer(const TensorList& parts)
-      : Network(leaves(parts), {{at::zeros({1}, at::kDouble)}, {"buffer"}}) {}
+  explicit PointWithBuffer(const TensorList& parts, const std::string& name = "buffer")
+      : Network(leaves(parts), {{at::zeros({1}, at::kDouble)}, {name}}) {}
   Tensor forward(const Tensor&) override {
     buffers()[0].detach().add_(1);
     return at::cat(parameters()).unsqueeze(0);

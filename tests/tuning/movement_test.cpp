@@ -122,6 +122,43 @@ TEST(MovementTuner, HoldsBackOneBatchThatWouldMoveTheOutputsFarBeyondTheirSize) 
   EXPECT_NEAR(waiting.movement(), 2, 1e-9);
 }
 
+/// Its k is 9 of the others' in the mean over the run so far, not 1e6 of them: rates that one batch
+/// has lowered would stay low to the end.
+TEST(MovementTuner, CountsABatchThatMovesTheOutputsFarAsThreeTimesTheMeanAtMost) {
+  constexpr int64_t kSteps = 200;
+  constexpr int64_t kOdd = 60;
+  Waiting usual("sgd");
+  usual.take_meta_steps(*make_movement({.budget = 1, .interval = 1}), kSteps, kSteps);
+  Waiting waiting("sgd");
+  const auto tuner = make_movement({.budget = 1, .interval = 1});
+  waiting.take_meta_steps(*tuner, kOdd, kSteps);
+  const TensorList g = waiting.g;
+  for (Tensor& each : waiting.g) each = 1e3 * each;
+  waiting.take_meta_steps(*tuner, 1, kSteps, kOdd);
+  waiting.g = g;
+  waiting.take_meta_steps(*tuner, kSteps - kOdd - 1, kSteps, kOdd + 1);
+  EXPECT_NEAR(usual.movement() / waiting.movement(), std::sqrt((kSteps - 1 + 9.0) / kSteps), 1e-9);
+}
+
+/// Adam has half; sums of gradients have the same budget, and twice the limits.
+TEST_P(MovementOf, IsAnotherWithBatchNorm) {
+  const bool sums = kSums.contains(GetParam());
+  const double of_adam = kOfMomentum.contains(GetParam()) && !sums ? 0.5 : 1;
+  for (const auto& [budget, expected] : {std::pair(1.0, of_adam), {1e3, sums ? 2 : of_adam}}) {
+    std::array<double, 2> movements{};
+    for (const bool normalises : {false, true}) {
+      Waiting waiting(GetParam());
+      if (normalises) {
+        waiting.problem.network = std::make_unique<test::PointWithBuffer>(
+            clone(waiting.problem.network->parameters()), "block.norm.running_var");
+      }
+      waiting.take_meta_steps(*make_movement({.budget = budget, .interval = 1}), 30, 300);
+      movements[normalises ? 1 : 0] = waiting.movement();
+    }
+    EXPECT_NEAR(movements[1] / movements[0], expected, 1e-9) << budget;
+  }
+}
+
 /// At θ, with another loss than the quadratic one.
 test::QuadraticProblem with(std::unique_ptr<Loss> loss,
                             const Tensor& theta,

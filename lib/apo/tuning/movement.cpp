@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "apo/base/guards.h"
 #include "apo/tuning/apo_parts.h"
@@ -47,6 +48,13 @@ constexpr double kMomentum = 0.9;
 /// What steps that are sums of gradients have of the budget, of those divided by the gradients'
 /// size, which enlarge what is mere noise as much as the rest: found, not derived.
 constexpr double kOfSums = 4.0 / 3;
+/// In a network with BatchNorm sums of gradients have twice the limits, for weights before it move
+/// the outputs by less than a short step promises; Adam has half of everything: found, not derived.
+constexpr double kNormalisedSums = 2;
+constexpr double kNormalisedAdam = 0.5;
+/// √k counts as so many times √k̄ at most once there is a mean: one batch among many can have fifty
+/// times, and a mean over the run so far would keep the rate down to its end.
+constexpr double kOutlier = 3;
 
 /// How much further than by itself a step of momentum μ goes in the long run: one that is noise
 /// comes again, μᵏ of it after k steps, so that the mean square of a sum of many is
@@ -60,6 +68,13 @@ double largest_share(const RuleTraits& rule, bool classes) {
   return rule.sums_gradients ? kLargestOfSums : kLargestShare;
 }
 
+/// Whether it has BatchNorm, by what PyTorch calls its statistics.
+bool normalises_batches(const Network& network) {
+  const auto& names = network.buffer_names();
+  return std::any_of(
+      names.begin(), names.end(), [](const auto& name) { return name.ends_with("running_var"); });
+}
+
 /// How far this step moves the outputs, as a share of their size. Steps that curvature directs are
 /// not noise above all: with more than the budget K-FAC diverges.
 double share_of(const StepContext& context, double budget) {
@@ -69,8 +84,11 @@ double share_of(const StepContext& context, double budget) {
   const double q = rule.needs_curvature || !rule.sums_gradients ? 1 : kOfSums;
   const double largest = largest_share(rule, context.problem.loss->has_classes());
   const double rising = static_cast<double>(context.step + 1) / (1 + kWarmup * steps);
-  return std::min(1.0, rising) *
-         std::min({largest, p, budget * std::pow(steps, -kHorizon) * p * q});
+  const bool normalises = !rule.needs_curvature && normalises_batches(*context.problem.network);
+  const bool adam = !rule.sums_gradients && rule.momentum > 0;
+  const double limits = normalises && rule.sums_gradients ? kNormalisedSums : 1;
+  return std::min(1.0, rising) * (normalises && adam ? kNormalisedAdam : 1) *
+         std::min({limits * largest, limits * p, budget * std::pow(steps, -kHorizon) * p * q});
 }
 
 /// √ of the mean square over positions of the outputs' norm, a scalar. Of the whole batch.
@@ -120,9 +138,11 @@ class Movement : public Tuner {
     if (!is_due(context.step)) return {};
     if (!mean_size_.defined()) begin(phi);
     const auto scalar = [&](double value) { return at::full({}, value, mean_size_.options()); };
-    const Inputs inputs{next_inputs(context),
-                        scalar(weight(context.step)),
-                        scalar(share_of(context, options_.budget))};
+    const Inputs inputs{
+        next_inputs(context),
+        scalar(weight(context.step)),
+        scalar(share_of(context, options_.budget)),
+        scalar(context.step < kFirstMean ? std::numeric_limits<double>::infinity() : kOutlier)};
     return {.meta = meta_step_(context.recorder, inputs, [&](const Inputs& now) {
               return take_meta_step(context, now, phi);
             })};
@@ -138,12 +158,14 @@ class Movement : public Tuner {
   struct Inputs : MetaInputs {
     Tensor weight;  ///< of this meta step in the means
     Tensor share;
+    Tensor outlier;  ///< √k counts as so many times √k̄ at most
 
     template <class Visit>
     void visit_tensors(const Visit& visit) const {
       MetaInputs::visit_tensors(visit);
       visit(weight);
       visit(share);
+      visit(outlier);
     }
   };
 
@@ -170,7 +192,8 @@ class Movement : public Tuner {
     const Tensor finite = is_finite(size + k).bitwise_and(k.gt(0));
     const Tensor weight = at::where(mean_k_.gt(0), inputs.weight, 1.0);
     move_mean(mean_size_, size, weight, finite);
-    move_mean(mean_k_, k, weight, finite);
+    const Tensor most = at::where(mean_k_.gt(0), inputs.outlier.square() * mean_k_, k);
+    move_mean(mean_k_, k.minimum(most), weight, finite);
 
     const Tensor wanted = inputs.share * mean_size_ / mean_k_.sqrt();
     const Tensor from = unknown ? wanted * context.first_rate_scale : eta;
