@@ -113,9 +113,9 @@ Tensor norm(const TensorList& parameters) {
 /// least and 5 √n at most; of a regression it is the targets' size. In runs of few steps
 /// C T^(−2/3) p q counts as at most p and at most 1.5, of SGD 1.25, of a regression 1; with
 /// BatchNorm as twice that of sums of gradients, and of Adam as half of all. In k̄ a √k is three
-/// times √k̄ at most. η is at most 2 z / √k of the meta step itself, and a meta step multiplies it by 2 at most. λ is here the
-/// multiplier of a constraint on D, as in trust regions; the loss has no part in it. Source: D of
-/// APO paper, Eq. 7; the rest is this program's own (docs/default.md).
+/// times √k̄ at most. η is at most 2 z / √k of the meta step itself, and a meta step multiplies it
+/// by 2 at most. λ is here the multiplier of a constraint on D, as in trust regions; the loss has
+/// no part in it. Source: D of APO paper, Eq. 7; the rest is this program's own (docs/default.md).
 class Movement : public Tuner {
  public:
   explicit Movement(const MovementOptions& options)
