@@ -75,20 +75,31 @@ bool normalises_batches(const Network& network) {
       names.begin(), names.end(), [](const auto& name) { return name.ends_with("running_var"); });
 }
 
-/// How far this step moves the outputs, as a share of their size. Steps that curvature directs are
-/// not noise above all: with more than the budget K-FAC diverges.
+/// What a rule's steps have of the budget and of the limits. Steps that curvature directs are not
+/// noise above all: with more than the budget K-FAC diverges.
+struct Parts {
+  double of_budget = 1;
+  double of_limits = 1;
+};
+
+Parts parts_of(const RuleTraits& rule, const Network& network) {
+  if (rule.needs_curvature) return {};
+  const bool normalises = normalises_batches(network);
+  if (rule.sums_gradients) return {kOfSums, normalises ? kNormalisedSums : 1};
+  if (rule.momentum > 0 && normalises) return {kNormalisedAdam, kNormalisedAdam};
+  return {};
+}
+
+/// How far this step moves the outputs, as a share of their size.
 double share_of(const StepContext& context, double budget) {
   const RuleTraits& rule = context.rule.traits();
   const auto steps = static_cast<double>(context.steps);
   const double p = rule.needs_curvature ? 1 : persistence(kMomentum) / persistence(rule.momentum);
-  const double q = rule.needs_curvature || !rule.sums_gradients ? 1 : kOfSums;
+  const Parts q = parts_of(rule, *context.problem.network);
   const double largest = largest_share(rule, context.problem.loss->has_classes());
   const double rising = static_cast<double>(context.step + 1) / (1 + kWarmup * steps);
-  const bool normalises = !rule.needs_curvature && normalises_batches(*context.problem.network);
-  const bool adam = !rule.sums_gradients && rule.momentum > 0;
-  const double limits = normalises && rule.sums_gradients ? kNormalisedSums : 1;
-  return std::min(1.0, rising) * (normalises && adam ? kNormalisedAdam : 1) *
-         std::min({limits * largest, limits * p, budget * std::pow(steps, -kHorizon) * p * q});
+  return std::min(1.0, rising) * std::min(q.of_limits * std::min(largest, p),
+                                          budget * std::pow(steps, -kHorizon) * p * q.of_budget);
 }
 
 /// √ of the mean square over positions of the outputs' norm, a scalar. Of the whole batch.
@@ -191,9 +202,10 @@ class Movement : public Tuner {
     const bool unknown = context.step == 0 && context.auto_learning_rate;
     const auto [size, k] = seen(context, inputs, phi);
     const Tensor finite = is_finite(size + k).bitwise_and(k.gt(0));
-    const Tensor weight = at::where(mean_k_.gt(0), inputs.weight, 1.0);
+    const Tensor known = mean_k_.gt(0);
+    const Tensor weight = at::where(known, inputs.weight, 1.0);
     move_mean(mean_size_, size, weight, finite);
-    const Tensor most = at::where(mean_k_.gt(0), inputs.outlier.square() * mean_k_, k);
+    const Tensor most = at::where(known, inputs.outlier.square() * mean_k_, k);
     move_mean(mean_k_, k.minimum(most), weight, finite);
 
     const Tensor wanted = inputs.share * mean_size_ / mean_k_.sqrt();
