@@ -9,8 +9,9 @@ FOLDER = ROOT / "configs/default"
 HALVES = ("calibration", "held_out")
 CONFIRMATION = "confirmation"  # for the second form of the default: nothing was trained on them while it was chosen
 SECOND = "second"  # a second held-out half, for the third form: nothing was trained on them while it was chosen
+THIRD = "third"  # and a third, for the fourth form
 ADDED = "added"  # of other kinds; they stand apart
-GROUPS = (*HALVES, SECOND, CONFIRMATION, ADDED)
+GROUPS = (*HALVES, THIRD, SECOND, CONFIRMATION, ADDED)
 
 
 class Task(NamedTuple):
