@@ -23,10 +23,12 @@ constexpr int64_t kEarlier = 5;
 /// The budget rises from nothing for so much of the run.
 constexpr double kWarmup = 0.05;
 /// A step moves logits by so much of their size at most, SGD's by less, one of momentum 0.9 by
-/// their size, for it goes on, and so the outputs of a regression, which no softmax bounds. Where
-/// its own batch is one that moves them far it is twice their size at most.
+/// their size, for it goes on, SGDm's by less, and so the outputs of a regression, which no softmax
+/// bounds. Where its own batch is one that moves them far it is twice their size at most, of SGDm,
+/// whose steps return undiminished, its share of it.
 constexpr double kLargestShare = 1.5;
 constexpr double kLargestOfSums = 1.25;
+constexpr double kLargestOfSgdm = 0.6;
 constexpr double kLargestOfRegression = 1;
 constexpr double kBound = 2;
 /// As a root mean square of logits; at that softmax has decided, and larger ones decide no more.
@@ -38,6 +40,8 @@ constexpr double kLargestLogit = 5;
 constexpr int64_t kFirstMean = 20;
 /// How outputs move is seen at a step that moves them by this share of their size: short enough to
 /// be linear, long enough for bfloat16. Before that is known it is this share of ‖θ‖ that moves.
+/// With BatchNorm it is seen at the step itself: weights before it move the outputs by far less
+/// than a short step promises.
 constexpr double kLook = 0.02;
 constexpr double kFirstLook = 1e-3;
 /// Of the steps T of a run: ½, were steps independent; 1, if all went the same way. See
@@ -45,13 +49,13 @@ constexpr double kFirstLook = 1e-3;
 constexpr double kHorizon = 2.0 / 3;
 /// The momentum of the rules that the budget was found with.
 constexpr double kMomentum = 0.9;
-/// What steps that are sums of gradients have of the budget, of those divided by the gradients'
-/// size, which enlarge what is mere noise as much as the rest: found, not derived.
-constexpr double kOfSums = 4.0 / 3;
-/// In a network with BatchNorm sums of gradients have twice the limits, for weights before it move
-/// the outputs by less than a short step promises; Adam has half of everything: found, not derived.
+/// What rules with momentum have of the budget: steps that are not noise alone persist by less
+/// than `persistence` says. Found, not derived.
+constexpr double kOfMomentum = 4.0 / 3;
+/// In a network with BatchNorm sums of gradients have twice the limits, Adam half of its budget and
+/// two thirds of its limit: found, not derived.
 constexpr double kNormalisedSums = 2;
-constexpr double kNormalisedAdam = 0.5;
+constexpr double kNormalisedAdam = 2.0 / 3;
 /// √k counts as so many times √k̄ at most once there is a mean: one batch among many can have fifty
 /// times, and a mean over the run so far would keep the rate down to its end.
 constexpr double kOutlier = 3;
@@ -82,12 +86,16 @@ struct Parts {
   double of_limits = 1;
 };
 
-Parts parts_of(const RuleTraits& rule, const Network& network) {
+Parts parts_of(const RuleTraits& rule, bool classes, bool normalises) {
   if (rule.needs_curvature) return {};
-  const bool normalises = normalises_batches(network);
-  if (rule.sums_gradients) return {kOfSums, normalises ? kNormalisedSums : 1};
-  if (rule.momentum > 0 && normalises) return {kNormalisedAdam, kNormalisedAdam};
-  return {};
+  const bool momentum = rule.momentum > 0;
+  const double of_budget = momentum ? kOfMomentum : 1;
+  if (rule.sums_gradients) {
+    if (normalises) return {of_budget, kNormalisedSums};
+    return {of_budget, momentum && classes ? kLargestOfSgdm : 1};
+  }
+  if (momentum && normalises) return {kNormalisedAdam, kNormalisedAdam};
+  return {of_budget, 1};
 }
 
 /// How far this step moves the outputs, as a share of their size.
@@ -95,8 +103,9 @@ double share_of(const StepContext& context, double budget) {
   const RuleTraits& rule = context.rule.traits();
   const auto steps = static_cast<double>(context.steps);
   const double p = rule.needs_curvature ? 1 : persistence(kMomentum) / persistence(rule.momentum);
-  const Parts q = parts_of(rule, *context.problem.network);
-  const double largest = largest_share(rule, context.problem.loss->has_classes());
+  const bool classes = context.problem.loss->has_classes();
+  const Parts q = parts_of(rule, classes, normalises_batches(*context.problem.network));
+  const double largest = largest_share(rule, classes);
   const double rising = static_cast<double>(context.step + 1) / (1 + kWarmup * steps);
   return std::min(1.0, rising) * std::min(q.of_limits * std::min(largest, p),
                                           budget * std::pow(steps, -kHorizon) * p * q.of_budget);
@@ -118,15 +127,16 @@ Tensor norm(const TensorList& parameters) {
 /// examples by a share of their size that depends on the length of the run alone.
 ///     k = ‖f(x̃, θ + ε d) − f(x̃, θ)‖² / ε²,  d = ∂θ′/∂η, the momentum in it; ε is small
 ///     η ← min(1, (t + 1) / (1 + T / 20)) C T^(−2/3) p q z̄ / √k̄
-///     p² = (1 − μ) / (1 + μ) ÷ the same of μ = 0.9,  q = 4/3 of SGD's and SGDm's steps, else 1
+///     p² = (1 − μ) / (1 + μ) ÷ the same of μ = 0.9,  q = 4/3 where μ > 0, else 1
 /// ‖·‖ is the root mean square over examples; z̄ and k̄ are means over the run so far of
 /// z = ‖f(x̃, θ)‖ and k; μ is the rule's momentum; p = q = 1 of K-FAC. Of n classes z counts as 1 at
 /// least and 5 √n at most; of a regression it is the targets' size. In runs of few steps
-/// C T^(−2/3) p q counts as at most p and at most 1.5, of SGD 1.25, of a regression 1; with
-/// BatchNorm as twice that of sums of gradients, and of Adam as half of all. In k̄ a √k is three
-/// times √k̄ at most. η is at most 2 z / √k of the meta step itself, and a meta step multiplies it
-/// by 2 at most. λ is here the multiplier of a constraint on D, as in trust regions; the loss has
-/// no part in it. Source: D of APO paper, Eq. 7; the rest is this program's own (docs/default.md).
+/// C T^(−2/3) p q counts as at most p and at most 1.5, of SGD 1.25, of SGDm 0.6, of a regression 1.
+/// With BatchNorm ε is the step itself, sums of gradients count as 2 p, and 2.5, at most, and of
+/// Adam q and the limit are 2/3. In k̄ a √k is three times √k̄ at most. η is at most 2 z / √k of the
+/// meta step itself, of SGDm with classes its share of z / √k, and a meta step multiplies it by 2
+/// at most. λ is here the multiplier of a constraint on D, as in trust regions; the loss has no
+/// part in it. Source: D of APO paper, Eq. 7; the rest is this program's own (docs/default.md).
 class Movement : public Tuner {
  public:
   explicit Movement(const MovementOptions& options)
@@ -150,11 +160,16 @@ class Movement : public Tuner {
     if (!is_due(context.step)) return {};
     if (!mean_size_.defined()) begin(phi);
     const auto scalar = [&](double value) { return at::full({}, value, mean_size_.options()); };
+    const RuleTraits& rule = context.rule.traits();
+    const double share = share_of(context, options_.budget);
+    const bool goes_on = rule.momentum > 0 && rule.sums_gradients && !rule.needs_curvature &&
+                         context.problem.loss->has_classes();
     const Inputs inputs{
         next_inputs(context),
         scalar(weight(context.step)),
-        scalar(share_of(context, options_.budget)),
-        scalar(context.step < kFirstMean ? std::numeric_limits<double>::infinity() : kOutlier)};
+        scalar(share),
+        scalar(context.step < kFirstMean ? std::numeric_limits<double>::infinity() : kOutlier),
+        scalar(goes_on ? share : kBound)};
     return {.meta = meta_step_(context.recorder, inputs, [&](const Inputs& now) {
               return take_meta_step(context, now, phi);
             })};
@@ -171,6 +186,7 @@ class Movement : public Tuner {
     Tensor weight;  ///< of this meta step in the means
     Tensor share;
     Tensor outlier;  ///< √k counts as so many times √k̄ at most
+    Tensor bound;    ///< this step's own batch moves by so much of z at most
 
     template <class Visit>
     void visit_tensors(const Visit& visit) const {
@@ -178,6 +194,7 @@ class Movement : public Tuner {
       visit(weight);
       visit(share);
       visit(outlier);
+      visit(bound);
     }
   };
 
@@ -212,7 +229,7 @@ class Movement : public Tuner {
     const Tensor from = unknown ? wanted * context.first_rate_scale : eta;
     const Tensor next =
         unknown ? from : wanted.maximum(from / kLargestChange).minimum(from * kLargestChange);
-    const Tensor bounded = at::where(finite, next.minimum(kBound * size / k.sqrt()), next);
+    const Tensor bounded = at::where(finite, next.minimum(inputs.bound * size / k.sqrt()), next);
     phi.move(index, at::where(is_finite(wanted), bounded, eta).log().view({1}));
     const Tensor away = (from / wanted).log();
     return Packed<MetaTerms>({.objective = away.square() / 2,
@@ -224,7 +241,7 @@ class Movement : public Tuner {
 
   /// z and k.
   std::pair<Tensor, Tensor> seen(const StepContext& context,
-                                 const MetaInputs& inputs,
+                                 const Inputs& inputs,
                                  const Hyperparameters& phi) const {
     Network& network = *context.problem.network;
     const OutputLoss loss{*context.problem.loss, inputs.x_tilde};
@@ -232,8 +249,10 @@ class Movement : public Tuner {
     const TensorList theta = detached(network.parameters());
     const TensorList d =
         context.rule.rate_derivative({theta, inputs.g, context.xi, Momentum::apply}, phi);
+    const Tensor look = normalises_batches(network) ? inputs.share.clamp_min(kLook)
+                                                    : at::full_like(inputs.share, kLook);
     const Tensor epsilon = context.step == 0 ? kFirstLook * norm(theta).clamp_min(1) / norm(d)
-                                             : kLook * mean_size_ / mean_k_.sqrt();
+                                             : look * mean_size_ / mean_k_.sqrt();
     TensorList next;
     for (size_t i = 0; i < theta.size(); ++i) {
       next.push_back(theta[i] + epsilon.to(theta[i].scalar_type()) * d[i]);
