@@ -56,8 +56,8 @@ def rivals(records):
 CLAIMED = {"{}_ours": "**nothing chosen**", "schedule_free": "Schedule-Free AdamW as calibrated by its authors", "prodigy": "Prodigy", "nadamw": "NadamW as others have calibrated it",
            "{}_pbt": "a population of four", "nadamw_searched": "NadamW, its rate searched"}
 NAMES = dict(zip(RULES, ("Adam", "SGD with momentum", "RMSprop", "SGD")))
-GROUPS = {all_tasks.THIRD: "eight, held out from this form", all_tasks.SECOND: "eight, held out from the third form", "held_out": "eight, held out from the first form", all_tasks.CONFIRMATION: "five, held out from the second form",
-          all_tasks.ADDED: "three of other kinds: two regressions, a Transformer"}
+GROUPS = {all_tasks.THIRD: "eight, held out from this form", all_tasks.SECOND: "eight, held out from the third form", "held_out": "eight, held out from the first form",
+          all_tasks.CONFIRMATION: "five, held out from the second form", all_tasks.ADDED: "three of other kinds: two regressions, a Transformer"}
 
 
 def standing_of_ours(records, group):

@@ -23,12 +23,13 @@ constexpr int64_t kEarlier = 5;
 /// The budget rises from nothing for so much of the run.
 constexpr double kWarmup = 0.05;
 /// A step moves logits by so much of their size at most, SGD's by less, one of momentum 0.9 by
-/// their size, for it goes on, SGDm's by less, and so the outputs of a regression, which no softmax
-/// bounds. Where its own batch is one that moves them far it is twice their size at most, of SGDm,
-/// whose steps return undiminished, its share of it.
+/// their size, for it goes on, SGDm's by a part of what it were, and so the outputs of a
+/// regression, which no softmax bounds. Where its own batch is one that moves them far it is twice
+/// their size at most, of SGDm, whose velocity keeps a step that is too large, no more than of
+/// other batches.
 constexpr double kLargestShare = 1.5;
 constexpr double kLargestOfSums = 1.25;
-constexpr double kLargestOfSgdm = 0.6;
+constexpr double kOfSgdm = 0.6;
 constexpr double kLargestOfRegression = 1;
 constexpr double kBound = 2;
 /// As a root mean square of logits; at that softmax has decided, and larger ones decide no more.
@@ -67,11 +68,6 @@ double persistence(double momentum) {
   return std::sqrt((1 + momentum) / (1 - momentum));
 }
 
-double largest_share(const RuleTraits& rule, bool classes) {
-  if (!classes) return kLargestOfRegression;
-  return rule.sums_gradients ? kLargestOfSums : kLargestShare;
-}
-
 /// Whether it has BatchNorm, by what PyTorch calls its statistics.
 bool normalises_batches(const Network& network) {
   const auto& names = network.buffer_names();
@@ -79,37 +75,48 @@ bool normalises_batches(const Network& network) {
       names.begin(), names.end(), [](const auto& name) { return name.ends_with("running_var"); });
 }
 
-/// What a rule's steps have of the budget and of the limits. Steps that curvature directs are not
-/// noise above all: with more than the budget K-FAC diverges.
-struct Parts {
-  double of_budget = 1;
-  double of_limits = 1;
+/// What is the same at all steps of a run. Steps that curvature directs are not noise above all:
+/// with more than the budget K-FAC diverges.
+struct Part {
+  Part(const RuleTraits& rule, bool classes, bool normalises) {
+    if (rule.needs_curvature) return;
+    of_persistence = persistence(kMomentum) / persistence(rule.momentum);
+    if (rule.momentum > 0) of_budget = kOfMomentum;
+    if (classes) largest = rule.sums_gradients ? kLargestOfSums : kLargestShare;
+    largest = std::min(largest, of_persistence);
+    keeps_velocity = rule.momentum > 0 && rule.sums_gradients && classes;
+    if (rule.sums_gradients) {
+      largest *= normalises ? kNormalisedSums : keeps_velocity ? kOfSgdm : 1;
+    } else if (rule.momentum > 0 && normalises) {
+      of_budget = kNormalisedAdam;
+      largest *= kNormalisedAdam;
+    }
+  }
+
+  double of_persistence = 1;              ///< p
+  double of_budget = 1;                   ///< q
+  double largest = kLargestOfRegression;  ///< share of the outputs' size
+  bool keeps_velocity = false;            ///< SGDm's, where there are classes
 };
 
-Parts parts_of(const RuleTraits& rule, bool classes, bool normalises) {
-  if (rule.needs_curvature) return {};
-  const bool momentum = rule.momentum > 0;
-  const double of_budget = momentum ? kOfMomentum : 1;
-  if (rule.sums_gradients) {
-    if (normalises) return {of_budget, kNormalisedSums};
-    return {of_budget, momentum && classes ? kLargestOfSgdm : 1};
+/// How far a step moves the outputs, and is seen to, in shares of their size.
+struct Shares {
+  Shares(const StepContext& context, double budget) {
+    const bool normalises = normalises_batches(*context.problem.network);
+    const Part part(context.rule.traits(), context.problem.loss->has_classes(), normalises);
+    const auto steps = static_cast<double>(context.steps);
+    const double rising = static_cast<double>(context.step + 1) / (1 + kWarmup * steps);
+    step = std::min(1.0, rising) *
+           std::min(part.largest,
+                    budget * std::pow(steps, -kHorizon) * part.of_persistence * part.of_budget);
+    own_batch = part.keeps_velocity ? step : kBound;
+    look = normalises ? std::max(step, kLook) : kLook;
   }
-  if (momentum && normalises) return {kNormalisedAdam, kNormalisedAdam};
-  return {of_budget, 1};
-}
 
-/// How far this step moves the outputs, as a share of their size.
-double share_of(const StepContext& context, double budget) {
-  const RuleTraits& rule = context.rule.traits();
-  const auto steps = static_cast<double>(context.steps);
-  const double p = rule.needs_curvature ? 1 : persistence(kMomentum) / persistence(rule.momentum);
-  const bool classes = context.problem.loss->has_classes();
-  const Parts q = parts_of(rule, classes, normalises_batches(*context.problem.network));
-  const double largest = largest_share(rule, classes);
-  const double rising = static_cast<double>(context.step + 1) / (1 + kWarmup * steps);
-  return std::min(1.0, rising) * std::min(q.of_limits * std::min(largest, p),
-                                          budget * std::pow(steps, -kHorizon) * p * q.of_budget);
-}
+  double step;
+  double own_batch;  ///< at most, of the batch that the meta step itself sees
+  double look;       ///< of the step at which the movement is seen
+};
 
 /// √ of the mean square over positions of the outputs' norm, a scalar. Of the whole batch.
 Tensor norm(const Tensor& z, const OutputLoss& of, Group& group) {
@@ -128,14 +135,14 @@ Tensor norm(const TensorList& parameters) {
 ///     k = ‖f(x̃, θ + ε d) − f(x̃, θ)‖² / ε²,  d = ∂θ′/∂η, the momentum in it; ε is small
 ///     η ← min(1, (t + 1) / (1 + T / 20)) C T^(−2/3) p q z̄ / √k̄
 ///     p² = (1 − μ) / (1 + μ) ÷ the same of μ = 0.9,  q = 4/3 where μ > 0, else 1
-/// ‖·‖ is the root mean square over examples; z̄ and k̄ are means over the run so far of
-/// z = ‖f(x̃, θ)‖ and k; μ is the rule's momentum; p = q = 1 of K-FAC. Of n classes z counts as 1 at
-/// least and 5 √n at most; of a regression it is the targets' size. In runs of few steps
-/// C T^(−2/3) p q counts as at most p and at most 1.5, of SGD 1.25, of SGDm 0.6, of a regression 1.
-/// With BatchNorm ε is the step itself, sums of gradients count as 2 p, and 2.5, at most, and of
-/// Adam q and the limit are 2/3. In k̄ a √k is three times √k̄ at most. η is at most 2 z / √k of the
-/// meta step itself, of SGDm with classes its share of z / √k, and a meta step multiplies it by 2
-/// at most. λ is here the multiplier of a constraint on D, as in trust regions; the loss has no
+/// ‖·‖ is the root mean square over examples; z̄ and k̄ are means over the run so far of z = ‖f(x̃,
+/// θ)‖ and k; μ is the rule's momentum; p = q = 1 of K-FAC. Of n classes z counts as 1 at least and
+/// 5 √n at most; of a regression it is the targets' size. In runs of few steps C T^(−2/3) p q
+/// counts as at most p and at most 1.5, of SGD 1.25, of a regression 1, of SGDm with classes 0.6 of
+/// that. With BatchNorm ε is the step itself, sums of gradients count as 2 p, and 2.5, at most, and
+/// of Adam q and the limit are 2/3. In k̄ a √k is three times √k̄ at most. η is at most 2 z / √k of
+/// the meta step itself, of SGDm with classes its share of z / √k, and a meta step multiplies it by
+/// 2 at most. λ is here the multiplier of a constraint on D, as in trust regions; the loss has no
 /// part in it. Source: D of APO paper, Eq. 7; the rest is this program's own (docs/default.md).
 class Movement : public Tuner {
  public:
@@ -160,16 +167,14 @@ class Movement : public Tuner {
     if (!is_due(context.step)) return {};
     if (!mean_size_.defined()) begin(phi);
     const auto scalar = [&](double value) { return at::full({}, value, mean_size_.options()); };
-    const RuleTraits& rule = context.rule.traits();
-    const double share = share_of(context, options_.budget);
-    const bool goes_on = rule.momentum > 0 && rule.sums_gradients && !rule.needs_curvature &&
-                         context.problem.loss->has_classes();
+    const Shares shares(context, options_.budget);
     const Inputs inputs{
         next_inputs(context),
         scalar(weight(context.step)),
-        scalar(share),
+        scalar(shares.step),
         scalar(context.step < kFirstMean ? std::numeric_limits<double>::infinity() : kOutlier),
-        scalar(goes_on ? share : kBound)};
+        scalar(shares.own_batch),
+        scalar(shares.look)};
     return {.meta = meta_step_(context.recorder, inputs, [&](const Inputs& now) {
               return take_meta_step(context, now, phi);
             })};
@@ -186,7 +191,8 @@ class Movement : public Tuner {
     Tensor weight;  ///< of this meta step in the means
     Tensor share;
     Tensor outlier;  ///< √k counts as so many times √k̄ at most
-    Tensor bound;    ///< this step's own batch moves by so much of z at most
+    Tensor own_batch;
+    Tensor look;
 
     template <class Visit>
     void visit_tensors(const Visit& visit) const {
@@ -194,7 +200,8 @@ class Movement : public Tuner {
       visit(weight);
       visit(share);
       visit(outlier);
-      visit(bound);
+      visit(own_batch);
+      visit(look);
     }
   };
 
@@ -229,7 +236,8 @@ class Movement : public Tuner {
     const Tensor from = unknown ? wanted * context.first_rate_scale : eta;
     const Tensor next =
         unknown ? from : wanted.maximum(from / kLargestChange).minimum(from * kLargestChange);
-    const Tensor bounded = at::where(finite, next.minimum(inputs.bound * size / k.sqrt()), next);
+    const Tensor bounded =
+        at::where(finite, next.minimum(inputs.own_batch * size / k.sqrt()), next);
     phi.move(index, at::where(is_finite(wanted), bounded, eta).log().view({1}));
     const Tensor away = (from / wanted).log();
     return Packed<MetaTerms>({.objective = away.square() / 2,
@@ -249,10 +257,8 @@ class Movement : public Tuner {
     const TensorList theta = detached(network.parameters());
     const TensorList d =
         context.rule.rate_derivative({theta, inputs.g, context.xi, Momentum::apply}, phi);
-    const Tensor look = normalises_batches(network) ? inputs.share.clamp_min(kLook)
-                                                    : at::full_like(inputs.share, kLook);
     const Tensor epsilon = context.step == 0 ? kFirstLook * norm(theta).clamp_min(1) / norm(d)
-                                             : look * mean_size_ / mean_k_.sqrt();
+                                             : inputs.look * mean_size_ / mean_k_.sqrt();
     TensorList next;
     for (size_t i = 0; i < theta.size(); ++i) {
       next.push_back(theta[i] + epsilon.to(theta[i].scalar_type()) * d[i]);
