@@ -10,7 +10,7 @@
     scripts/default judge     writes docs/default.md below its protocol, and its picture
     scripts/default choosing  writes the tables in README.md, docs/choosing.md and docs/alternatives.md, and their pictures
 
-    --half HALF       held_out, second, third, confirmation, added or calibration; default: all
+    --half HALF       held_out, second, third, fourth, confirmation, added or calibration; default: all
     --tasks PATTERN   names of tasks as a shell matches them, some with commas between
     --arms PATTERN    names of arms, alike: '*_ours,*_decay,nadamw'
     --rules RULE      sgdm, adam, rmsprop, sgd, some with commas between; default: sgdm,adam

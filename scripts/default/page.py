@@ -9,7 +9,7 @@ from paper.tables import number, table
 
 PAGE = DOCS / "default.md"
 MARK = "<!-- What follows is written by `python3 scripts/default judge`; nothing of it is typed by hand. -->\n"
-TITLES = {"held_out": "The held-out half", "third": "The third held-out half", "second": "The second held-out half", "confirmation": "The tasks of the confirmation", "added": "The tasks that were added", "calibration": "The calibration half"}
+TITLES = {"held_out": "The held-out half", "fourth": "The fourth held-out half", "third": "The third held-out half", "second": "The second held-out half", "confirmation": "The tasks of the confirmation", "added": "The tasks that were added", "calibration": "The calibration half"}
 
 
 def shown(value, form="{:.2f}"):

@@ -10,8 +10,9 @@ HALVES = ("calibration", "held_out")
 CONFIRMATION = "confirmation"  # for the second form of the default: nothing was trained on them while it was chosen
 SECOND = "second"  # a second held-out half, for the third form: nothing was trained on them while it was chosen
 THIRD = "third"  # and a third, for the fourth form
+FOURTH = "fourth"  # and a fourth, for the fifth
 ADDED = "added"  # of other kinds; they stand apart
-GROUPS = (*HALVES, THIRD, SECOND, CONFIRMATION, ADDED)
+GROUPS = (*HALVES, FOURTH, THIRD, SECOND, CONFIRMATION, ADDED)
 
 
 class Task(NamedTuple):
