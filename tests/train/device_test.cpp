@@ -42,8 +42,11 @@ std::unique_ptr<Problem> make_problem(const std::string& model, at::Device devic
 std::unique_ptr<UpdateRule> make_rule(const std::string& name,
                                       WeightDecay form = WeightDecay::automatic) {
   return UpdateRuleChoice(update_rules(), name)
-      .make(
-          {.learning_rate = 1e-3, .weight_decay = 1e-3, .weight_decay_form = form, .clip_norm = 1});
+      .make({.learning_rate = 1e-3,
+             .weight_decay = 1e-3,
+             .weight_decay_form = form,
+             .clip_norm = 1,
+             .clip_outliers = 1});
 }
 
 std::vector<std::string> recordable_rules() {

@@ -176,11 +176,12 @@ INSTANTIATE_TEST_SUITE_P(Smd,
                          testing::Values(std::tuple<std::string, std::string>("smd", "constant")));
 
 TEST(Ranks, ClipAndDecayAsOneDoes) {
-  expect_as_one(2,
-                "sgdm",
-                "apo_exact",
-                Targets::classes,
-                {.learning_rate = 0.01, .weight_decay = 0.1, .clip_norm = 0.05});
+  expect_as_one(
+      2,
+      "sgdm",
+      "apo_exact",
+      Targets::classes,
+      {.learning_rate = 0.01, .weight_decay = 0.1, .clip_norm = 0.05, .clip_outliers = 0.5});
 }
 
 TEST(Ranks, FindTheFirstRateThatOneFinds) {

@@ -69,6 +69,51 @@ TEST(Clipping, IsOfTheLossAloneAndComesBeforeTheDecay) {
   EXPECT_LT(norm_of(g), 1e-15);
 }
 
+/// Of gradients of these norms, what is left of each.
+std::vector<double> without_outliers(const std::vector<double>& norms, double r) {
+  const TensorList theta = random_gradient();
+  Statistics xi(theta);
+  std::vector<double> left;
+  for (const double norm : norms) {
+    TensorList g = theta;
+    for (Tensor& each : g) each = norm / norm_of(theta) * each;
+    left.push_back(norm_of(without_outlier(g, r, xi)));
+    xi.updates.add_(1);
+  }
+  return left;
+}
+
+TEST(Clipping, ShortensAnOutlierToSoManyRootMeanSquaresOfTheGradientsSoFar) {
+  std::vector<double> norms;
+  double squares = 0;
+  for (int i = 0; i < 40; ++i) {
+    norms.push_back(1 + 0.5 * std::sin(i));
+    squares += norms.back() * norms.back();
+  }
+  norms.insert(norms.end(), {100, 100, 1});
+  const std::vector<double> left = without_outliers(norms, 2);
+  for (size_t i = 0; i < 40; ++i) EXPECT_NEAR(left[i], norms[i], 1e-14);
+  EXPECT_NEAR(left[40], 2 * std::sqrt(squares / 40), 1e-12);
+  squares += left[40] * left[40];  // which counts as what is left of it
+  EXPECT_NEAR(left[41], 2 * std::sqrt(squares / 41), 1e-12);
+  EXPECT_NEAR(left[42], 1, 1e-14);
+}
+
+TEST(Clipping, TakesNoGradientForAnOutlierAmongTheFirstTwenty) {
+  std::vector<double> norms(19, 1e-3);
+  norms.push_back(50);
+  EXPECT_NEAR(without_outliers(norms, 2).back(), 50, 1e-12);
+}
+
+TEST(Clipping, OfOutliersLeavesGradientsOfNoLengthAndNoneAtAllToTheBit) {
+  std::vector<double> norms(30, 0.0);
+  for (const double left : without_outliers(norms, 2)) EXPECT_EQ(left, 0);
+  const TensorList g = random_gradient();
+  Statistics xi(g);
+  EXPECT_TRUE(without_outlier(g, 0, xi)[0].is_same(g[0]));
+  EXPECT_EQ(difference(without_outlier(g, 2, xi), g), 0);
+}
+
 // θ₁ = θ₀ − η g and ‖g‖ = 0.01: the meta step tunes η on that move, not on the whole gradient's.
 TEST(Clipping, IsSeenByTheMetaStepAsByTheBaseStep) {
   ApoOptions options = test::papers();

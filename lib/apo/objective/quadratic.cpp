@@ -101,7 +101,7 @@ Tensor descent_of_x(const PendingStep& step,
                     const TensorList& derivative,
                     const Hyperparameters& phi) {
   Network& network = *step.problem.network;
-  if (step.rule.clip_norm() > 0) {
+  if (step.rule.clips()) {
     const Moved outputs = moved_by_groups(network, step.x.inputs, derivative, phi);
     return -expand(OutputLoss{*step.problem.loss, step.x}, outputs).slope;
   }

@@ -171,7 +171,8 @@ Assembly assemble_on(const Data& data,
       {.learning_rate = experiment.optimizer.learning_rate.value_or(1e-3),
        .weight_decay = experiment.optimizer.weight_decay,
        .weight_decay_form = experiment.optimizer.weight_decay_form,
-       .clip_norm = experiment.optimizer.clip_norm});
+       .clip_norm = experiment.optimizer.clip_norm,
+       .clip_outliers = experiment.optimizer.clip_outliers});
   assembly.tuner = experiment.tuner.make();
   BatchSizes sizes;
   if (dataset != nullptr) {

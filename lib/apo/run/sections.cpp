@@ -10,6 +10,8 @@ namespace {
 /// Of examples, batches, epochs: their products fit 64 bits.
 const Range kCount = Range::between(0, 1e9);
 const Range kPositiveCount = Range::between(1, 1e9);
+/// What gradients are clipped to, in root mean squares, where it is the default.
+constexpr double kOutlier = 2;
 
 }  // namespace
 
@@ -94,6 +96,12 @@ void OptimizerSection::visit(OptionVisitor& visitor) {
                Range::at_least(0),
                "c, what the gradient's norm over all parameters is cut to, before any decay; 0: "
                "no clipping");
+  visitor.real("clip_outliers",
+               clip_outliers,
+               Range::at_least(0),
+               "r, what the gradient's norm is cut to, after clip_norm, as a multiple of the root "
+               "mean square of all norms so far; 0: no such clipping; by default 2 with "
+               "tuner.name: movement, else 0");
   visitor.section("schedule",
                   "a factor on η over the run, in the base steps alone; by default linear with "
                   "tuner.name: movement, else none",
@@ -102,6 +110,7 @@ void OptimizerSection::visit(OptionVisitor& visitor) {
 
 void OptimizerSection::take_defaults(const TunerTraits& tuner) {
   learning_rate = tuner.auto_by_default ? std::nullopt : std::optional(0.1);
+  clip_outliers = tuner.by_length ? kOutlier : 0;
   schedule.select(tuner.by_length ? "linear" : schedules().front().name);
 }
 

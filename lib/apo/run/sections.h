@@ -48,9 +48,11 @@ struct OptimizerSection {
   double weight_decay = 0;
   WeightDecay weight_decay_form = WeightDecay::automatic;
   double clip_norm = 0;
+  double clip_outliers = 0;
   ChoiceOf<Schedule> schedule;
   void visit(OptionVisitor& visitor);
-  /// Sets what depends on the tuner: the first rate and the schedule.
+  /// Sets what depends on the tuner: the first rate, the schedule, and whether outliers are
+  /// clipped.
   void take_defaults(const TunerTraits& tuner);
 };
 

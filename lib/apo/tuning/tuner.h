@@ -30,7 +30,9 @@ struct TunerTraits {
   int64_t share = 1;                         ///< meta steps look at one example in so many
   bool finds_first_rate = false;             ///< `learning_rate: auto` is enough for it
   bool auto_by_default = false;              ///< and what is meant where nothing is said
-  bool by_length = false;  ///< it goes by the run's length: the default schedule is linear
+  /// It goes by the run's length: the default schedule is linear, and gradients that are outliers
+  /// are clipped.
+  bool by_length = false;
   /// Its values are given: it learns none, and takes neither a first rate nor a schedule.
   bool replays = false;
   bool proximal = false;    ///< meta steps tell J itself: λ D and its like are J − h

@@ -11,6 +11,12 @@ namespace apo {
 /// torch::nn::utils::clip_grad_norm_, which adds 1e-6 to the norm.
 TensorList clipped(TensorList g, double bound);
 
+/// g, shortened to r times the root mean square of ‖g‖ over the gradients that ξ has observed,
+/// themselves so shortened; the first twenty are not. g itself for r = 0. ξ's mean square ← with g.
+/// Looks at no number on the host. Kin to AutoClip, Seetharaman et al. 2020, which takes a
+/// percentile of the norms so far and keeps them all.
+TensorList without_outlier(TensorList g, double r, Statistics& xi);
+
 /// g, as the rule takes it, of the batch's loss at θ: clipped, then with coupled decay; ξ ←
 /// statistics updated with it and with the batch's curvature. loss: ℓ(f(x, θ)); frees its graph.
 TensorList observe(

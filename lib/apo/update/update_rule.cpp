@@ -16,11 +16,13 @@
 namespace apo {
 
 Statistics::Statistics(const TensorList& theta)
-    : updates(at::zeros({}, theta.front().options().dtype(at::kDouble))) {}
+    : updates(at::zeros({}, theta.front().options().dtype(at::kDouble))),
+      gradient_square(updates.clone()) {}
 
 Statistics clone(const Statistics& xi) {
   Statistics copy = xi;
   copy.updates = xi.updates.clone();
+  copy.gradient_square = xi.gradient_square.clone();
   for (TensorList& slot : copy.slots) slot = clone(slot);
   for (KroneckerBlock& block : copy.blocks) {
     for (KroneckerFactor* factor : {&block.inputs, &block.output_gradients}) {
@@ -58,6 +60,7 @@ void visit_block(KroneckerBlock& block, StateVisitor& visitor) {
 
 void visit_state(Statistics& xi, StateVisitor& visitor) {
   visitor.tensor("updates", xi.updates);
+  visitor.tensor("gradient_square", xi.gradient_square);
   visitor.integer("curvature_steps", xi.curvature_steps);
   visitor.integer("curvature_updates", xi.curvature_updates);
   visitor.list("slot", xi.slots, [](TensorList& slot, StateVisitor& v) { v.tensors("at", slot); });

@@ -42,6 +42,7 @@ struct Statistics {
   explicit Statistics(const TensorList& theta);
 
   Tensor updates;                 ///< gradients observed, a float64 scalar on θ's device
+  Tensor gradient_square;         ///< mean of their ‖g‖², alike, where outliers are clipped
   int64_t curvature_steps = 0;    ///< steps in which the rule could have observed a curvature
   int64_t curvature_updates = 0;  ///< and of these, those in which it did
   std::vector<TensorList> slots;
@@ -90,7 +91,8 @@ struct RuleSetting {
   double learning_rate = 0.1;
   double weight_decay = 0;
   WeightDecay weight_decay_form = WeightDecay::automatic;
-  double clip_norm = 0;  ///< bound of the gradient's norm; 0: none
+  double clip_norm = 0;      ///< bound of the gradient's norm; 0: none
+  double clip_outliers = 0;  ///< the same, in root mean squares of those so far; 0: none
 };
 
 /// What is so of a rule whatever it is applied to.
@@ -136,6 +138,9 @@ class UpdateRule {
   double coupled_decay() const { return decay_in(WeightDecay::coupled); }
   /// c: the loss's gradient is shortened to this length, before its decay; 0: it is not.
   double clip_norm() const { return setting_.clip_norm; }
+  /// r: and to r times the root mean square of its length so far; 0: it is not.
+  double clip_outliers() const { return setting_.clip_outliers; }
+  bool clips() const { return clip_norm() > 0 || clip_outliers() > 0; }
   /// ξ ← curvature seen on batch x, for the rules that look at it. Called before observe. Throws
   /// Error(config) where the problem has no layers to estimate it from.
   virtual void observe_curvature(Problem&, const Batch&, Statistics&) const {}
