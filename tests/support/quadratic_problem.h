@@ -10,12 +10,14 @@
 
 namespace apo::test {
 
-/// z = θ, [1, n], all parts of θ in a row. Moves its buffer at every forward pass, as BatchNorm
-/// does; the name says whether it is one.
+/// z = θ, [1, n], all parts of θ in a row. Moves its first buffer at every forward pass, as
+/// BatchNorm does; the name says whether it is one.
 class PointWithBuffer : public Network {
  public:
-  explicit PointWithBuffer(const TensorList& parts, const std::string& name = "buffer")
-      : Network(leaves(parts), {{at::zeros({1}, at::kDouble)}, {name}}) {}
+  explicit PointWithBuffer(const TensorList& parts,
+                           const std::string& name = "buffer",
+                           int64_t count = 1)
+      : Network(leaves(parts), buffers_called(name, count)) {}
   Tensor forward(const Tensor&) override {
     buffers()[0].detach().add_(1);
     return at::cat(parameters()).unsqueeze(0);
@@ -27,6 +29,15 @@ class PointWithBuffer : public Network {
     for (const Tensor& part : parts) {
       all.names.push_back("theta" + std::to_string(all.names.size()));
       all.tensors.push_back(part.clone().requires_grad_());
+    }
+    return all;
+  }
+
+  static NamedTensors buffers_called(const std::string& name, int64_t count) {
+    NamedTensors all;
+    for (int64_t i = 0; i < count; ++i) {
+      all.names.push_back(std::to_string(i) + "." + name);
+      all.tensors.push_back(at::zeros({1}, at::kDouble));
     }
     return all;
   }

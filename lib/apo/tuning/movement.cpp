@@ -22,16 +22,10 @@ constexpr double kLargestChange = 2;
 constexpr int64_t kEarlier = 5;
 /// The budget rises from nothing for so much of the run.
 constexpr double kWarmup = 0.05;
-/// A step moves logits by so much of their size at most, SGD's by less, one of momentum 0.9 by
-/// their size, for it goes on, SGDm's by a part of what it were, and so the outputs of a
-/// regression, which no softmax bounds. Where its own batch is one that moves them far it is twice
-/// their size at most, of SGDm, whose velocity keeps a step that is too large, no more than of
-/// other batches.
+/// A step moves logits by so much of their size at most, one of momentum 0.9 by their size, for it
+/// goes on, and so the outputs of a regression, which no softmax bounds.
 constexpr double kLargestShare = 1.5;
-constexpr double kLargestOfSums = 1.25;
-constexpr double kOfSgdm = 0.6;
 constexpr double kLargestOfRegression = 1;
-constexpr double kBound = 2;
 /// As a root mean square of logits; at that softmax has decided, and larger ones decide no more.
 /// Were the budget a share of logits of any size, what has been learned would run away: weights
 /// that a step can no longer teach grow by it, the outputs with them, and so the next step.
@@ -50,12 +44,14 @@ constexpr double kFirstLook = 1e-3;
 constexpr double kHorizon = 2.0 / 3;
 /// The momentum of the rules that the budget was found with.
 constexpr double kMomentum = 0.9;
-/// What rules with momentum have of the budget: steps that are not noise alone persist by less
-/// than `persistence` says. Found, not derived.
-constexpr double kOfMomentum = 4.0 / 3;
-/// In a network with BatchNorm sums of gradients have twice the limits, Adam half of its budget and
-/// two thirds of its limit: found, not derived.
-constexpr double kNormalisedSums = 2;
+/// What all rules have of the budget but those that curvature directs, whose steps are not noise
+/// above all: with more than the budget K-FAC diverges. Found, not derived.
+constexpr double kOfNoise = 4.0 / 3;
+/// In a network with BatchNorm sums of gradients have 5/3 of the limits; where it has more than ten
+/// of them, as ResNets have, Adam has half of its budget and two thirds of its limit: found, not
+/// derived.
+constexpr double kNormalisedSums = 5.0 / 3;
+constexpr int64_t kManyBatchNorms = 10;
 constexpr double kNormalisedAdam = 2.0 / 3;
 /// √k counts as so many times √k̄ at most once there is a mean: one batch among many can have fifty
 /// times, and a mean over the run so far would keep the rate down to its end.
@@ -68,26 +64,23 @@ double persistence(double momentum) {
   return std::sqrt((1 + momentum) / (1 - momentum));
 }
 
-/// Whether it has BatchNorm, by what PyTorch calls its statistics.
-bool normalises_batches(const Network& network) {
+/// How many BatchNorms it has, by what PyTorch calls their statistics.
+int64_t batch_norms(const Network& network) {
   const auto& names = network.buffer_names();
-  return std::any_of(
+  return std::count_if(
       names.begin(), names.end(), [](const auto& name) { return name.ends_with("running_var"); });
 }
 
-/// What is the same at all steps of a run. Steps that curvature directs are not noise above all:
-/// with more than the budget K-FAC diverges.
+/// What is the same at all steps of a run.
 struct Part {
-  Part(const RuleTraits& rule, bool classes, bool normalises) {
+  Part(const RuleTraits& rule, bool classes, int64_t batch_norms) {
     if (rule.needs_curvature) return;
     of_persistence = persistence(kMomentum) / persistence(rule.momentum);
-    if (rule.momentum > 0) of_budget = kOfMomentum;
-    if (classes) largest = rule.sums_gradients ? kLargestOfSums : kLargestShare;
+    of_budget = kOfNoise;
+    if (classes) largest = kLargestShare;
     largest = std::min(largest, of_persistence);
-    keeps_velocity = rule.momentum > 0 && rule.sums_gradients && classes;
-    if (rule.sums_gradients) {
-      largest *= normalises ? kNormalisedSums : keeps_velocity ? kOfSgdm : 1;
-    } else if (rule.momentum > 0 && normalises) {
+    if (rule.sums_gradients && batch_norms > 0) largest *= kNormalisedSums;
+    if (!rule.sums_gradients && rule.momentum > 0 && batch_norms > kManyBatchNorms) {
       of_budget = kNormalisedAdam;
       largest *= kNormalisedAdam;
     }
@@ -96,26 +89,23 @@ struct Part {
   double of_persistence = 1;              ///< p
   double of_budget = 1;                   ///< q
   double largest = kLargestOfRegression;  ///< share of the outputs' size
-  bool keeps_velocity = false;            ///< SGDm's, where there are classes
 };
 
 /// How far a step moves the outputs, and is seen to, in shares of their size.
 struct Shares {
   Shares(const StepContext& context, double budget) {
-    const bool normalises = normalises_batches(*context.problem.network);
-    const Part part(context.rule.traits(), context.problem.loss->has_classes(), normalises);
+    const int64_t norms = batch_norms(*context.problem.network);
+    const Part part(context.rule.traits(), context.problem.loss->has_classes(), norms);
     const auto steps = static_cast<double>(context.steps);
     const double rising = static_cast<double>(context.step + 1) / (1 + kWarmup * steps);
     step = std::min(1.0, rising) *
            std::min(part.largest,
                     budget * std::pow(steps, -kHorizon) * part.of_persistence * part.of_budget);
-    own_batch = part.keeps_velocity ? step : kBound;
-    look = normalises ? std::max(step, kLook) : kLook;
+    look = norms > 0 ? std::max(step, kLook) : kLook;
   }
 
   double step;
-  double own_batch;  ///< at most, of the batch that the meta step itself sees
-  double look;       ///< of the step at which the movement is seen
+  double look;  ///< of the step at which the movement is seen
 };
 
 /// √ of the mean square over positions of the outputs' norm, a scalar. Of the whole batch.
@@ -134,16 +124,15 @@ Tensor norm(const TensorList& parameters) {
 /// examples by a share of their size that depends on the length of the run alone.
 ///     k = ‖f(x̃, θ + ε d) − f(x̃, θ)‖² / ε²,  d = ∂θ′/∂η, the momentum in it; ε is small
 ///     η ← min(1, (t + 1) / (1 + T / 20)) C T^(−2/3) p q z̄ / √k̄
-///     p² = (1 − μ) / (1 + μ) ÷ the same of μ = 0.9,  q = 4/3 where μ > 0, else 1
+///     p² = (1 − μ) / (1 + μ) ÷ the same of μ = 0.9,  q = 4/3
 /// ‖·‖ is the root mean square over examples; z̄ and k̄ are means over the run so far of z = ‖f(x̃,
 /// θ)‖ and k; μ is the rule's momentum; p = q = 1 of K-FAC. Of n classes z counts as 1 at least and
 /// 5 √n at most; of a regression it is the targets' size. In runs of few steps C T^(−2/3) p q
-/// counts as at most p and at most 1.5, of SGD 1.25, of a regression 1, of SGDm with classes 0.6 of
-/// that. With BatchNorm ε is the step itself, sums of gradients count as 2 p, and 2.5, at most, and
-/// of Adam q and the limit are 2/3. In k̄ a √k is three times √k̄ at most. η is at most 2 z / √k of
-/// the meta step itself, of SGDm with classes its share of z / √k, and a meta step multiplies it by
-/// 2 at most. λ is here the multiplier of a constraint on D, as in trust regions; the loss has no
-/// part in it. Source: D of APO paper, Eq. 7; the rest is this program's own (docs/default.md).
+/// counts as at most p and at most 1.5, of a regression 1. With BatchNorm ε is the step itself, and
+/// of sums of gradients these limits are 5/3 as large; with many of them Adam's q and limit are
+/// 2/3. In k̄ a √k is three times √k̄ at most. A meta step multiplies η by 2 at most. λ is here the
+/// multiplier of a constraint on D, as in trust regions; the loss has no part in it. Source: D of
+/// APO paper, Eq. 7; the rest is this program's own (docs/default.md).
 class Movement : public Tuner {
  public:
   explicit Movement(const MovementOptions& options)
@@ -151,7 +140,7 @@ class Movement : public Tuner {
                .bounds = options.bounds.by_name(),
                .interval = options.interval,
                .early_steps = kEarlier * options.interval,
-               .discrepancy_share = 2,
+               .discrepancy_share = 3,
                .finds_first_rate = true,
                .auto_by_default = true,
                .by_length = true,
@@ -173,7 +162,6 @@ class Movement : public Tuner {
         scalar(weight(context.step)),
         scalar(shares.step),
         scalar(context.step < kFirstMean ? std::numeric_limits<double>::infinity() : kOutlier),
-        scalar(shares.own_batch),
         scalar(shares.look)};
     return {.meta = meta_step_(context.recorder, inputs, [&](const Inputs& now) {
               return take_meta_step(context, now, phi);
@@ -191,7 +179,6 @@ class Movement : public Tuner {
     Tensor weight;  ///< of this meta step in the means
     Tensor share;
     Tensor outlier;  ///< √k counts as so many times √k̄ at most
-    Tensor own_batch;
     Tensor look;
 
     template <class Visit>
@@ -200,7 +187,6 @@ class Movement : public Tuner {
       visit(weight);
       visit(share);
       visit(outlier);
-      visit(own_batch);
       visit(look);
     }
   };
@@ -236,9 +222,7 @@ class Movement : public Tuner {
     const Tensor from = unknown ? wanted * context.first_rate_scale : eta;
     const Tensor next =
         unknown ? from : wanted.maximum(from / kLargestChange).minimum(from * kLargestChange);
-    const Tensor bounded =
-        at::where(finite, next.minimum(inputs.own_batch * size / k.sqrt()), next);
-    phi.move(index, at::where(is_finite(wanted), bounded, eta).log().view({1}));
+    phi.move(index, at::where(is_finite(wanted), next, eta).log().view({1}));
     const Tensor away = (from / wanted).log();
     return Packed<MetaTerms>({.objective = away.square() / 2,
                               .loss_term = inputs.loss.to(at::kDouble),
