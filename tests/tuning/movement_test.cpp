@@ -114,6 +114,20 @@ test::QuadraticProblem with(std::unique_ptr<Loss> loss,
   return problem;
 }
 
+/// SGDm's velocity keeps such a step for many: of a batch of classes it is the share of all steps.
+TEST(MovementTuner, MovesNoBatchOfClassesFartherThanItsShareWithAVelocity) {
+  const Tensor theta = at::tensor({3.0, -3.0, 3.0, -3.0}, at::kDouble);
+  Waiting waiting("sgdm", with(make_cross_entropy(), theta, at::ones({1}, at::kLong)));
+  const auto tuner = make_movement({.budget = 1e3, .interval = 1});
+  waiting.take_meta_steps(*tuner, 9, 100);
+  for (Tensor& part : waiting.g) part = 1e3 * part;
+  for (TensorList& slot : waiting.xi.slots) {
+    for (Tensor& part : slot) part = 1e3 * part;
+  }
+  waiting.take_meta_steps(*tuner, 1, 100, 9);
+  EXPECT_NEAR(waiting.distance(), 6, 1e-9);
+}
+
 /// A long step towards 0 moves such outputs by less than a short one promises, as those of weights
 /// that are normalised.
 class Cubes : public test::PointWithBuffer {

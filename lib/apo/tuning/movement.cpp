@@ -79,6 +79,7 @@ struct Part {
     of_budget = kOfNoise;
     if (classes) largest = kLargestShare;
     largest = std::min(largest, of_persistence);
+    keeps_velocity = rule.momentum > 0 && rule.sums_gradients && classes;
     if (rule.sums_gradients && batch_norms > 0) largest *= kNormalisedSums;
     if (!rule.sums_gradients && rule.momentum > 0 && batch_norms > kManyBatchNorms) {
       of_budget = kNormalisedAdam;
@@ -89,6 +90,7 @@ struct Part {
   double of_persistence = 1;              ///< p
   double of_budget = 1;                   ///< q
   double largest = kLargestOfRegression;  ///< share of the outputs' size
+  bool keeps_velocity = false;            ///< SGDm's, where there are classes
 };
 
 /// How far a step moves the outputs, and is seen to, in shares of their size.
@@ -101,11 +103,13 @@ struct Shares {
     step = std::min(1.0, rising) *
            std::min(part.largest,
                     budget * std::pow(steps, -kHorizon) * part.of_persistence * part.of_budget);
+    own_batch = part.keeps_velocity ? step : std::numeric_limits<double>::infinity();
     look = norms > 0 ? std::max(step, kLook) : kLook;
   }
 
   double step;
-  double look;  ///< of the step at which the movement is seen
+  double own_batch;  ///< at most, of the batch that the meta step itself sees
+  double look;       ///< of the step at which the movement is seen
 };
 
 /// √ of the mean square over positions of the outputs' norm, a scalar. Of the whole batch.
@@ -130,9 +134,11 @@ Tensor norm(const TensorList& parameters) {
 /// 5 √n at most; of a regression it is the targets' size. In runs of few steps C T^(−2/3) p q
 /// counts as at most p and at most 1.5, of a regression 1. With BatchNorm ε is the step itself, and
 /// of sums of gradients these limits are 5/3 as large; with many of them Adam's q and limit are
-/// 2/3. In k̄ a √k is three times √k̄ at most. A meta step multiplies η by 2 at most. λ is here the
-/// multiplier of a constraint on D, as in trust regions; the loss has no part in it. Source: D of
-/// APO paper, Eq. 7; the rest is this program's own (docs/default.md).
+/// 2/3. In k̄ a √k is three times √k̄ at most. A meta step multiplies η by 2 at most, and η of SGDm
+/// with classes, whose velocity keeps a step that is too large, is its share of z / √k of the meta
+/// step itself at most. λ is here the multiplier of a constraint on D, as in trust regions; the
+/// loss has no part in it. Source: D of APO paper, Eq. 7; the rest is this program's own
+/// (docs/default.md).
 class Movement : public Tuner {
  public:
   explicit Movement(const MovementOptions& options)
@@ -140,7 +146,7 @@ class Movement : public Tuner {
                .bounds = options.bounds.by_name(),
                .interval = options.interval,
                .early_steps = kEarlier * options.interval,
-               .discrepancy_share = 3,
+               .discrepancy_share = 2,
                .finds_first_rate = true,
                .auto_by_default = true,
                .by_length = true,
@@ -162,6 +168,7 @@ class Movement : public Tuner {
         scalar(weight(context.step)),
         scalar(shares.step),
         scalar(context.step < kFirstMean ? std::numeric_limits<double>::infinity() : kOutlier),
+        scalar(shares.own_batch),
         scalar(shares.look)};
     return {.meta = meta_step_(context.recorder, inputs, [&](const Inputs& now) {
               return take_meta_step(context, now, phi);
@@ -179,6 +186,7 @@ class Movement : public Tuner {
     Tensor weight;  ///< of this meta step in the means
     Tensor share;
     Tensor outlier;  ///< √k counts as so many times √k̄ at most
+    Tensor own_batch;
     Tensor look;
 
     template <class Visit>
@@ -187,6 +195,7 @@ class Movement : public Tuner {
       visit(weight);
       visit(share);
       visit(outlier);
+      visit(own_batch);
       visit(look);
     }
   };
@@ -222,7 +231,9 @@ class Movement : public Tuner {
     const Tensor from = unknown ? wanted * context.first_rate_scale : eta;
     const Tensor next =
         unknown ? from : wanted.maximum(from / kLargestChange).minimum(from * kLargestChange);
-    phi.move(index, at::where(is_finite(wanted), next, eta).log().view({1}));
+    const Tensor bounded =
+        at::where(finite, next.minimum(inputs.own_batch * size / k.sqrt()), next);
+    phi.move(index, at::where(is_finite(wanted), bounded, eta).log().view({1}));
     const Tensor away = (from / wanted).log();
     return Packed<MetaTerms>({.objective = away.square() / 2,
                               .loss_term = inputs.loss.to(at::kDouble),

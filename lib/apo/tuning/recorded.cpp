@@ -267,6 +267,8 @@ RecordedValues read_recorded(const fs::path& path) {
   RecordedValues values;
   values.checksum_ = checksum_of(text);
   values.optimizer_ = trace.word({"config", "optimizer", "name"});
+  const Json& clip = trace.part({"config", "optimizer", "clip_outliers"});
+  if (clip.is_number()) values.clip_outliers_ = clip.get<double>();
   values.rate_ = trace.curve(
       "steps.learning_rate", trace.part({"steps", "step"}), trace.part({"steps", kRate}));
   if (values.rate_.step.empty()) trace.fail("has no steps; accepted: a run that has taken some");

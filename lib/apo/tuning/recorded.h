@@ -34,6 +34,8 @@ class RecordedValues {
   /// In the network's order; none where one value is all layers'.
   const std::vector<std::string>& layers() const { return layers_; }
   const std::string& optimizer() const { return optimizer_; }
+  /// What outlying gradients were clipped to, UpdateRule::clip_outliers; 0: they were not.
+  double clip_outliers() const { return clip_outliers_; }
   /// CRC-32 of the file.
   uint32_t checksum() const { return checksum_; }
 
@@ -52,6 +54,7 @@ class RecordedValues {
   std::vector<std::string> names_;
   std::vector<std::string> layers_;
   std::string optimizer_;
+  double clip_outliers_ = 0;
   uint32_t checksum_ = 0;
   RecordedCurve rate_;    ///< η used by steps, of layers the geometric mean
   RecordedCurve factor_;  ///< of layers, by which the step's rates differ from the learned ones

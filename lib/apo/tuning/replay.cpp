@@ -35,6 +35,7 @@ class Replay : public Tuner {
   void prepare(const TunedRun& run) override {
     RecordedValues recorded = read_recorded(options_.trace);
     require_hyperparameters(recorded, run.rule);
+    require_clipping(recorded, run.rule);
     require_layers(recorded, run.problem);
     if (!options_.stretch && run.steps > recorded.steps()) {
       throw Error(ErrorKind::config,
@@ -89,6 +90,17 @@ class Replay : public Tuner {
       }
       require_range(recorded, h, spec->range);
     }
+  }
+
+  /// The default depends on the tuner, so it is another here than in the run of the trace.
+  static void require_clipping(const RecordedValues& recorded, const UpdateRule& rule) {
+    if (recorded.clip_outliers() == rule.clip_outliers()) return;
+    throw Error(ErrorKind::config,
+                fmt::format("optimizer.clip_outliers = {}: the gradients of the trace's run were "
+                            "clipped by {}, which its rates are for; accepted: {}",
+                            rule.clip_outliers(),
+                            recorded.clip_outliers(),
+                            recorded.clip_outliers()));
   }
 
   /// Of those above 0 that may be none: a rate may have been annealed to nothing.
