@@ -179,8 +179,10 @@ TEST_P(MovementOf, IsAnotherWithBatchNorm) {
   const bool adam = kOfMomentum.contains(GetParam()) && !sums;
   const auto moved = [&](int64_t norms, double budget) {
     Waiting waiting(GetParam());
-    waiting.problem.network = std::make_unique<test::PointWithBuffer>(
-        clone(waiting.problem.network->parameters()), "running_var", norms);
+    if (norms > 0) {
+      waiting.problem.network = std::make_unique<test::PointWithBuffer>(
+          clone(waiting.problem.network->parameters()), "running_var", norms);
+    }
     waiting.take_meta_steps(*make_movement({.budget = budget, .interval = 1}), 30, 300);
     return waiting.movement();
   };
@@ -210,6 +212,20 @@ TEST_P(MovementOf, IsAShareOfTheTargetsSizeInARegression) {
     waiting.take_meta_steps(*make_movement({.budget = 1e3, .interval = 1}), 12, 100);
     EXPECT_NEAR(waiting.distance(), 5, 1e-9) << size;
   }
+}
+
+/// As those of a first batch may be where most are.
+TEST_P(MovementOf, FindsTheRateOfARegressionWhoseFirstTargetsAreZeroOnceOthersCome) {
+  const Tensor theta = at::tensor({3.0, -1.0}, at::kDouble);
+  const Tensor targets = at::zeros({1, 2}, at::kDouble);
+  Waiting waiting(GetParam(), with(make_squared_error(), theta, targets));
+  const auto tuner = make_movement({.budget = 1e3, .interval = 1});
+  waiting.take_meta_steps(*tuner, 1, 100);
+  EXPECT_GT(waiting.distance(), 0);
+  targets.fill_(1);
+  waiting.take_meta_steps(*tuner, 59, 100, 1);
+  // The first of sixty sizes is that of the outputs.
+  EXPECT_NEAR(waiting.distance(), (std::sqrt(10) + 59 * std::sqrt(2)) / 60, 1e-6);
 }
 
 TEST_P(MovementOf, KnowsNoScaleOfTheLoss) {

@@ -231,8 +231,8 @@ class Movement : public Tuner {
     const Tensor from = unknown ? wanted * context.first_rate_scale : eta;
     const Tensor next =
         unknown ? from : wanted.maximum(from / kLargestChange).minimum(from * kLargestChange);
-    const Tensor bounded =
-        at::where(finite, next.minimum(inputs.own_batch * size / k.sqrt()), next);
+    const Tensor holds = finite.bitwise_and(is_finite(inputs.own_batch));
+    const Tensor bounded = at::where(holds, next.minimum(inputs.own_batch * size / k.sqrt()), next);
     phi.move(index, at::where(is_finite(wanted), bounded, eta).log().view({1}));
     const Tensor away = (from / wanted).log();
     return Packed<MetaTerms>({.objective = away.square() / 2,
@@ -265,12 +265,15 @@ class Movement : public Tuner {
     return {size_of(z, loss, group), (norm(moved, loss, group) / epsilon).square()};
   }
 
-  /// Never 0, or a network that says nothing yet would never move.
+  /// Of classes never 0, or a network that says nothing yet would never move; nor of targets that
+  /// are all 0, as those of a first batch may be where most are.
   static Tensor size_of(const Tensor& z, const OutputLoss& loss, Group& group) {
     if (loss.loss.has_classes())
       return norm(z, loss, group).clamp(1, kLargestLogit * std::sqrt(z.size(-1)));
     const Tensor& y = loss.x.targets;
-    return norm(y.defined() && y.sizes() == z.sizes() ? y : z, loss, group);
+    if (!y.defined() || y.sizes() != z.sizes()) return norm(z, loss, group);
+    const Tensor size = norm(y, loss, group);
+    return at::where(size.gt(0), size, norm(z, loss, group));
   }
 
   MovementOptions options_;
