@@ -56,7 +56,7 @@ def rivals(records):
 CLAIMED = {"{}_ours": "**nothing chosen**", "schedule_free": "Schedule-Free AdamW as calibrated by its authors", "prodigy": "Prodigy", "nadamw": "NadamW as others have calibrated it",
            "{}_pbt": "a population of four", "nadamw_searched": "NadamW, its rate searched"}
 NAMES = dict(zip(RULES, ("Adam", "SGD with momentum", "RMSprop", "SGD")))
-GROUPS = {all_tasks.THIRD: "eight, held out from this form", all_tasks.SECOND: "eight, held out from the third form", "held_out": "eight, held out from the first form",
+GROUPS = {all_tasks.FOURTH: "eight, held out from this form", all_tasks.THIRD: "eight, held out from the fourth form", all_tasks.SECOND: "eight, held out from the third form", "held_out": "eight, held out from the first form",
           all_tasks.CONFIRMATION: "five, held out from the second form", all_tasks.ADDED: "three of other kinds: two regressions, a Transformer"}
 
 
@@ -92,7 +92,7 @@ def everywhere(records):
     for group, title in GROUPS.items():
         own = standing_of_ours(records, group).values()
         ruined = "{} of {}".format(*judge.ruined_of_ours(records, all_tasks.tasks(group)))
-        rows.append([title, *(f"{standing.mean:.2f} ({standing.median:.2f}, **{standing.worst[1]:.2f}**)" for standing in own), ruined])
+        rows.append([title, *(f"{standing.mean:.2f} ({standing.median:.2f}, **{standing.worst[1]:.2f}**)" if standing else "–" for standing in own), ruined])
         if group == "held_out":
             rows.append(["the same without the one on which it gains most", *(f"{judge.geometric_mean(sorted(standing.ratios.values())[1:]):.2f}" for standing in own), ""])
     return table(["tasks", *NAMES.values(), "ruined runs"], rows)
