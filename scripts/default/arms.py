@@ -73,7 +73,7 @@ def of_rule(rule):
         Arm(f"{rule}_ours", "ours", {"": [*base, *OURS]}, rule, defaults=True),
         Arm(f"{rule}_decay", "fixed rate with linear decay, best of 6", {value: [*base, rate(value), *LINEAR, *CONSTANT] for value in rates}, rule),
         Arm(f"{rule}_fixed", "fixed rate, best of 6", {value: [*base, rate(value), *NONE, *CONSTANT] for value in rates}, rule),
-        Arm(f"{rule}_clipped", "the first, outliers clipped, best of 6",
+        Arm(f"{rule}_clipped", "fixed rate with linear decay, outliers clipped, best of 6",
             {value: [*base, rate(value), *LINEAR, *CONSTANT, "optimizer.clip_outliers=2"] for value in rates}, rule),
         Arm(f"{rule}_paper", "APO as in the paper, best of 6 λ",
             {f"λ {value}": [*base, rate("auto"), *NONE, f"tuner={{name: apo, form: paper, solver: gradient, lambda: {value}}}"] for value in LAMBDAS}, rule),
