@@ -8,6 +8,8 @@
 
 #include <cmath>
 
+#include "apo/base/error.h"
+#include "apo/base/state.h"
 #include "support/tuned_run.h"
 
 namespace apo {
@@ -112,6 +114,20 @@ TEST(Clipping, OfOutliersLeavesGradientsOfNoLengthAndNoneAtAllToTheBit) {
   Statistics xi(g);
   EXPECT_TRUE(without_outlier(g, 0, xi)[0].is_same(g[0]));
   EXPECT_EQ(difference(without_outlier(g, 2, xi), g), 0);
+}
+
+TEST(Clipping, OfOutliersHasNothingToPutBackFromARunOfBeforeThereWasAny) {
+  Statistics xi(random_gradient());
+  xi.updates.add_(7);
+  State before = state_of([&](StateVisitor& visitor) { visit_state(xi, visitor); });
+  ASSERT_EQ(before.tensors.erase("gradient_square"), 1);
+  Statistics now(random_gradient());
+  restore(before, at::kCPU, [&](StateVisitor& visitor) { visit_state(now, visitor); });
+  EXPECT_EQ(now.updates.item<double>(), 7);
+  EXPECT_EQ(now.gradient_square.item<double>(), 0);
+  before.tensors.erase("updates");
+  EXPECT_THROW(restore(before, at::kCPU, [&](StateVisitor& visitor) { visit_state(now, visitor); }),
+               Error);
 }
 
 // θ₁ = θ₀ − η g and ‖g‖ = 0.01: the meta step tunes η on that move, not on the whole gradient's.

@@ -42,6 +42,9 @@ class StateReader : public StateVisitor {
   StateReader(const State& state, at::Device device) : state_(state), device_(device) {}
 
   bool restores() const override { return true; }
+  bool has(const std::string& name) const override {
+    return state_.tensors.contains(path(name)) || state_.values.contains(path(name));
+  }
   void integer(const std::string& name, int64_t& value) override { put_back(name, value); }
   void real(const std::string& name, double& value) override { put_back(name, value); }
   void text(const std::string& name, std::string& value) override { put_back(name, value); }

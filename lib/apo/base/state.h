@@ -30,6 +30,9 @@ class StateVisitor {
 
   /// Whether values are put back.
   virtual bool restores() const = 0;
+  /// Whether there is such a tensor or number to put back; for what checkpoints have had since
+  /// their version was last counted up.
+  virtual bool has(const std::string& /*name*/) const { return true; }
 
   virtual void integer(const std::string& name, int64_t& value) = 0;
   virtual void real(const std::string& name, double& value) = 0;

@@ -4,6 +4,7 @@
 #include <array>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "apo/base/error.h"
 #include "apo/config/writer.h"
@@ -39,6 +40,11 @@ constexpr std::array kOfTheLength = {"model.batch_norm_sync",
                                      "train.rollback_limit",
                                      "train.rank_patience"};
 
+/// Keys whose default is not what there was before them, and what was.
+constexpr std::array kBeforeThem = {std::pair("optimizer.clip_outliers", "0")};
+
+constexpr const char* kConfig = "config.yaml";
+
 using IsFree = bool (*)(const std::string& key);
 
 bool is_of_the_place(const std::string& key) {
@@ -71,18 +77,23 @@ std::optional<Change> first_change(const std::string& key,
   return std::nullopt;
 }
 
-/// What an older program has resolved, with the keys that have come since: a new key's default is
-/// what there was before it. As it is where this program does not take it.
+/// As it is where this program does not take it.
 Json with_new_keys(const Json& before) {
   try {
-    const Document document = Document::parse(to_yaml(before), "config.yaml");
-    return make_plan(document, "config.yaml", std::nullopt).runs.front().config;
+    return resolved_anew(Document::parse(to_yaml(before), kConfig));
   } catch (const Error&) {
     return before;
   }
 }
 
 }  // namespace
+
+Json resolved_anew(Document document) {
+  for (const auto& [key, value] : kBeforeThem) {
+    if (!document.find(key)) document.set(key, value, kConfig);
+  }
+  return make_plan(document, kConfig, std::nullopt).runs.front().config;
+}
 
 void check_can_resume(const Json& before, const Json& now) {
   const auto change = first_change("", with_new_keys(before), now, is_not_of_the_state);

@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "apo/config/document.h"
+
 namespace apo {
 
 /// A key with its two values, as JSON has them.
@@ -13,6 +15,10 @@ struct Change {
   std::string before;
   std::string now;
 };
+
+/// A configuration that an older program has resolved, as this one resolves it: a key that has come
+/// since is what there was before it. Throws Error where this program does not take it.
+nlohmann::ordered_json resolved_anew(Document document);
 
 /// Throws Error(config) that names the first key whose value differs and that the state of a run
 /// cannot follow, such as the model. Harmless ones, such as the device and the length, may change.

@@ -17,9 +17,8 @@ using Json = nlohmann::ordered_json;
 
 /// What a run was trained with, as this program resolves it; null where it does not take it.
 Json config_in(const fs::path& folder) {
-  const fs::path file = folder / "config.yaml";
   try {
-    return make_plan(Document::load(file), file, std::nullopt).runs.front().config;
+    return resolved_anew(Document::load(folder / "config.yaml"));
   } catch (const Error&) {
     return nullptr;
   }

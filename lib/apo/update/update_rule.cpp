@@ -60,7 +60,7 @@ void visit_block(KroneckerBlock& block, StateVisitor& visitor) {
 
 void visit_state(Statistics& xi, StateVisitor& visitor) {
   visitor.tensor("updates", xi.updates);
-  visitor.tensor("gradient_square", xi.gradient_square);
+  if (visitor.has("gradient_square")) visitor.tensor("gradient_square", xi.gradient_square);
   visitor.integer("curvature_steps", xi.curvature_steps);
   visitor.integer("curvature_updates", xi.curvature_updates);
   visitor.list("slot", xi.slots, [](TensorList& slot, StateVisitor& v) { v.tensors("at", slot); });
