@@ -75,12 +75,17 @@ TEST(Clipping, IsOfTheLossAloneAndComesBeforeTheDecay) {
 std::vector<double> without_outliers(const std::vector<double>& norms, double r) {
   const TensorList theta = random_gradient();
   Statistics xi(theta);
+  Statistics of_unseen(theta);
   std::vector<double> left;
   for (const double norm : norms) {
     TensorList g = theta;
     for (Tensor& each : g) each = norm / norm_of(theta) * each;
-    left.push_back(norm_of(without_outlier(g, r, xi)));
+    const TensorList unseen = without_outlier_unseen(g, r, of_unseen);
+    g = without_outlier(std::move(g), r, xi);
+    EXPECT_LE(difference(g, unseen), 1e-14 * norm);
+    left.push_back(norm_of(g));
     xi.updates.add_(1);
+    of_unseen.updates.add_(1);
   }
   return left;
 }

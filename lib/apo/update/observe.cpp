@@ -7,6 +7,7 @@
 #include <ATen/ops/stack.h>
 #include <ATen/ops/where.h>
 
+#include <cmath>
 #include <utility>
 
 namespace apo {
@@ -26,6 +27,19 @@ TensorList clipped(TensorList g, double bound) {
 
 TensorList without_outlier(TensorList g, double r, Statistics& xi) {
   if (r == 0) return g;
+  if (!xi.updates.is_cpu()) return without_outlier_unseen(std::move(g), r, xi);
+  const at::NoGradGuard no_grad;
+  double square = 0;
+  for (const Tensor& norm : at::_foreach_norm(g)) square += std::pow(norm.item<double>(), 2);
+  const auto updates = xi.updates.item<double>();
+  auto& mean = *xi.gradient_square.mutable_data_ptr<double>();
+  const double bound = r * r * mean;
+  const bool is_outlier = updates >= kFirstNorms && square > bound;
+  mean += ((is_outlier ? bound : square) - mean) / (updates + 1);
+  return is_outlier ? at::_foreach_mul(g, std::sqrt(bound / square)) : g;
+}
+
+TensorList without_outlier_unseen(TensorList g, double r, Statistics& xi) {
   const at::NoGradGuard no_grad;
   const Tensor square = at::stack(at::_foreach_norm(g)).to(at::kDouble).square().sum();
   const Tensor bound = r * r * xi.gradient_square;

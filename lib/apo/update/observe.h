@@ -13,9 +13,13 @@ TensorList clipped(TensorList g, double bound);
 
 /// g, shortened to r times the root mean square of ‖g‖ over the gradients that ξ has observed,
 /// themselves so shortened; the first twenty are not. g itself for r = 0. ξ's mean square ← with g.
-/// Looks at no number on the host. Kin to AutoClip, Seetharaman et al. 2020, which takes a
-/// percentile of the norms so far and keeps them all.
+/// Kin to AutoClip, Seetharaman et al. 2020, which takes a percentile of the norms so far and keeps
+/// them all.
 TensorList without_outlier(TensorList g, double r, Statistics& xi);
+
+/// The same for r > 0 without a look at any number on the host, as a GPU wants it. On a CPU these
+/// operations would take as long as a small network's gradient.
+TensorList without_outlier_unseen(TensorList g, double r, Statistics& xi);
 
 /// g, as the rule takes it, of the batch's loss at θ: clipped, then with coupled decay; ξ ←
 /// statistics updated with it and with the batch's curvature. loss: ℓ(f(x, θ)); frees its graph.
