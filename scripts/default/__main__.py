@@ -6,6 +6,7 @@
     scripts/default forget    takes the chosen cells out of results/default.json, so that they are run again
     scripts/default tidy      takes those out whose task or row of the table has changed since
     scripts/default show      prints the tables of the chosen half as they are
+    scripts/default timing    times runs of the default beside the reference's, on a machine with nothing else to do
     scripts/default easy      trains small problems long after they are learned and prints how many runs are ruined
     scripts/default judge     writes docs/default.md below its protocol, and its picture
     scripts/default choosing  writes the tables in README.md, docs/choosing.md and docs/alternatives.md, and their pictures
@@ -30,10 +31,10 @@ import sys
 if not __package__:  # a folder that is run has only itself on the path
     sys.path[0] = str(pathlib.Path(__file__).resolve().parents[1])
 
-from default import cells, choosing, data, easy, page, records, runner, tasks as all_tasks
+from default import cells, choosing, data, easy, page, records, runner, tasks as all_tasks, timing
 from default.arms import ARMS, OF_RULE
 
-COMMANDS = ("data", "run", "list", "forget", "tidy", "show", "easy", "judge", "choosing")
+COMMANDS = ("data", "run", "list", "forget", "tidy", "show", "timing", "easy", "judge", "choosing")
 
 
 def matching(patterns, names, what):
@@ -103,6 +104,10 @@ def tidy(_):
     print(f"{len(gone)} cells forgotten")
 
 
+def time_runs(options):
+    timing.measure(runner.Programs(), chosen(options)[0], matching(options.rules, list(OF_RULE), "--rules"), lambda line: print(line, flush=True))
+
+
 def show(options):
     chosen(options)
     for half in [options.half] if options.half else all_tasks.GROUPS:
@@ -124,7 +129,7 @@ def main():
         print(__doc__.strip())
         return
     options = parser.parse_args()
-    {"data": lambda _: data.write(), "run": run, "list": list_cells, "forget": forget, "tidy": tidy, "show": show,
+    {"data": lambda _: data.write(), "run": run, "list": list_cells, "forget": forget, "tidy": tidy, "show": show, "timing": time_runs,
      "easy": lambda of: easy.show(matching(of.rules, list(OF_RULE), "--rules"), of.jobs), "judge": lambda _: page.write(), "choosing": lambda _: choosing.write()}[options.command](options)
 
 

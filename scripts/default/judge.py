@@ -110,8 +110,12 @@ def ruined_references(records, tasks):
 
 
 def cost(records, tasks, arm):
-    """A meta step's cost is its share in the time of training."""
-    shares = [record.get("meta_share") or 0 for task in tasks for record in all_records(records, task, arm)]
+    """Of what has been timed on all tasks a geometric mean; else a meta step's cost is its share in the time of training."""
+    found = [record for task in tasks for record in all_records(records, task, arm)]
+    timed = [record["timed"]["cost"] for record in found if "timed" in record]
+    if len(timed) == len(tasks):
+        return geometric_mean(timed)
+    shares = [record.get("meta_share") or 0 for record in found]
     return len(arm.settings) * arm.runs / (1 - statistics.fmean(shares))
 
 

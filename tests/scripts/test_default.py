@@ -12,7 +12,7 @@ from unittest import mock
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from default import cells, choosing, easy, judge, knobs, page, records, runner, tasks
+from default import cells, choosing, easy, judge, knobs, page, records, runner, tasks, timing
 from default.arms import ARMS, FREE, OF_RULE, OURS, RATES, Arm, ours, reference
 
 TASKS = [tasks.Task(name, "calibration", f"dataset: {{batch_size: 32, train_examples: 100}}\ntrain: {{epochs: {epochs}}}\n")
@@ -239,6 +239,28 @@ class Running(unittest.TestCase):
     def test_without_their_python_peers_are_left_out_and_no_cell_begins_when_time_is_up(self):
         self.assertEqual(self.run_study(Programs(), arms=(ARMS["prodigy"],)), [])
         self.assertEqual(self.run_study(Programs(), minutes=0), [])
+
+    def test_the_shortest_of_the_turns_are_compared_and_count_once_all_tasks_have_them(self):
+        self.run_study(Programs(), seeds=(0,))
+        seconds = iter([3.0, 2.0, 2.2, 2.5, 9.0, 2.6, *6 * (2.4, 2.0)])  # ours, reference, ours, …
+        programs = Programs()
+        programs.commit, train = "def", programs.train
+        programs.train = lambda cell: {**train(cell), "seconds": next(seconds)}
+        timing.measure(programs, TASKS[:1], [RULE], self.said.append)
+        self.assertEqual(programs.calls, 3 * ["a/sgdm_ours//0", "a/sgdm_decay/1e-3/0"])
+        self.assertEqual(records.read()["a/sgdm_ours//0"]["timed"], {"cost": 1.1, "commit": "def"})
+        self.assertEqual(judge.cost(records.read(), TASKS, OWN), 1)  # by the meta steps' share, which is 0
+        timing.measure(programs, TASKS, [RULE], self.said.append)
+        known = records.read()
+        self.assertEqual([known[f"{task.name}/sgdm_ours//0"]["timed"]["cost"] for task in TASKS], [1.2, 1.2])
+        self.assertEqual(known["b/sgdm_ours//0"]["timed"]["commit"], "def")
+        self.assertAlmostEqual(judge.cost(known, TASKS, OWN), 1.2)
+
+    def test_what_has_not_been_trained_is_not_timed(self):
+        self.run_study(Programs(), seeds=(0,), arms=(OWN,))
+        timing.measure(Programs(), TASKS, [RULE], self.said.append)
+        self.assertEqual(len([line for line in self.said if "left out" in line]), 2)
+        self.assertFalse(any("timed" in found for found in records.read().values()))
 
     def test_a_summary_is_kept_in_few_numbers(self):
         kept = runner.outcome({"status": "finished", "final": {"train": {"loss": 1 / 3, "accuracy": 1}, "test": None}, "learning_rate": 0.1, "wall_seconds": 2.34567, "meta_share": 0.0})
