@@ -105,7 +105,7 @@ def tidy(_):
 
 
 def time_runs(options):
-    timing.measure(runner.Programs(), chosen(options)[0], matching(options.rules, list(OF_RULE), "--rules"), lambda line: print(line, flush=True))
+    timing.measure(runner.Programs(), records.read(), chosen(options)[0], matching(options.rules, list(OF_RULE), "--rules"), lambda line: print(line, flush=True))
 
 
 def show(options):
