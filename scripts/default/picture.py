@@ -8,7 +8,7 @@ from default.page import TITLES, half_to_show, standings
 from paper.plots import COLOURS, pyplot, save
 
 MOST = 4  # of a ratio; what is above stands at the edge
-MARKS = "os^vDPX<>*"
+MARKS = "os^vDPX<>*dph8"  # one for each arm
 
 
 def draw(output, records):
@@ -28,7 +28,7 @@ def draw(output, records):
             rows = [(row, standing.ratios[task.name]) for row, task in enumerate(tasks) if task.name in standing.ratios] + [(len(tasks), standing.mean)]
             own = arm is ours(rule)
             axes.plot([min(ratio, MOST) if math.isfinite(ratio) else MOST for _, ratio in rows], [row for row, _ in rows], linestyle="none",
-                      marker=MARKS[nth % len(MARKS)], markersize=8 if own else 4, color=COLOURS[1] if own else COLOURS[(0, 2, 3, 4, 5)[nth % 5]],
+                      marker=MARKS[nth], markersize=8 if own else 4, color=COLOURS[1] if own else COLOURS[(0, 2, 3, 4, 5)[nth % 5]],
                       alpha=1 if own else 0.6, label=arm.title, zorder=3 if own else 2)
         axes.axvline(1, color="black", linewidth=0.8)
         axes.set_xscale("log")

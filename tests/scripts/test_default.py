@@ -12,7 +12,7 @@ from unittest import mock
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from default import cells, choosing, easy, judge, knobs, page, records, runner, tasks, timing
+from default import cells, choosing, easy, judge, knobs, page, picture, records, runner, tasks, timing
 from default.arms import ARMS, FREE, OF_RULE, OURS, RATES, Arm, ours, reference
 
 TASKS = [tasks.Task(name, "calibration", f"dataset: {{batch_size: 32, train_examples: 100}}\ntrain: {{epochs: {epochs}}}\n")
@@ -313,6 +313,10 @@ class Page(unittest.TestCase):
 
     def test_every_result_belongs_to_the_table_as_it_is(self):
         self.assertEqual(cells.stale(records.read()), [])
+
+    def test_each_arm_of_the_picture_has_a_mark_of_its_own(self):
+        titles = {arm.title for arms in OF_RULE.values() for arm in arms if arm.half is None} | {arm.title for arm in FREE}
+        self.assertGreaterEqual(len(set(picture.MARKS)), len(titles))
 
     def test_a_result_of_another_table_is_seen(self):
         task = tasks.tasks("held_out")[0]
