@@ -43,6 +43,7 @@ counts() {
   echo "sgd_apo $(count "$mlp" 'optimizer={name: sgd, learning_rate: 0.01}' "$apo")"
   echo "rmsprop_apo_per_layer $(count "$mlp" 'optimizer={name: rmsprop, learning_rate: 1e-3}' "${apo/\}/, scope: per_layer\}}")"
   echo "kfac_apo $(count "$mlp" 'optimizer={name: kfac, learning_rate: 1e-3}' "$apo")"
+  echo "sgd_default $(count "$mlp" 'optimizer={name: sgd}' 'tuner={name: movement}')"
   echo "cnn_adam_apo $(count 'model={name: cnn, channels: [8]}' 'optimizer={name: adam, learning_rate: 1e-3}' "$apo")"
 }
 
